@@ -1,0 +1,148 @@
+//! The test protocol: how large a batch is, how many of it are anomalous, how metrics are pooled.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How a batch's size is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchSize {
+    /// This many samples in all.
+    Total(usize),
+    /// This many normals, with anomalies on top (the papers' way).
+    Normals(usize),
+    /// All normals of the domain, with anomalies on top.
+    All,
+}
+
+/// Share of anomalies in a test batch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contamination {
+    /// This share, 0 … 0.5.
+    Ratio(f64),
+    /// The data as they are: all genuine anomalies beside all normals (with [`BatchSize::All`]),
+    /// or both in their natural proportion.
+    Natural,
+}
+
+/// How scores become one metric a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// A metric per batch, averaged over batches.
+    #[default]
+    Batch,
+    /// The scores of all batches of a domain pooled first.
+    Domain,
+}
+
+/// One point of the test protocol's grid.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TestPoint {
+    /// Size of a batch.
+    pub size: BatchSize,
+    /// Share of anomalies.
+    pub contamination: Contamination,
+    /// At least so many anomalies where the share is above 0.
+    pub min_anomalies: usize,
+    /// Batches per domain.
+    pub n_batches: usize,
+    /// How scores become metrics.
+    pub pooling: Pooling,
+}
+
+/// How many normals and anomalies one batch holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchCounts {
+    /// Normals.
+    pub normal: usize,
+    /// Anomalies.
+    pub anomalous: usize,
+}
+
+impl TestPoint {
+    /// The composition of a batch from a domain that has `normal` normals and `anomalous` anomalies to draw from.
+    ///
+    /// With a total of B: round(B·r) anomalies, halves away from zero. With n normals: ⌊n·r/(1−r)⌋.
+    /// Never fewer than `min_anomalies` where r > 0.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the domain has too few of either, naming the numbers.
+    pub fn counts(&self, normal: usize, anomalous: usize) -> Result<BatchCounts> {
+        let wanted = match (self.size, self.contamination) {
+            (BatchSize::Total(b), c) => {
+                let r = match c {
+                    Contamination::Ratio(r) => r,
+                    Contamination::Natural => anomalous as f64 / (normal + anomalous).max(1) as f64,
+                };
+                let a = self.at_least(r, (b as f64 * r).round() as usize).min(b);
+                BatchCounts { normal: b - a, anomalous: a }
+            }
+            (BatchSize::Normals(n), c) => self.on_top(n, c, normal, anomalous),
+            (BatchSize::All, c) => self.on_top(normal, c, normal, anomalous),
+        };
+        for (want, have, what) in [(wanted.normal, normal, "normals"), (wanted.anomalous, anomalous, "anomalies")] {
+            if want > have {
+                return Err(Error::refused(format!("the batch wants {want} {what} and the domain has {have}")));
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn on_top(&self, n: usize, contamination: Contamination, normal: usize, anomalous: usize) -> BatchCounts {
+        let a = match contamination {
+            // The small term mends products such as 90 · 0.1 / 0.9 that fall just below a whole number.
+            Contamination::Ratio(r) => self.at_least(r, (n as f64 * r / (1.0 - r) + 1e-9).floor() as usize),
+            Contamination::Natural => (anomalous as f64 * n as f64 / normal.max(1) as f64).round() as usize,
+        };
+        BatchCounts { normal: n, anomalous: a }
+    }
+
+    fn at_least(&self, r: f64, a: usize) -> usize {
+        if r > 0.0 { a.max(self.min_anomalies) } else { a }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(size: BatchSize, r: f64, min_anomalies: usize) -> TestPoint {
+        TestPoint { size, contamination: Contamination::Ratio(r), min_anomalies, n_batches: 1, pooling: Pooling::Batch }
+    }
+
+    #[test]
+    fn totals_round_and_normals_take_the_papers_floor() {
+        let counts = |p: TestPoint| p.counts(1000, 1000).map(|c| (c.normal, c.anomalous)).unwrap();
+        assert_eq!(counts(point(BatchSize::Total(20), 0.1, 0)), (18, 2));
+        assert_eq!(counts(point(BatchSize::Total(20), 0.01, 0)), (20, 0));
+        assert_eq!(counts(point(BatchSize::Total(1), 0.5, 0)), (0, 1));
+        assert_eq!(counts(point(BatchSize::Total(2), 0.5, 0)), (1, 1));
+        // The Omniglot protocol: 1, 1, 2, 5 anomalies on 20 normals.
+        for (r, a) in [(0.01, 1), (0.05, 1), (0.1, 2), (0.2, 5), (0.0, 0)] {
+            assert_eq!(counts(point(BatchSize::Normals(20), r, 1)), (20, a));
+        }
+        // CIFAR-100-C: 1, 5, 11, 25 on 100.
+        for (r, a) in [(0.01, 1), (0.05, 5), (0.1, 11), (0.2, 25)] {
+            assert_eq!(counts(point(BatchSize::Normals(100), r, 0)), (100, a));
+        }
+        assert_eq!(counts(point(BatchSize::Normals(90), 0.1, 0)), (90, 10));
+    }
+
+    #[test]
+    fn all_and_natural_take_what_is_there() {
+        let mut p = point(BatchSize::All, 0.0, 0);
+        p.contamination = Contamination::Natural;
+        assert_eq!(p.counts(41, 119).unwrap(), BatchCounts { normal: 41, anomalous: 119 });
+        p.size = BatchSize::Total(16);
+        assert_eq!(p.counts(41, 119).unwrap(), BatchCounts { normal: 4, anomalous: 12 });
+    }
+
+    #[test]
+    fn too_small_a_domain_is_refused_with_its_numbers() {
+        let e = point(BatchSize::Total(50), 0.1, 0).counts(20, 100).unwrap_err();
+        assert_eq!(e.to_string(), "the batch wants 45 normals and the domain has 20");
+    }
+}

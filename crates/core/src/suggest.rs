@@ -1,0 +1,32 @@
+//! "Did you mean …?" for names that a person typed.
+
+/// The candidate nearest to `name`, if one is near enough to be worth suggesting.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|c| (strsim::normalized_damerau_levenshtein(&name, &c.to_lowercase()), c))
+        .filter(|(similarity, _)| *similarity >= 0.5)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, c)| c)
+}
+
+/// `did you mean `x`?`, or the list of candidates where none is near.
+pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, candidates.clone()) {
+        Some(c) => format!("did you mean `{c}`?"),
+        None => format!("one of: {}", candidates.into_iter().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_its_word_and_nonsense_lists_all() {
+        assert_eq!(nearest("acr_dsvd", ["acr_dsvdd", "knn"]), Some("acr_dsvdd"));
+        assert_eq!(hint("Mahalanobi", ["knn", "mahalanobis"]), "did you mean `mahalanobis`?");
+        assert_eq!(hint("zzz", ["knn", "lof"]), "one of: knn, lof");
+    }
+}

@@ -1,0 +1,1 @@
+//! Methods of zsad: one file each behind one registry, with one conformance suite for all.

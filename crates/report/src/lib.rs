@@ -1,0 +1,1 @@
+//! Tables, plots and exports of zsad, and the comparison with published numbers.

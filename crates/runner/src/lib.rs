@@ -1,0 +1,1 @@
+//! zsad: a reproducible benchmark harness for zero-shot, batch-level anomaly detection.
