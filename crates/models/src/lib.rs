@@ -1,1 +1,29 @@
 //! Methods of zsad: one file each behind one registry, with one conformance suite for all.
+//!
+//! A new method is one file that declares a [`MethodDef`] named `DEF`, its `mod` line and its line in [`METHODS`];
+//! configuration, `zsad describe`, the documentation and the conformance suite ([`testing`]) read the slice.
+
+use zsad_core::MethodDef;
+
+pub mod testing;
+
+/// Every registered method, sorted by name.
+pub const METHODS: &[&dyn MethodDef] = &[];
+
+/// The method that is called `name`.
+pub fn find(name: &str) -> Option<&'static dyn MethodDef> {
+    METHODS.iter().copied().find(|m| m.spec().name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_sorted_and_finds_every_name() {
+        let names: Vec<_> = METHODS.iter().map(|m| m.spec().name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+        assert!(names.iter().all(|n| find(n).is_some_and(|m| m.spec().name == *n)));
+        assert!(find("no_such_method").is_none());
+    }
+}

@@ -1,0 +1,1 @@
+//! The conformance suite: what every method must do, whatever it is.
