@@ -1,0 +1,61 @@
+# zsad: each recipe is one call of cargo, zsad or a script. `just` alone lists them.
+
+zsad := "cargo run --release --quiet --"
+
+# list the recipes
+default:
+    @just --list
+
+# train and compare on the digits that come with the program (about a minute after the build)
+quickstart:
+    {{zsad}} run experiments/quickstart.yaml
+
+# all tests
+test:
+    cargo test --workspace --release
+
+# run an experiment: just run acr_omniglot --profile small
+run NAME *ARGS:
+    {{zsad}} run experiments/{{NAME}}.yaml {{ARGS}}
+
+# what an experiment would run, what is cached and why not
+plan NAME *ARGS:
+    {{zsad}} plan experiments/{{NAME}}.yaml {{ARGS}}
+
+# how far a run has come: just status results/runs/quickstart
+status DIR:
+    {{zsad}} status {{DIR}}
+
+# the table of a run, or a published table beside ours: just table acr_mvtec
+table WHAT *ARGS:
+    {{zsad}} table {{WHAT}} {{ARGS}}
+
+# the plots of a run, SVG and PNG
+plot DIR *ARGS:
+    {{zsad}} plot {{DIR}} {{ARGS}}
+
+# check every experiment file without touching data
+validate:
+    {{zsad}} validate experiments/*.yaml
+
+# criterion benches: just bench, or just bench zsad-nn
+bench CRATE="zsad-nn":
+    cargo bench -p {{CRATE}}
+
+# one meta-training step against PyTorch, interleaved; needs python3 with torch
+bench-vs-torch *ARGS:
+    cargo build --release -p zsad-nn --example meta_step
+    python3 scripts/bench_vs_torch.py {{ARGS}}
+
+# frozen backbones against PyTorch, interleaved; needs python3 with torch
+bench-backbones *ARGS:
+    cargo build --release -p zsad-nn --example backbone_bench
+    python3 scripts/bench_backbones_vs_torch.py {{ARGS}}
+
+# a new method from the template: one new file and one line in the registry
+new-method NAME:
+    scripts/new_method.sh {{NAME}}
+
+# format, lint, tests, quickstart, validation: what decides whether a change lands
+ci:
+    .ci/run
