@@ -8,6 +8,7 @@ state dict, the pickled list of storage keys, then each storage as a count and r
 unpickler lets nothing through but the four classes that a state dict is made of.
 """
 
+import array
 import collections
 import hashlib
 import io
@@ -57,18 +58,24 @@ def read_pth(data):
         dtype, width = TYPES[unpickler.storages[key][0]]
         (count,) = struct.unpack("<q", file.read(8))
         raw[key] = (dtype, width, file.read(count * width))
-    tensors = {}
-    for name, (key, offset, shape, stride) in state.items():
-        dense, count = [], 1
-        for side in reversed(shape):
-            dense.insert(0, count)
-            count *= side
-        dtype, width, values = raw[key]
-        part = values[offset * width : (offset + count) * width]
-        if tuple(dense) != tuple(stride) or len(part) != count * width:
-            sys.exit(f"{name}: not stored densely, or cut short")
-        tensors[name] = (dtype, list(shape), part)
-    return tensors
+    return {
+        name: (raw[key][0], list(shape), dense(raw[key], offset, shape, stride))
+        for name, (key, offset, shape, stride) in state.items()
+    }
+
+
+def dense(storage, offset, shape, stride):
+    """The bytes of a strided view (the weights came from TensorFlow and lie transposed) in row-major order."""
+    _, width, values = storage
+    cells = array.array("I" if width == 4 else "Q", values)
+    starts = [offset]
+    for side, step in list(zip(shape, stride))[:-1]:
+        starts = [at + i * step for at in starts for i in range(side)]
+    side, step = (shape[-1], stride[-1]) if shape else (1, 1)
+    out = array.array(cells.typecode)
+    for at in starts:
+        out.extend(cells[at : at + (side - 1) * step + 1 : step])
+    return out.tobytes()
 
 
 def write_safetensors(tensors, path):

