@@ -1,0 +1,60 @@
+//! The 3×3 convolution with padding 1.
+
+use candle_core::{Tensor, Var};
+
+use crate::error::bail_shape;
+use crate::{Init, Result, params::Builder};
+
+/// A 3×3 convolution, padding 1, stride 1 or 2, with `weight` `[out, in, 3, 3]` and `bias` `[out]`.
+#[derive(Debug, Clone)]
+pub struct Conv2d {
+    /// `[out, in, 3, 3]`.
+    pub weight: Var,
+    /// `[out]`.
+    pub bias: Option<Var>,
+    /// 1 or 2.
+    pub stride: usize,
+}
+
+impl Conv2d {
+    /// Registers `weight` and, where its initial value is given, `bias`.
+    ///
+    /// # Errors
+    /// Where a name is taken or the stride is neither 1 nor 2.
+    pub fn new(
+        b: &mut Builder,
+        input: usize,
+        output: usize,
+        stride: usize,
+        weight: Init,
+        bias: Option<Init>,
+    ) -> Result<Self> {
+        if !(1..=2).contains(&stride) {
+            bail_shape!("a 3x3 convolution has stride 1 or 2, not {stride}");
+        }
+        let weight = b.add("weight", &[output, input, 3, 3], weight)?;
+        let bias = bias.map(|i| b.add("bias", &[output], i)).transpose()?;
+        Ok(Conv2d { weight, bias, stride })
+    }
+
+    /// The output's height or width for an input's.
+    pub fn out_size(&self, size: usize) -> usize {
+        (size - 1) / self.stride + 1
+    }
+
+    /// `[n, in, h, w]` → `[n, out, ⌈h/stride⌉, ⌈w/stride⌉]`.
+    ///
+    /// # Errors
+    /// Where `x` has another shape.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (out, input, _, _) = self.weight.dims4()?;
+        if x.rank() != 4 || x.dims()[1] != input || x.dims()[2..].contains(&0) {
+            bail_shape!("conv2d {input} -> {out} wants [n, {input}, h, w], not {:?}", x.dims());
+        }
+        let y = x.contiguous()?.conv2d(&self.weight, 1, self.stride, 1, 1)?;
+        match &self.bias {
+            Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, out, 1, 1))?)?),
+            None => Ok(y),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The fully connected layer.
+
+use candle_core::{Tensor, Var};
+
+use crate::error::bail_shape;
+use crate::{Init, Result, params::Builder};
+
+/// Initial values of a [`Linear`]; the default is PyTorch's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LinearInit {
+    /// Of the weight.
+    pub weight: Init,
+    /// Of the bias; `None`: there is no bias.
+    pub bias: Option<Init>,
+}
+
+impl LinearInit {
+    /// PyTorch's default for a layer of `input` features.
+    pub fn torch(input: usize) -> Self {
+        LinearInit { weight: Init::TorchWeight, bias: Some(Init::TorchBias(input)) }
+    }
+}
+
+/// y = x Wᵀ + b, with `weight` `[out, in]` and `bias` `[out]`.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// `[out, in]`.
+    pub weight: Var,
+    /// `[out]`.
+    pub bias: Option<Var>,
+}
+
+impl Linear {
+    /// Registers `weight` and `bias`.
+    ///
+    /// # Errors
+    /// Where a name is taken.
+    pub fn new(b: &mut Builder, input: usize, output: usize, init: LinearInit) -> Result<Self> {
+        let weight = b.add("weight", &[output, input], init.weight)?;
+        let bias = init.bias.map(|i| b.add("bias", &[output], i)).transpose()?;
+        Ok(Linear { weight, bias })
+    }
+
+    /// `[n, in]` → `[n, out]`.
+    ///
+    /// # Errors
+    /// Where `x` has another shape.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (out, input) = self.weight.dims2()?;
+        if x.rank() != 2 || x.dims()[1] != input {
+            bail_shape!("linear {input} -> {out} wants [n, {input}], not {:?}", x.dims());
+        }
+        let y = x.matmul(&self.weight.t()?)?;
+        match &self.bias {
+            Some(bias) => Ok(y.broadcast_add(bias)?),
+            None => Ok(y),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Normalisation. The one that zero-shot detection rests on takes its statistics from the batch at hand, per task.
+
+use candle_core::{Tensor, Var};
+
+use super::Pass;
+use crate::error::bail_shape;
+use crate::{Init, Result, params::Builder};
+
+/// Added to the variance.
+pub const EPS: f64 = 1e-5;
+/// Weight of a new batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// What the statistics are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormMode {
+    /// Per channel over one task's batch (and space), in training and at test time alike.
+    BatchStats,
+    /// Ordinary batch norm: the batch in training (one task at a time), running statistics else.
+    Running,
+    /// Per sample over channels and space.
+    Layer,
+    /// Per sample and channel over space.
+    Instance,
+    /// No normalisation; affine as configured.
+    None,
+}
+
+/// A norm to build.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NormConfig {
+    /// What the statistics are taken over.
+    pub mode: NormMode,
+    /// Whether a trained gain and offset per channel follow.
+    pub affine: bool,
+    /// The gain's initial value; the offset starts at 0.
+    pub gain: Init,
+}
+
+impl NormConfig {
+    /// Statistics over `mode`, affine, gain 1.
+    pub fn new(mode: NormMode) -> Self {
+        NormConfig { mode, affine: mode != NormMode::None, gain: Init::ONES }
+    }
+
+    /// The same with a gain ~ U(0, 1), as the official ACR code starts its batch norms.
+    pub fn random_gain(self) -> Self {
+        NormConfig { gain: Init::Uniform(0.0, 1.0), ..self }
+    }
+}
+
+/// (x − mean) / √(var + 1e-5) · weight + bias with the biased variance, per channel, optionally followed by ReLU.
+#[derive(Debug, Clone)]
+pub struct Norm {
+    /// What the statistics are taken over.
+    pub mode: NormMode,
+    /// Gain and offset, `[c]` each: `weight` and `bias`.
+    pub affine: Option<(Var, Var)>,
+    /// `running_mean` and `running_var`, `[c]` each, for [`NormMode::Running`].
+    pub running: Option<(Var, Var)>,
+}
+
+impl Norm {
+    /// Registers `weight` and `bias`, and `running_mean` and `running_var` where they are kept.
+    ///
+    /// # Errors
+    /// Where a name is taken.
+    pub fn new(b: &mut Builder, channels: usize, config: NormConfig) -> Result<Self> {
+        let shape = [channels];
+        let affine = match config.affine {
+            true => Some((b.add("weight", &shape, config.gain)?, b.add("bias", &shape, Init::ZEROS)?)),
+            false => None,
+        };
+        let running = match config.mode {
+            NormMode::Running => {
+                Some((b.buffer("running_mean", &shape, Init::ZEROS)?, b.buffer("running_var", &shape, Init::ONES)?))
+            }
+            _ => None,
+        };
+        Ok(Norm { mode: config.mode, affine, running })
+    }
+
+    /// `[tasks · batch, c]` or `[tasks · batch, c, h, w]` → the same shape, then ReLU where `relu`.
+    ///
+    /// # Errors
+    /// Where the shape does not fit the tasks or the mode, or `Running` is trained over more than one task.
+    pub fn forward(&self, x: &Tensor, pass: Pass, relu: bool) -> Result<Tensor> {
+        let dims = x.dims();
+        if !matches!(dims.len(), 2 | 4) || pass.tasks == 0 || !dims[0].is_multiple_of(pass.tasks) {
+            bail_shape!("a norm over {} tasks wants [tasks * batch, c(, h, w)], not {dims:?}", pass.tasks);
+        }
+        let (rows, c) = (dims[0], dims[1]);
+        let x4 = x.reshape((pass.tasks, rows / pass.tasks, c, dims[2..].iter().product::<usize>()))?;
+        let y = self.normalise(&x4, pass)?;
+        let y = match &self.affine {
+            Some((gain, offset)) => {
+                y.broadcast_mul(&gain.reshape((1, 1, c, 1))?)?.broadcast_add(&offset.reshape((1, 1, c, 1))?)?
+            }
+            None => y,
+        };
+        let y = y.reshape(dims)?;
+        Ok(if relu { y.relu()? } else { y })
+    }
+
+    /// The normalisation of `[tasks, batch, c, space]` without gain and offset.
+    fn normalise(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let (_, n, c, space) = x.dims4()?;
+        match (self.mode, &self.running) {
+            (NormMode::None, _) => Ok(x.clone()),
+            (NormMode::BatchStats, _) => standardise(x, &[1, 3]),
+            (NormMode::Layer, _) => standardise(x, &[2, 3]),
+            (NormMode::Instance, _) if space < 2 => {
+                bail_shape!("instance norm needs at least two pixels a channel, not {space}")
+            }
+            (NormMode::Instance, _) => standardise(x, &[3]),
+            (NormMode::Running, Some((mean, var))) if !pass.training => {
+                let std = (var.as_tensor() + EPS)?.sqrt()?.reshape((1, 1, c, 1))?;
+                Ok(x.broadcast_sub(&mean.reshape((1, 1, c, 1))?)?.broadcast_div(&std)?)
+            }
+            (NormMode::Running, Some(running)) => {
+                if pass.tasks != 1 || n * space < 2 {
+                    bail_shape!("running batch norm trains on one batch of at least two values a channel at a time");
+                }
+                update_running(running, &x.detach(), n * space)?;
+                standardise(x, &[1, 3])
+            }
+            (NormMode::Running, None) => bail_shape!("running batch norm without running statistics"),
+        }
+    }
+}
+
+fn standardise(x: &Tensor, over: &[usize]) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(over)?)?;
+    let var = centred.sqr()?.mean_keepdim(over)?;
+    Ok(centred.broadcast_div(&(var + EPS)?.sqrt()?)?)
+}
+
+/// PyTorch's update: momentum 0.1, and the unbiased variance in the running one.
+fn update_running((mean, var): &(Var, Var), x: &Tensor, n: usize) -> Result<()> {
+    let batch_mean = x.mean_keepdim([1, 3].as_slice())?;
+    let batch_var = x.broadcast_sub(&batch_mean)?.sqr()?.sum([0, 1, 3].as_slice())?;
+    let mix = |old: &Var, new: Tensor| -> Result<()> {
+        Ok(old.set(&((old.as_tensor() * (1.0 - MOMENTUM))? + (new * MOMENTUM)?)?)?)
+    };
+    mix(mean, batch_mean.flatten_all()?)?;
+    mix(var, (batch_var / (n - 1) as f64)?)
+}

@@ -1,0 +1,79 @@
+//! Losses per sample, and how a task's loss is made of them.
+
+use candle_core::{D, Tensor};
+
+use crate::Result;
+use crate::error::bail_shape;
+use crate::train::Tasks;
+
+/// Squared Euclidean distance of each code to the centre: `[n, d]`, `[d]` → `[n]`.
+///
+/// # Errors
+/// Where the shapes do not fit.
+pub fn squared_distance(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
+    if z.rank() != 2 || centre.rank() != 1 || z.dims()[1] != centre.dims()[0] {
+        bail_shape!("squared distance wants [n, d] and [d], not {:?} and {:?}", z.dims(), centre.dims());
+    }
+    Ok(z.broadcast_sub(centre)?.sqr()?.sum(D::Minus1)?)
+}
+
+/// Deep SVDD's pair of losses as ACR uses it: d and 1/d of the squared distance d, `[n]` each.
+///
+/// # Errors
+/// As [`squared_distance`].
+pub fn dsvdd(z: &Tensor, centre: &Tensor) -> Result<(Tensor, Tensor)> {
+    let d = squared_distance(z, centre)?;
+    let inverse = d.recip()?;
+    Ok((d, inverse))
+}
+
+/// The deterministic contrastive loss of neural transformation learning: codes `[n, K + 1, d]` (view 0 the original)
+/// → `(L_n, L_a)`, `[n]` each.
+///
+/// With unit codes z, pos_k = exp(z_k·z_0/T) and denom_k = Σ_{l≠k} exp(z_k·z_l/T):
+/// L_n = mean_k s (log denom_k − log pos_k), L_a = mean_k −s log(1 − pos_k/denom_k), s = 1/|log(1/K)|
+/// (Qiu et al., ICML 2021, equation 2; scaled as the official ACR code does).
+///
+/// # Errors
+/// Where there are fewer than two views beside the original.
+pub fn ntl(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
+    if z.rank() != 3 || z.dims()[1] < 3 {
+        bail_shape!("the contrastive loss wants [n, K + 1 >= 3, d], not {:?}", z.dims());
+    }
+    let k = z.dims()[1] - 1;
+    let norm = z.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?;
+    let z = z.broadcast_div(&norm)?;
+    let sim = (z.contiguous()?.matmul(&z.t()?.contiguous()?)? / temperature)?.exp()?;
+    let off_diagonal = (1.0 - Tensor::eye(k + 1, z.dtype(), z.device())?)?;
+    let denom = sim.broadcast_mul(&off_diagonal)?.sum(D::Minus1)?.narrow(1, 1, k)?;
+    let pos = sim.narrow(2, 0, 1)?.squeeze(2)?.narrow(1, 1, k)?;
+    let scale = 1.0 / (k as f64).ln();
+    let normal = ((denom.log()? - pos.log()?)? * scale)?.mean(D::Minus1)?;
+    let outlier = ((1.0 - pos.div(&denom)?)?.log()? * -scale)?.mean(D::Minus1)?;
+    Ok((normal, outlier))
+}
+
+/// Binary cross entropy of logits: `[n]` → `(L_n, L_a)` = (−log(1 − p), −log p), computed without overflow.
+///
+/// # Errors
+/// Where candle refuses.
+pub fn bce(logits: &Tensor) -> Result<(Tensor, Tensor)> {
+    let softplus = (logits.relu()? + (logits.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
+    let outlier = (&softplus - logits)?;
+    Ok((softplus, outlier))
+}
+
+/// Each task's loss, `[tasks]`: the mean over its samples of `normal` where they are normal and of `outlier` where they
+/// are outliers, both `[tasks · batch]`.
+///
+/// # Errors
+/// Where the shapes do not fit `tasks`.
+pub fn per_task(normal: &Tensor, outlier: &Tensor, tasks: &Tasks) -> Result<Tensor> {
+    let n = tasks.outliers().len();
+    if normal.dims() != [n] || outlier.dims() != [n] {
+        bail_shape!("{n} samples want losses [{n}], not {:?} and {:?}", normal.dims(), outlier.dims());
+    }
+    let flags: Vec<u8> = tasks.outliers().iter().map(|&o| u8::from(o)).collect();
+    let chosen = Tensor::from_vec(flags, n, normal.device())?.where_cond(outlier, normal)?;
+    Ok(chosen.reshape((tasks.tasks(), ()))?.mean(D::Minus1)?)
+}

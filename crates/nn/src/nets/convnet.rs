@@ -1,0 +1,136 @@
+//! Small convolutional networks: four [3×3 convolution, norm, ReLU (, max-pool)] blocks, a linear layer and a norm.
+
+use candle_core::Tensor;
+
+use crate::error::bail_shape;
+use crate::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode, Pass, max_pool2, mean_over_space};
+use crate::params::Builder;
+use crate::{Init, Result};
+
+/// How the blocks shrink the image, and what the last linear layer sees of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reduction {
+    /// Convolutions of stride 2; the linear layer sees the mean over space.
+    StrideMean,
+    /// Convolutions of stride 1, each followed by a 2×2 max-pool (as long as the image has 2×2 pixels);
+    /// the linear layer sees all that is left, channels first.
+    PoolFlatten,
+}
+
+/// A [`ConvNet`] to build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvNetConfig {
+    /// `[channels, height, width]` of the input.
+    pub input: [usize; 3],
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Filters of each.
+    pub filters: usize,
+    /// Output features.
+    pub output: usize,
+    /// How the image shrinks.
+    pub reduction: Reduction,
+    /// The norm of the blocks.
+    pub norm: NormConfig,
+    /// The norm after the linear layer.
+    pub final_norm: Option<NormConfig>,
+    /// Initial values of the linear layer; `None`: PyTorch's.
+    pub head: Option<LinearInit>,
+}
+
+impl ConvNetConfig {
+    /// The official Omniglot network: 4 blocks of stride 2, 64 filters, mean over space, linear layer with weight
+    /// ~ N(0, 1) and bias 0, final norm. Convolutions start Xavier-uniform with bias 0, gains ~ U(0, 1).
+    pub fn omniglot(input: [usize; 3]) -> Self {
+        let norm = NormConfig::new(NormMode::BatchStats).random_gain();
+        let head = LinearInit { weight: Init::Normal(0.0, 1.0), bias: Some(Init::ZEROS) };
+        ConvNetConfig {
+            input,
+            blocks: 4,
+            filters: 64,
+            output: 32,
+            reduction: Reduction::StrideMean,
+            norm,
+            final_norm: Some(norm),
+            head: Some(head),
+        }
+    }
+
+    /// The official CIFAR-100-C network: 4 blocks with max-pool, 128 filters, linear layer, final norm.
+    pub fn cnn4(input: [usize; 3]) -> Self {
+        let reduction = Reduction::PoolFlatten;
+        ConvNetConfig { filters: 128, reduction, head: None, ..ConvNetConfig::omniglot(input) }
+    }
+}
+
+/// A small convolutional network.
+#[derive(Debug, Clone)]
+pub struct ConvNet {
+    /// Convolution and norm; ReLU and the reduction follow.
+    pub blocks: Vec<(Conv2d, Norm)>,
+    /// The linear layer and its norm.
+    pub head: (Linear, Option<Norm>),
+    /// `[channels, height, width]` of the input.
+    pub input: [usize; 3],
+    /// How the image shrinks.
+    pub reduction: Reduction,
+}
+
+impl ConvNet {
+    /// Registers the parameters, in forward order.
+    ///
+    /// # Errors
+    /// Where a name is taken, or the input is empty.
+    pub fn new(b: &mut Builder, config: &ConvNetConfig) -> Result<Self> {
+        if config.input.contains(&0) {
+            bail_shape!("a convolutional network wants [channels, height, width], not {:?}", config.input);
+        }
+        let [mut channels, mut h, mut w] = config.input;
+        let stride = if config.reduction == Reduction::StrideMean { 2 } else { 1 };
+        let mut blocks = Vec::new();
+        for i in 0..config.blocks {
+            let mut b = b.scope(i);
+            let (weight, bias) = (Init::XavierUniform, Some(Init::ZEROS));
+            let conv = Conv2d::new(&mut b.scope("conv"), channels, config.filters, stride, weight, bias)?;
+            (h, w) = match config.reduction {
+                Reduction::StrideMean => (conv.out_size(h), conv.out_size(w)),
+                Reduction::PoolFlatten if h.min(w) > 1 => (h / 2, w / 2),
+                Reduction::PoolFlatten => (h, w),
+            };
+            blocks.push((conv, Norm::new(&mut b.scope("norm"), config.filters, config.norm)?));
+            channels = config.filters;
+        }
+        let features = if config.reduction == Reduction::StrideMean { channels } else { channels * h * w };
+        let mut b = b.scope("head");
+        let init = config.head.unwrap_or_else(|| LinearInit::torch(features));
+        let linear = Linear::new(&mut b.scope("linear"), features, config.output, init)?;
+        let norm = config.final_norm.map(|n| Norm::new(&mut b.scope("norm"), config.output, n)).transpose()?;
+        Ok(ConvNet { blocks, head: (linear, norm), input: config.input, reduction: config.reduction })
+    }
+
+    /// `[tasks · batch, channels, height, width]` → `[tasks · batch, output]`.
+    ///
+    /// # Errors
+    /// Where `x` has another shape.
+    pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        if x.rank() != 4 || x.dims()[1..] != self.input {
+            bail_shape!("this network wants images of {:?}, not {:?}", self.input, x.dims());
+        }
+        let mut x = x.clone();
+        for (conv, norm) in &self.blocks {
+            x = norm.forward(&conv.forward(&x)?, pass, true)?;
+            if self.reduction == Reduction::PoolFlatten && x.dims()[2].min(x.dims()[3]) > 1 {
+                x = max_pool2(&x)?;
+            }
+        }
+        let features = match self.reduction {
+            Reduction::StrideMean => mean_over_space(&x)?,
+            Reduction::PoolFlatten => x.flatten_from(1)?,
+        };
+        let z = self.head.0.forward(&features)?;
+        match &self.head.1 {
+            Some(norm) => norm.forward(&z, pass, false),
+            None => Ok(z),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Named parameters: what an optimiser updates and a checkpoint keeps.
+
+use candle_core::{DType, Device, Tensor, Var};
+use zsad_core::rng::Rng;
+
+use crate::error::bail_shape;
+use crate::{Init, Result};
+
+/// One named tensor of a [`ParamStore`].
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Dotted name, as in a PyTorch state dict: `head.linear.weight`.
+    pub name: String,
+    /// The value; clones share it.
+    pub var: Var,
+    /// Whether an optimiser updates it. Running statistics are kept here, too, and are not trained.
+    pub trainable: bool,
+}
+
+/// Parameters by name, in the order of their registration. Clones share the values.
+#[derive(Debug, Clone)]
+pub struct ParamStore {
+    params: Vec<Param>,
+    device: Device,
+    dtype: DType,
+}
+
+impl ParamStore {
+    /// An empty store; `dtype` is F32, or F64 for gradient checks.
+    pub fn new(device: &Device, dtype: DType) -> Self {
+        ParamStore { params: Vec::new(), device: device.clone(), dtype }
+    }
+
+    /// Where its tensors live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The type of its tensors.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Starts registering parameters, drawn from `rng` in the order of registration.
+    pub fn builder<'a>(&'a mut self, rng: &'a mut Rng) -> Builder<'a> {
+        Builder { store: self, rng, prefix: String::new() }
+    }
+
+    /// All parameters, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Param> {
+        self.params.iter()
+    }
+
+    /// The trained ones, in order.
+    pub fn trainable(&self) -> impl Iterator<Item = &Param> {
+        self.params.iter().filter(|p| p.trainable)
+    }
+
+    /// The number of trained values.
+    pub fn count(&self) -> usize {
+        self.trainable().map(|p| p.var.elem_count()).sum()
+    }
+
+    /// The parameter called `name`.
+    pub fn get(&self, name: &str) -> Option<&Param> {
+        self.params.iter().find(|p| p.name == name)
+    }
+
+    /// Gives the parameter called `name` the values of `value`, converted to the store's device and type.
+    ///
+    /// # Errors
+    /// Where there is no such name, or the shapes differ.
+    pub fn set(&self, name: &str, value: &Tensor) -> Result<()> {
+        let Some(param) = self.get(name) else {
+            bail_shape!("no parameter is called `{name}`: {}", zsad_core::suggest::hint(name, self.names()))
+        };
+        if param.var.dims() != value.dims() {
+            bail_shape!("`{name}` has the shape {:?}, not {:?}", param.var.dims(), value.dims());
+        }
+        Ok(param.var.set(&value.to_device(&self.device)?.to_dtype(self.dtype)?)?)
+    }
+
+    /// Copies of all values by name, in order.
+    ///
+    /// # Errors
+    /// Where the device refuses the memory.
+    pub fn snapshot(&self) -> Result<Vec<(String, Tensor)>> {
+        self.params.iter().map(|p| Ok((p.name.clone(), p.var.as_tensor().copy()?.detach()))).collect()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.params.iter().map(|p| p.name.as_str())
+    }
+}
+
+/// Registers parameters under a dotted prefix.
+pub struct Builder<'a> {
+    store: &'a mut ParamStore,
+    rng: &'a mut Rng,
+    prefix: String,
+}
+
+impl Builder<'_> {
+    /// A builder for the names below `name`.
+    pub fn scope(&mut self, name: impl std::fmt::Display) -> Builder<'_> {
+        let prefix = if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) };
+        Builder { store: self.store, rng: self.rng, prefix }
+    }
+
+    /// Registers a trained parameter.
+    ///
+    /// # Errors
+    /// Where the name is taken or the device refuses the memory.
+    pub fn add(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
+        self.register(name, shape, init, true)
+    }
+
+    /// Registers a tensor that is kept but not trained, such as running statistics.
+    ///
+    /// # Errors
+    /// As [`Builder::add`].
+    pub fn buffer(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
+        self.register(name, shape, init, false)
+    }
+
+    fn register(&mut self, name: &str, shape: &[usize], init: Init, trainable: bool) -> Result<Var> {
+        let name = if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) };
+        if self.store.get(&name).is_some() {
+            bail_shape!("the parameter name `{name}` is taken");
+        }
+        let var = Var::from_tensor(&init.tensor(shape, self.store.dtype, &self.store.device, self.rng)?)?;
+        self.store.params.push(Param { name, var: var.clone(), trainable });
+        Ok(var)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zsad_core::rng::stream;
+
+    #[test]
+    fn names_are_dotted_unique_and_suggested() {
+        let mut store = ParamStore::new(&Device::Cpu, DType::F32);
+        let mut rng = stream(0, &[]);
+        let mut b = store.builder(&mut rng);
+        b.scope(0).scope("linear").add("weight", &[2, 3], Init::XavierUniform).unwrap();
+        b.scope(0).scope("norm").buffer("running_mean", &[2], Init::ZEROS).unwrap();
+        assert!(b.scope("0.linear").add("weight", &[1], Init::ZEROS).is_err());
+        assert_eq!(store.names().collect::<Vec<_>>(), ["0.linear.weight", "0.norm.running_mean"]);
+        assert_eq!(store.count(), 6);
+        let ones = Tensor::ones((2, 3), DType::F64, &Device::Cpu).unwrap();
+        store.set("0.linear.weight", &ones).unwrap();
+        assert_eq!(store.get("0.linear.weight").unwrap().var.sum_all().unwrap().to_scalar::<f32>().unwrap(), 6.0);
+        let e = store.set("0.linear.weigth", &ones).unwrap_err();
+        assert!(e.to_string().contains("did you mean `0.linear.weight`?"), "{e}");
+        assert!(store.set("0.norm.running_mean", &ones).unwrap_err().to_string().contains("[2], not [2, 3]"));
+    }
+}

@@ -1,0 +1,164 @@
+//! The meta-training step that all trained methods share.
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use crate::Result;
+use crate::error::{Error, bail_shape};
+use crate::optim::{Gradients, Optimizer, StepLr, clip_global_norm};
+use crate::params::ParamStore;
+
+/// Tasks stacked: inputs `[tasks · batch, shape…]` and which samples are outliers.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    x: Tensor,
+    outliers: Vec<bool>,
+    tasks: usize,
+}
+
+impl Tasks {
+    /// Stacks tasks of equal size from samples of `shape`: each task's values, row-major, and its labels (true: outlier).
+    ///
+    /// # Errors
+    /// Where there is no task, or they differ in size.
+    pub fn stack(shape: &[usize], parts: &[(&[f32], &[bool])], device: &Device) -> Result<Self> {
+        let dim: usize = shape.iter().product();
+        let batch = parts.first().map_or(0, |p| p.1.len());
+        if batch == 0 || parts.iter().any(|(x, y)| y.len() != batch || x.len() != batch * dim) {
+            let sizes: Vec<_> = parts.iter().map(|(x, y)| (x.len(), y.len())).collect();
+            bail_shape!("tasks of samples {shape:?} must be equally large and not empty; (values, labels): {sizes:?}");
+        }
+        let values = parts.iter().flat_map(|p| p.0).copied().collect::<Vec<f32>>();
+        let outliers = parts.iter().flat_map(|p| p.1).copied().collect();
+        let x = Tensor::from_vec(values, [&[parts.len() * batch], shape].concat(), device)?;
+        Ok(Tasks { x, outliers, tasks: parts.len() })
+    }
+
+    /// Tasks from a tensor `[tasks · batch, shape…]` that is already stacked.
+    ///
+    /// # Errors
+    /// Where the sizes do not fit.
+    pub fn new(x: Tensor, outliers: Vec<bool>, tasks: usize) -> Result<Self> {
+        let n = x.dims().first().copied().unwrap_or(0);
+        if tasks == 0 || n == 0 || !n.is_multiple_of(tasks) || outliers.len() != n {
+            bail_shape!("{tasks} tasks do not fit inputs {:?} with {} labels", x.dims(), outliers.len());
+        }
+        Ok(Tasks { x, outliers, tasks })
+    }
+
+    /// The inputs, `[tasks · batch, shape…]`.
+    pub fn x(&self) -> &Tensor {
+        &self.x
+    }
+
+    /// Which samples are outliers, `tasks · batch` of them.
+    pub fn outliers(&self) -> &[bool] {
+        &self.outliers
+    }
+
+    /// The number of tasks.
+    pub fn tasks(&self) -> usize {
+        self.tasks
+    }
+
+    /// Samples in a task.
+    pub fn batch(&self) -> usize {
+        self.outliers.len() / self.tasks
+    }
+
+    /// The tasks from `start`, `len` of them, without copying.
+    fn narrow(&self, start: usize, len: usize) -> Result<Tasks> {
+        let (from, n) = (start * self.batch(), len * self.batch());
+        Ok(Tasks { x: self.x.narrow(0, from, n)?, outliers: self.outliers[from..from + n].to_vec(), tasks: len })
+    }
+}
+
+/// Options of a [`Trainer`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainConfig {
+    /// The learning rate and its steps.
+    pub lr: StepLr,
+    /// The largest global norm of the gradient; `None`: any.
+    pub clip: Option<f64>,
+    /// Rows (tasks × batch) that pass through the network at once, at least one task: what bounds the memory.
+    /// Gradients of the parts add up in a fixed order, whatever the number of threads.
+    pub rows: usize,
+}
+
+impl TrainConfig {
+    /// No clipping, 1024 rows.
+    pub fn new(lr: StepLr) -> Self {
+        TrainConfig { lr, clip: None, rows: 1024 }
+    }
+}
+
+/// Runs meta-training steps.
+pub struct Trainer<O> {
+    params: ParamStore,
+    optimizer: O,
+    config: TrainConfig,
+    steps: u64,
+}
+
+impl<O: Optimizer> Trainer<O> {
+    /// Trains `params` with `optimizer`, which was made for the same store.
+    pub fn new(params: &ParamStore, optimizer: O, config: TrainConfig) -> Self {
+        Trainer { params: params.clone(), optimizer, config, steps: 0 }
+    }
+
+    /// Updates done.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// One update on the mean over tasks of their losses, which it returns. `loss` gets some of the tasks and returns
+    /// their losses, `[tasks]`; it may run on several threads at once and must treat each task alone.
+    ///
+    /// # Errors
+    /// Where `loss` fails, or the loss or the gradient is not finite; the parameters then stay as they were.
+    pub fn step(&mut self, tasks: &Tasks, loss: impl Fn(&Tasks) -> Result<Tensor> + Sync) -> Result<f64> {
+        let (total, mut gradients) = self.gradients(tasks, loss)?;
+        if !total.is_finite() {
+            return Err(Error::NonFinite(format!("the loss of step {} is {total}", self.steps + 1)));
+        }
+        if let Some(max) = self.config.clip {
+            let norm = clip_global_norm(&mut gradients, max)?;
+            if !norm.is_finite() {
+                return Err(Error::NonFinite(format!("the gradient of step {} has norm {norm}", self.steps + 1)));
+            }
+        }
+        self.optimizer.step(&gradients, self.config.lr.at(self.steps))?;
+        self.steps += 1;
+        Ok(total)
+    }
+
+    /// The mean loss over all tasks, and its gradients.
+    ///
+    /// # Errors
+    /// Where `loss` fails.
+    pub fn gradients(&self, tasks: &Tasks, loss: impl Fn(&Tasks) -> Result<Tensor> + Sync) -> Result<(f64, Gradients)> {
+        let per_part = (self.config.rows / tasks.batch()).clamp(1, tasks.tasks());
+        let starts: Vec<usize> = (0..tasks.tasks()).step_by(per_part).collect();
+        let params = &self.params;
+        let part = |&start: &usize| -> Result<(f64, Gradients)> {
+            let part = tasks.narrow(start, per_part.min(tasks.tasks() - start))?;
+            let mean = (loss(&part)?.sum_all()? / tasks.tasks() as f64)?;
+            let mut grads = mean.backward()?;
+            let value = mean.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
+            Ok((value, params.trainable().map(|p| grads.remove(&p.var)).collect()))
+        };
+        let parts: Vec<Result<(f64, Gradients)>> = starts.par_iter().map(part).collect();
+        let mut sum = (0.0, vec![None; params.trainable().count()]);
+        for part in parts {
+            let (value, grads) = part?;
+            sum.0 += value;
+            for (a, b) in sum.1.iter_mut().zip(grads) {
+                *a = match (a.take(), b) {
+                    (Some(a), Some(b)) => Some((a + b)?),
+                    (a, b) => a.or(b),
+                };
+            }
+        }
+        Ok(sum)
+    }
+}

@@ -1,0 +1,105 @@
+//! All tasks in one pass are the same mathematics as a loop over the tasks: forward and gradients.
+
+use candle_core::{DType, Device, Tensor};
+use zsad_nn::layers::{LinearInit, NormConfig, NormMode};
+use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, optim, train};
+
+fn values(n: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * i) as f32 * 0.37 + i as f32 * 0.11).sin()).collect()
+}
+
+fn tasks(shape: &[usize], tasks: usize, batch: usize) -> train::Tasks {
+    let dim: usize = shape.iter().product();
+    let x = values(tasks * batch * dim);
+    let y: Vec<bool> = (0..batch).map(|i| 3 * i >= 2 * batch).collect();
+    let parts: Vec<_> = x.chunks(batch * dim).map(|c| (c, y.as_slice())).collect();
+    train::Tasks::stack(shape, &parts, &Device::Cpu).unwrap()
+}
+
+/// Loss and gradients with so many rows at once.
+fn run(
+    params: &ParamStore,
+    tasks: &train::Tasks,
+    rows: usize,
+    loss: impl Fn(&train::Tasks) -> Result<Tensor> + Sync,
+) -> (f64, Vec<Vec<f32>>) {
+    let adam = optim::Adam::new(params, optim::AdamConfig::default()).unwrap();
+    let config = train::TrainConfig { rows, ..train::TrainConfig::new(optim::StepLr::constant(1e-3)) };
+    let (value, grads) = train::Trainer::new(params, adam, config).gradients(tasks, loss).unwrap();
+    let flat = |g: Option<Tensor>| g.unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    (value, grads.into_iter().map(flat).collect())
+}
+
+fn assert_close(a: &(f64, Vec<Vec<f32>>), b: &(f64, Vec<Vec<f32>>)) {
+    assert!((a.0 - b.0).abs() <= 1e-5 * a.0.abs(), "{} {}", a.0, b.0);
+    // One scale for all: some gradients are zero up to rounding (a bias before a batch norm).
+    let scale = a.1.iter().flatten().fold(0f32, |m, v| m.max(v.abs()));
+    for (a, b) in a.1.iter().zip(&b.1) {
+        let worst = a.iter().zip(b).fold(0f32, |m, (x, y)| m.max((x - y).abs()));
+        assert!(worst <= 1e-5 * scale, "{worst} of {scale}");
+    }
+}
+
+fn check(shape: &[usize], net: impl Fn(&mut zsad_nn::params::Builder) -> Net) {
+    let mut params = ParamStore::new(&Device::Cpu, DType::F32);
+    let mut rng = zsad_core::rng::stream(3, &[]);
+    let mut b = params.builder(&mut rng);
+    let net = net(&mut b);
+    let centre = b.add("center", &[5], Init::Normal(0.0, 1.0)).unwrap();
+    let tasks = tasks(shape, 6, 9);
+    let loss = |t: &train::Tasks| {
+        let pass = Pass::train(t.tasks());
+        let (n, a) = match &net {
+            Net::Mlp(net) => loss::dsvdd(&net.forward(t.x(), pass)?, &centre)?,
+            Net::Conv(net) => loss::dsvdd(&net.forward(t.x(), pass)?, &centre)?,
+            Net::Ntl(net) => {
+                let (n, a) = loss::ntl(&net.forward(t.x(), pass)?, 0.1)?;
+                let nothing = (centre.sum_all()? * 0.0)?;
+                (n.broadcast_add(&nothing)?, a)
+            }
+        };
+        loss::per_task(&n, &a, t)
+    };
+    let one_by_one = run(&params, &tasks, 1, loss);
+    assert_close(&one_by_one, &run(&params, &tasks, 18, loss));
+    assert_close(&one_by_one, &run(&params, &tasks, usize::MAX, loss));
+}
+
+enum Net {
+    Mlp(nets::Mlp),
+    Conv(nets::ConvNet),
+    Ntl(nets::Ntl),
+}
+
+#[test]
+fn mlp() {
+    check(&[7], |b| Net::Mlp(nets::Mlp::new(b, &nets::MlpConfig::acr(7, &[13, 6], 5)).unwrap()));
+}
+
+#[test]
+fn strided_and_pooled_convnets() {
+    for config in [nets::ConvNetConfig::omniglot([1, 11, 13]), nets::ConvNetConfig::cnn4([2, 9, 8])] {
+        let config = nets::ConvNetConfig { filters: 6, output: 5, ..config };
+        check(&config.input.clone(), |b| Net::Conv(nets::ConvNet::new(b, &config).unwrap()));
+    }
+}
+
+#[test]
+fn ntl_and_the_other_norms() {
+    let mut config = nets::NtlConfig { views: 3, view_hidden: vec![4], ..nets::NtlConfig::acr(6) };
+    config.encoder.hidden = vec![8, 8];
+    for mode in [NormMode::BatchStats, NormMode::Layer, NormMode::None] {
+        config.encoder.norm = NormConfig::new(mode);
+        check(&[6], |b| Net::Ntl(nets::Ntl::new(b, &config).unwrap()));
+    }
+}
+
+#[test]
+fn wrong_shapes_are_named() {
+    let mut params = ParamStore::new(&Device::Cpu, DType::F32);
+    let mut rng = zsad_core::rng::stream(3, &[]);
+    let linear = zsad_nn::layers::Linear::new(&mut params.builder(&mut rng), 4, 2, LinearInit::torch(4)).unwrap();
+    let x = Tensor::zeros((3, 5), DType::F32, &Device::Cpu).unwrap();
+    let e = linear.forward(&x).unwrap_err();
+    assert_eq!(e.to_string(), "linear 4 -> 2 wants [n, 4], not [3, 5]");
+}
