@@ -148,6 +148,15 @@ pub trait Dataset: Send + Sync {
     fn masks(&self, _refs: &[SampleRef]) -> Result<Option<Masks>> {
         Ok(None)
     }
+
+    /// The data set as training and testing in `fold` read it, where its samples depend on the fold (standardised by
+    /// the fold's meta-train normals); `None`: as it is. Its [`DatasetInfo`] is the same.
+    ///
+    /// # Errors
+    /// Where samples that this needs cannot be read.
+    fn in_fold(&self, _fold: &Fold) -> Result<Option<Arc<dyn Dataset>>> {
+        Ok(None)
+    }
 }
 
 /// Where the data lie: `--data DIR`, else `$ZSAD_DATA`, else `data/`.
