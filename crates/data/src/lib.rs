@@ -1,1 +1,46 @@
 //! Data sets of zsad: one file each, file formats, corruptions and the sampler of tasks and test batches.
+//!
+//! A new data set is one file with a `DEF` and one line in [`DATASETS`].
+
+use zsad_core::DatasetDef;
+
+mod digit_split;
+pub mod digits;
+pub mod files;
+pub mod formats;
+mod images;
+pub mod memory;
+pub mod mnist;
+pub mod omniglot;
+pub mod resize;
+pub mod sampler;
+pub mod standardise;
+pub mod tabular;
+#[cfg(test)]
+mod testing;
+
+/// Every data set, sorted by name.
+pub const DATASETS: &[&dyn DatasetDef] = &[&digits::DEF, &mnist::DEF, &omniglot::DEF];
+
+/// The data set of that name.
+pub fn find(name: &str) -> Option<&'static dyn DatasetDef> {
+    DATASETS.iter().copied().find(|d| d.spec().name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_sorted_and_every_entry_is_complete() {
+        let names: Vec<_> = DATASETS.iter().map(|d| d.spec().name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+        for def in DATASETS {
+            let spec = def.spec();
+            assert!(spec.version >= 1 && !spec.summary.is_empty() && !spec.citation.is_empty(), "{}", spec.name);
+            assert!(spec.params.iter().all(|p| !p.doc.is_empty()), "{}", spec.name);
+            assert_eq!(find(spec.name).map(|d| d.spec().name), Some(spec.name));
+        }
+        assert!(find("no_such_set").is_none());
+    }
+}

@@ -1,0 +1,118 @@
+//! CSV and Parquet files as columns, with errors that name the file, the row and the column.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+use zsad_core::{Error, Result, suggest};
+
+/// A table in memory.
+pub struct Table {
+    path: PathBuf,
+    frame: DataFrame,
+}
+
+impl Table {
+    /// Reads `path`: Parquet where its name ends in `.parquet`, else CSV with a header (`.tsv`: separated by tabs).
+    /// Types of CSV columns are inferred from all rows. `columns` of a Parquet file are read, or all.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where it is missing, damaged, or has no rows.
+    pub fn read(path: &Path, columns: Option<&[&str]>) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io(path, &e))?;
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let frame = if extension == "parquet" {
+            let columns = columns.map(|c| c.iter().map(|&c| c.to_owned()).collect());
+            ParquetReader::new(file).read_parallel(ParallelStrategy::None).with_columns(columns).finish()
+        } else {
+            let separator = if extension == "tsv" { b'\t' } else { b',' };
+            CsvReadOptions::default()
+                .with_infer_schema_length(None)
+                .with_n_threads(Some(1))
+                .map_parse_options(|o| o.with_separator(separator))
+                .into_reader_with_file_handle(file)
+                .finish()
+        };
+        let frame = frame.map_err(|e| Error::data(path, e, "the file must be a CSV file with a header, or Parquet"))?;
+        if frame.height() == 0 {
+            return Err(Error::data(path, "no rows", ""));
+        }
+        Ok(Table { path: path.to_owned(), frame })
+    }
+
+    /// The number of rows.
+    pub fn height(&self) -> usize {
+        self.frame.height()
+    }
+
+    /// The names of its columns.
+    pub fn names(&self) -> Vec<String> {
+        self.frame.get_column_names().iter().map(|n| n.to_string()).collect()
+    }
+
+    /// Whether the column holds text (and not numbers or truth values).
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there is no such column.
+    pub fn is_text(&self, column: &str) -> Result<bool> {
+        let dtype = self.column(column)?.dtype();
+        Ok(!(dtype.is_primitive_numeric() || dtype.is_bool()))
+    }
+
+    /// A column as text.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there is no such column or a value is missing, naming the row.
+    pub fn text(&self, column: &str) -> Result<Vec<String>> {
+        let cast = self.column(column)?.cast(&DataType::String);
+        let cast = cast.map_err(|e| self.at(None, column, e))?;
+        let values = cast.str().map_err(|e| self.at(None, column, e))?;
+        let all = values.iter().enumerate();
+        all.map(|(i, v)| v.map(str::to_owned).ok_or_else(|| self.at(Some(i), column, "no value"))).collect()
+    }
+
+    /// A column as numbers; truth values are 0 and 1, numbers written as text are read, missing values are NaN.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there is no such column or a value is no number, naming the row.
+    pub fn numbers_or_nan(&self, column: &str) -> Result<Vec<f64>> {
+        let source = self.column(column)?;
+        if !self.is_text(column)? {
+            let cast = source.cast(&DataType::Float64).map_err(|e| self.at(None, column, e))?;
+            let values = cast.f64().map_err(|e| self.at(None, column, e))?;
+            return Ok(values.iter().map(|v| v.unwrap_or(f64::NAN)).collect());
+        }
+        let text = self.text(column)?;
+        let parse = |(i, v): (usize, &String)| {
+            v.trim().parse().map_err(|_| self.at(Some(i), column, format!("`{v}` is not a number")))
+        };
+        text.iter().enumerate().map(parse).collect()
+    }
+
+    /// As [`Table::numbers_or_nan`], all of them finite.
+    ///
+    /// # Errors
+    /// [`Error::Data`] also where a value is missing, NaN or infinite, naming the row.
+    pub fn numbers(&self, column: &str) -> Result<Vec<f64>> {
+        let values = self.numbers_or_nan(column)?;
+        match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(values),
+            Some(i) if values[i].is_nan() => Err(self.at(Some(i), column, "no value, or NaN")),
+            Some(i) => Err(self.at(Some(i), column, "infinite")),
+        }
+    }
+
+    /// An error at a place of this table; rows count from 0.
+    pub fn at(&self, row: Option<usize>, column: &str, why: impl std::fmt::Display) -> Error {
+        let row = row.map(|i| format!("row {} (the first is 1), ", i + 1)).unwrap_or_default();
+        Error::data(&self.path, format!("{row}column `{column}`: {why}"), "")
+    }
+
+    fn column(&self, name: &str) -> Result<&Column> {
+        self.frame.column(name).map_err(|_| {
+            let names = self.names();
+            let hint = suggest::hint(name, names.iter().map(String::as_str).collect::<Vec<_>>());
+            Error::data(&self.path, format!("no column `{name}`"), hint)
+        })
+    }
+}

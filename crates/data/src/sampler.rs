@@ -1,0 +1,147 @@
+//! The sampling of test batches, references and training tasks.
+//!
+//! Every draw comes from a stream that is named by the data set, the fold, the domain, the protocol point and a
+//! number, never by the method: all methods see the same batches, whatever ran before and on however many threads.
+
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use rand::seq::{SliceRandom, index};
+use zsad_core::rng::{Rng, stream};
+use zsad_core::{AnomalySource, Dataset, Error, Fold, Pool, Result, SampleRef, TestPoint};
+
+pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
+
+/// A test batch with its labels (`true` = anomalous), shuffled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledBatch {
+    /// The samples.
+    pub refs: Vec<SampleRef>,
+    /// One label a sample.
+    pub labels: Vec<bool>,
+}
+
+/// The test batches of one meta-test domain at one protocol point: `point.n_batches` of them, each drawn without
+/// replacement.
+///
+/// A batch depends on the data set's name, the fold's and the domain's names, the point's size, contamination and
+/// least number of anomalies, the seed, and its own number; so the first batches stay the same when more are asked for.
+///
+/// # Errors
+/// [`Error::Refused`] where the domain has too few normals or anomalies.
+pub fn test_batches(
+    dataset: &dyn Dataset,
+    fold: &Fold,
+    domain: usize,
+    point: &TestPoint,
+    seed: u64,
+) -> Result<Vec<LabelledBatch>> {
+    let info = dataset.info();
+    let this = &info.domains[domain];
+    let anomalies = match info.anomalies {
+        AnomalySource::Genuine => Candidates::new([(domain, this.anomalous)], Pool::Anomalous),
+        AnomalySource::OtherDomains => {
+            let others = fold.meta_test.iter().filter(|&&d| d != domain);
+            Candidates::new(others.map(|&d| (d, info.domains[d].normal)), Pool::Normal)
+        }
+    };
+    let normals = Candidates::new([(domain, this.normal)], Pool::Normal);
+    let counts = point
+        .counts(normals.total, anomalies.total)
+        .map_err(|e| Error::refused(format!("{}, domain `{}`: {e}", info.name, this.name)))?;
+    let point_name = serde_json::json!([point.size, point.contamination, point.min_anomalies]).to_string();
+    Ok((0..point.n_batches)
+        .map(|number| {
+            let mut rng = stream(
+                seed,
+                &[
+                    ("purpose", "test_batch"),
+                    ("dataset", &info.name),
+                    ("fold", &fold.name),
+                    ("domain", &this.name),
+                    ("point", &point_name),
+                    ("batch", &number.to_string()),
+                ],
+            );
+            let mut batch: Vec<_> = normals.draw(&mut rng, counts.normal).into_iter().map(|r| (r, false)).collect();
+            batch.extend(anomalies.draw(&mut rng, counts.anomalous).into_iter().map(|r| (r, true)));
+            batch.shuffle(&mut rng);
+            let (refs, labels) = batch.into_iter().unzip();
+            LabelledBatch { refs, labels }
+        })
+        .collect())
+}
+
+/// `k` normal references of a domain, in a random order fixed by (domain, seed): from its reference pool where it has
+/// one, else from its normals, passing over those in `batch`. Fewer references are a prefix of more.
+///
+/// # Errors
+/// [`Error::Refused`] where there are fewer than `k`.
+pub fn references(
+    dataset: &dyn Dataset,
+    domain: usize,
+    k: usize,
+    seed: u64,
+    batch: &[SampleRef],
+) -> Result<Vec<SampleRef>> {
+    let info = dataset.info();
+    let this = &info.domains[domain];
+    let pool = if this.reference > 0 { Pool::Reference } else { Pool::Normal };
+    let candidates = Candidates::new([(domain, this.size(pool))], pool);
+    let axes = [("purpose", "references"), ("dataset", info.name.as_str()), ("domain", this.name.as_str())];
+    let mut order = candidates.draw(&mut stream(seed, &axes), candidates.total);
+    if pool == Pool::Normal {
+        let taken: std::collections::HashSet<_> = batch.iter().collect();
+        order.retain(|r| !taken.contains(r));
+    }
+    if order.len() < k {
+        let (name, have) = (&this.name, order.len());
+        return Err(Error::refused(format!("{k} references wanted and domain `{name}` has {have} outside the batch")));
+    }
+    order.truncate(k);
+    Ok(order)
+}
+
+/// Samples to draw from: one pool of one or more domains, laid end to end.
+struct Candidates {
+    pool: Pool,
+    /// (domain, number of samples up to and including this domain).
+    ends: Vec<(usize, usize)>,
+    total: usize,
+}
+
+impl Candidates {
+    fn new(domains: impl IntoIterator<Item = (usize, usize)>, pool: Pool) -> Self {
+        let mut total = 0;
+        let ends = domains
+            .into_iter()
+            .map(|(domain, size)| {
+                total += size;
+                (domain, total)
+            })
+            .collect();
+        Candidates { pool, ends, total }
+    }
+
+    /// The sample at `position` of the whole.
+    fn at(&self, position: usize) -> SampleRef {
+        let i = self.ends.partition_point(|&(_, end)| end <= position);
+        let start = if i == 0 { 0 } else { self.ends[i - 1].1 };
+        SampleRef { domain: self.ends[i].0 as u32, pool: self.pool, index: (position - start) as u32 }
+    }
+
+    /// `n ≤ total` different samples in random order.
+    fn draw(&self, rng: &mut Rng, n: usize) -> Vec<SampleRef> {
+        index::sample(rng, self.total, n).into_iter().map(|i| self.at(i)).collect()
+    }
+
+    /// `n` different samples of those outside `domain`, in random order; there must be as many.
+    fn draw_outside(&self, rng: &mut Rng, n: usize, domain: usize) -> Vec<SampleRef> {
+        let i = self.ends.partition_point(|&(d, _)| d < domain);
+        let (start, end) = (if i == 0 { 0 } else { self.ends[i - 1].1 }, self.ends[i].1);
+        let outside = self.total - (end - start);
+        let past = |p: usize| if p < start { p } else { p + (end - start) };
+        index::sample(rng, outside, n).into_iter().map(|p| self.at(past(p))).collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! Training tasks: a majority of one meta-train domain, and outliers.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use zsad_core::rng::stream;
+use zsad_core::{Dataset, Error, Fold, Pool, Result, SampleRef};
+
+use super::Candidates;
+
+/// Where a task's outliers come from. Synthetic noise is made by the method, from `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutlierSource {
+    /// Normals of the other meta-train domains, uniformly over their samples.
+    OtherDomains,
+    /// The domain's own genuine anomalies.
+    Genuine,
+    /// No outliers.
+    None,
+}
+
+/// What a task is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskProtocol {
+    /// Normals of one domain in a task.
+    pub normals: usize,
+    /// Outliers in a task.
+    pub outliers: usize,
+    /// Where the outliers come from.
+    pub source: OutlierSource,
+    /// Use only so many meta-train domains, chosen at random by the seed; `None`: all.
+    pub domains: Option<usize>,
+}
+
+/// One training task (episode).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The domain of the majority.
+    pub domain: usize,
+    /// Different normals of that domain.
+    pub normals: Vec<SampleRef>,
+    /// Different outliers.
+    pub outliers: Vec<SampleRef>,
+}
+
+/// Draws training tasks from the meta-train domains of a fold.
+pub struct TaskSampler<'a> {
+    dataset: &'a dyn Dataset,
+    fold: &'a Fold,
+    protocol: TaskProtocol,
+    seed: u64,
+    domains: Vec<usize>,
+    normals: Candidates,
+}
+
+impl<'a> TaskSampler<'a> {
+    /// A sampler of `protocol`. Meta-train domains that are too small for a task are left out, with a warning.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where no domain is large enough, `protocol.domains` exceeds the number of domains, or the
+    /// other domains hold too few outliers.
+    pub fn new(dataset: &'a dyn Dataset, fold: &'a Fold, protocol: TaskProtocol, seed: u64) -> Result<Self> {
+        let info = dataset.info();
+        let genuine = if protocol.source == OutlierSource::Genuine { protocol.outliers } else { 0 };
+        let mut domains = fold.meta_train.clone();
+        domains.sort_unstable();
+        domains.retain(|&d| {
+            let this = &info.domains[d];
+            let enough = this.normal >= protocol.normals && this.anomalous >= genuine;
+            if !enough {
+                tracing::warn!(
+                    "{}: domain `{}` is left out of training: a task wants {} normals and {genuine} genuine anomalies, \
+                     and it has {} and {}",
+                    info.name,
+                    this.name,
+                    protocol.normals,
+                    this.normal,
+                    this.anomalous
+                );
+            }
+            enough
+        });
+        let refused = |why: String| Err(Error::refused(format!("{}: {why}", info.name)));
+        if domains.is_empty() {
+            return refused(format!(
+                "no meta-train domain holds the {} normals and {genuine} genuine anomalies of a training task",
+                protocol.normals
+            ));
+        }
+        if let Some(n) = protocol.domains {
+            if n == 0 || n > domains.len() {
+                return refused(format!("{n} meta-train domains wanted, and {} can be used", domains.len()));
+            }
+            let axes = [("purpose", "train_domains"), ("dataset", info.name.as_str()), ("fold", fold.name.as_str())];
+            domains.shuffle(&mut stream(seed, &axes));
+            domains.truncate(n);
+            domains.sort_unstable();
+        }
+        let normals = Candidates::new(domains.iter().map(|&d| (d, info.domains[d].normal)), Pool::Normal);
+        if protocol.source == OutlierSource::OtherDomains {
+            for &d in &domains {
+                let others = normals.total - info.domains[d].normal;
+                if others < protocol.outliers {
+                    return refused(format!(
+                        "a training task wants {} outliers from other meta-train domains, and beside `{}` there are {others}",
+                        protocol.outliers, info.domains[d].name
+                    ));
+                }
+            }
+        }
+        Ok(TaskSampler { dataset, fold, protocol, seed, domains, normals })
+    }
+
+    /// The meta-train domains in use, ascending.
+    pub fn train_domains(&self) -> &[usize] {
+        &self.domains
+    }
+
+    /// Task number `index` of training step `step`: its domain is uniform over [`Self::train_domains`].
+    pub fn task(&self, step: u64, index: usize) -> Task {
+        let info = self.dataset.info();
+        let (step, index) = (step.to_string(), index.to_string());
+        let mut rng = stream(
+            self.seed,
+            &[
+                ("purpose", "task"),
+                ("dataset", &info.name),
+                ("fold", &self.fold.name),
+                ("step", &step),
+                ("index", &index),
+            ],
+        );
+        let domain = self.domains[rng.random_range(0..self.domains.len())];
+        let this = &info.domains[domain];
+        let normals = Candidates::new([(domain, this.normal)], Pool::Normal).draw(&mut rng, self.protocol.normals);
+        let wanted = self.protocol.outliers;
+        let outliers = match self.protocol.source {
+            OutlierSource::OtherDomains => self.normals.draw_outside(&mut rng, wanted, domain),
+            OutlierSource::Genuine => {
+                Candidates::new([(domain, this.anomalous)], Pool::Anomalous).draw(&mut rng, wanted)
+            }
+            OutlierSource::None => Vec::new(),
+        };
+        Task { domain, normals, outliers }
+    }
+}

@@ -1,0 +1,202 @@
+use std::collections::{BTreeMap, HashSet};
+
+use proptest::prelude::*;
+use rayon::prelude::*;
+use zsad_core::{BatchSize, Contamination, Kind, Pooling, Samples, Values};
+
+use super::*;
+use crate::memory::{InMemory, MemoryDomain};
+
+/// Domains of these sizes (normal, anomalous, reference), the first half of them for training.
+fn set(sizes: &[(usize, usize, usize)], anomalies: AnomalySource) -> InMemory {
+    let rows = |n: usize| Samples::new(vec![1], Values::F64(vec![0.0; n]));
+    let some = |n: usize| (n > 0).then(|| rows(n));
+    let domains = sizes.iter().enumerate().map(|(i, &(n, a, r))| MemoryDomain {
+        name: format!("d{i}"),
+        normal: rows(n),
+        anomalous: some(a),
+        reference: some(r),
+    });
+    let (n, half) = (sizes.len(), sizes.len() / 2);
+    let fold = Fold { name: String::new(), meta_train: (0..half).collect(), meta_test: (half..n).collect() };
+    InMemory::new("generated", Kind::Tabular { dim: 1 }, domains.collect(), vec![fold], anomalies).unwrap()
+}
+
+fn point(size: BatchSize, r: f64) -> TestPoint {
+    TestPoint { size, contamination: Contamination::Ratio(r), min_anomalies: 0, n_batches: 3, pooling: Pooling::Batch }
+}
+
+fn unique(refs: &[SampleRef]) -> bool {
+    refs.iter().collect::<HashSet<_>>().len() == refs.len()
+}
+
+fn size() -> impl Strategy<Value = BatchSize> {
+    prop_oneof![
+        (1usize..30).prop_map(BatchSize::Total),
+        (1usize..30).prop_map(BatchSize::Normals),
+        Just(BatchSize::All)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_batch_holds_what_its_point_says(
+        sizes in prop::collection::vec((1usize..40, 0usize..40, Just(0)), 2..7),
+        size in size(), r in 0.0..0.5f64, genuine: bool, seed: u64,
+    ) {
+        let source = if genuine { AnomalySource::Genuine } else { AnomalySource::OtherDomains };
+        let set = set(&sizes, source);
+        let fold = &set.info().folds[0];
+        for &d in &fold.meta_test {
+            let others: usize = fold.meta_test.iter().filter(|&&o| o != d).map(|&o| sizes[o].0).sum();
+            let counts = point(size, r).counts(sizes[d].0, if genuine { sizes[d].1 } else { others });
+            let batches = test_batches(&set, fold, d, &point(size, r), seed);
+            let Ok(counts) = counts else {
+                prop_assert!(matches!(batches, Err(Error::Refused(_))));
+                continue;
+            };
+            for batch in batches.unwrap() {
+                prop_assert!(unique(&batch.refs));
+                prop_assert_eq!(batch.refs.len(), counts.normal + counts.anomalous);
+                prop_assert_eq!(batch.labels.iter().filter(|&&l| l).count(), counts.anomalous);
+                prop_assert!(counts.normal + 1 >= counts.anomalous, "the majority is normal");
+                for (r, &label) in batch.refs.iter().zip(&batch.labels) {
+                    let from = r.domain as usize;
+                    prop_assert!(fold.meta_test.contains(&from), "meta-train samples never reach a test batch");
+                    prop_assert!((r.index as usize) < set.info().domains[from].size(r.pool));
+                    let anomalous = if genuine { r.pool == Pool::Anomalous } else { from != d };
+                    prop_assert_eq!(label, anomalous);
+                    prop_assert!(!genuine || from == d);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_holds_what_its_protocol_says(
+        sizes in prop::collection::vec((1usize..40, 0usize..40, Just(0)), 4..9),
+        normals in 1usize..20, outliers in 0usize..10, source in 0..3usize, seed: u64,
+    ) {
+        let source = [OutlierSource::OtherDomains, OutlierSource::Genuine, OutlierSource::None][source];
+        let set = set(&sizes, AnomalySource::OtherDomains);
+        let fold = &set.info().folds[0];
+        let sampler = match TaskSampler::new(&set, fold, TaskProtocol { normals, outliers, source, domains: None }, seed) {
+            Ok(sampler) => sampler,
+            Err(e) => {
+                prop_assert!(matches!(e, Error::Refused(_)));
+                return Ok(());
+            }
+        };
+        for step in 0..20 {
+            let task = sampler.task(step, 0);
+            prop_assert!(sampler.train_domains().contains(&task.domain));
+            prop_assert!(unique(&task.normals) && unique(&task.outliers));
+            prop_assert_eq!(task.normals.len(), normals);
+            prop_assert!(task.normals.iter().all(|r| r.domain as usize == task.domain && r.pool == Pool::Normal));
+            let wanted = if source == OutlierSource::None { 0 } else { outliers };
+            prop_assert_eq!(task.outliers.len(), wanted);
+            for r in task.normals.iter().chain(&task.outliers) {
+                prop_assert!(fold.meta_train.contains(&(r.domain as usize)), "meta-test domains are never in a task");
+                prop_assert!((r.index as usize) < set.info().domains[r.domain as usize].size(r.pool));
+            }
+            let genuine = source == OutlierSource::Genuine;
+            prop_assert!(task.outliers.iter().all(|r| (r.pool == Pool::Anomalous) == genuine));
+            prop_assert!(task.outliers.iter().all(|r| (r.domain as usize == task.domain) == genuine));
+        }
+    }
+}
+
+#[test]
+fn batches_repeat_on_any_number_of_threads_and_differ_by_number_seed_point_and_domain() {
+    let set = set(&[(50, 0, 0); 6], AnomalySource::OtherDomains);
+    let fold = &set.info().folds[0];
+    let draw = |d, r, seed| test_batches(&set, fold, d, &point(BatchSize::Total(20), r), seed).unwrap();
+    let alone = draw(3, 0.1, 0);
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let all: Vec<_> = pool.install(|| (0..8).into_par_iter().map(|_| draw(3, 0.1, 0)).collect());
+        assert!(all.iter().all(|b| *b == alone));
+    }
+    let mut different = alone.clone();
+    different.extend(draw(3, 0.1, 1));
+    different.extend(draw(3, 0.2, 0));
+    different.extend(draw(4, 0.1, 0));
+    for (i, a) in different.iter().enumerate() {
+        assert!(different[..i].iter().all(|b| a != b), "batch {i} repeats another");
+    }
+    let mut longer = point(BatchSize::Total(20), 0.1);
+    (longer.n_batches, longer.pooling) = (5, Pooling::Domain);
+    assert_eq!(test_batches(&set, fold, 3, &longer, 0).unwrap()[..3], alone[..]);
+}
+
+#[test]
+fn anomalies_are_uniform_over_the_samples_of_the_other_domains() {
+    let set = set(&[(1, 0, 0), (1, 0, 0), (1, 0, 0), (40, 0, 0), (10, 0, 0), (30, 0, 0)], AnomalySource::OtherDomains);
+    let mut wanted = point(BatchSize::Total(2), 0.5);
+    wanted.n_batches = 8000;
+    let mut seen = BTreeMap::new();
+    for batch in test_batches(&set, &set.info().folds[0], 3, &wanted, 7).unwrap() {
+        let anomaly = batch.refs.iter().zip(&batch.labels).find(|(_, l)| **l).unwrap().0;
+        *seen.entry((anomaly.domain, anomaly.index)).or_insert(0usize) += 1;
+    }
+    // 40 samples, 200 expected of each, standard deviation 14.
+    assert_eq!(seen.len(), 40);
+    assert!(seen.values().all(|&n| (130..=270).contains(&n)), "{seen:?}");
+}
+
+#[test]
+fn tasks_repeat_and_use_only_so_many_domains() {
+    let set = set(&[(30, 0, 0); 20], AnomalySource::OtherDomains);
+    let fold = &set.info().folds[0];
+    let protocol = TaskProtocol { normals: 15, outliers: 15, source: OutlierSource::OtherDomains, domains: Some(4) };
+    let sampler = TaskSampler::new(&set, fold, protocol, 3).unwrap();
+    let again = TaskSampler::new(&set, fold, protocol, 3).unwrap();
+    assert_eq!(sampler.train_domains().len(), 4);
+    let mut domains = HashSet::new();
+    for step in 0..50 {
+        let task = sampler.task(step, 1);
+        assert_eq!(task, again.task(step, 1));
+        assert_ne!(task, sampler.task(step, 2));
+        domains.extend(task.normals.iter().chain(&task.outliers).map(|r| r.domain as usize));
+    }
+    let mut domains: Vec<_> = domains.into_iter().collect();
+    domains.sort_unstable();
+    assert_eq!(domains, sampler.train_domains());
+    let fewer = TaskProtocol { domains: Some(2), ..protocol };
+    let fewer = TaskSampler::new(&set, fold, fewer, 3).unwrap();
+    assert!(fewer.train_domains().iter().all(|d| domains.contains(d)), "fewer domains are among the more");
+}
+
+#[test]
+fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
+    let set = set(&[(30, 0, 0), (10, 5, 0), (30, 5, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
+    let fold = &set.info().folds[0];
+    let sampler = |normals, outliers, source, domains| {
+        TaskSampler::new(&set, fold, TaskProtocol { normals, outliers, source, domains }, 0)
+            .map(|s| s.train_domains().to_vec())
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(sampler(15, 15, OutlierSource::OtherDomains, None), Ok(vec![0, 2]));
+    assert_eq!(sampler(5, 5, OutlierSource::Genuine, None), Ok(vec![1, 2]));
+    let refused = sampler(15, 31, OutlierSource::OtherDomains, None).unwrap_err();
+    assert!(refused.contains("31 outliers from other meta-train domains, and beside `d0` there are 30"), "{refused}");
+    let refused = sampler(31, 0, OutlierSource::None, None).unwrap_err();
+    assert!(refused.contains("no meta-train domain holds the 31 normals"), "{refused}");
+    let refused = sampler(15, 1, OutlierSource::OtherDomains, Some(3)).unwrap_err();
+    assert!(refused.contains("3 meta-train domains wanted, and 2 can be used"), "{refused}");
+}
+
+#[test]
+fn references_are_fixed_and_outside_the_batch() {
+    let set = set(&[(5, 0, 0), (20, 0, 0), (20, 0, 6)], AnomalySource::OtherDomains);
+    let batch = &test_batches(&set, &set.info().folds[0], 1, &point(BatchSize::Total(12), 0.0), 0).unwrap()[0].refs;
+    let eight = references(&set, 1, 8, 0, batch).unwrap();
+    assert!(unique(&eight) && eight.iter().all(|r| r.domain == 1 && !batch.contains(r)));
+    assert_eq!(references(&set, 1, 3, 0, batch).unwrap(), eight[..3]);
+    assert_ne!(references(&set, 1, 8, 1, batch).unwrap(), eight);
+    let refused = references(&set, 1, 9, 0, batch).unwrap_err().to_string();
+    assert_eq!(refused, "9 references wanted and domain `d1` has 8 outside the batch");
+    let pool = references(&set, 2, 4, 0, batch).unwrap();
+    assert!(unique(&pool) && pool.iter().all(|r| r.domain == 2 && r.pool == Pool::Reference));
+    assert!(references(&set, 2, 7, 0, batch).is_err());
+}
