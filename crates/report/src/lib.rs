@@ -1,1 +1,16 @@
 //! Tables, plots and exports of zsad, and the comparison with published numbers.
+
+mod file;
+mod frame;
+pub mod grid;
+pub mod metric;
+pub mod plots;
+pub mod results;
+pub mod scores;
+mod sheet;
+pub mod stats;
+pub mod table;
+#[cfg(test)]
+mod testing;
+
+pub use results::{read_results, write_results};

@@ -1,0 +1,167 @@
+//! AUROC against contamination and against batch size: a panel a batch size or contamination, a curve a method.
+
+use std::collections::BTreeSet;
+
+use zsad_core::Result;
+
+use super::axes::{Axis, Panel, SMALL, Tick, legend, legend_width};
+use super::canvas::{Anchor, Canvas, GREY, text_width};
+use super::palette::Look;
+use crate::grid::{Grid, Level, Point, Size, percent};
+use crate::metric::Metric;
+use crate::stats::Summary;
+use crate::table::Entry;
+
+/// What runs along the horizontal axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Along {
+    Contamination,
+    BatchSize,
+}
+
+const WIDTH: f64 = 330.0;
+const HEIGHT: f64 = 230.0;
+/// Left of a panel: ticks and the name of the axis.
+const LEFT: f64 = 62.0;
+/// Below a panel: two lines of ticks, the name of the axis, the heading of the next.
+const BELOW: f64 = 84.0;
+const TOP: f64 = 82.0;
+
+/// One curve figure of a data set, or `None` where nothing varies along the axis.
+pub(super) fn figure(
+    title: &str,
+    grid: &Grid,
+    entries: &[Entry],
+    (dataset, pooling): (&str, &str),
+    along: Along,
+) -> Result<Option<Canvas>> {
+    let here = |p: &&Point| p.dataset == dataset && p.pooling == pooling && position(p, along).is_some();
+    let points: Vec<&Point> = grid.points.iter().filter(here).collect();
+    let mut panels: Vec<(String, Vec<&Point>)> = Vec::new();
+    for point in points {
+        let heading = heading(point, along);
+        match panels.iter_mut().find(|p| p.0 == heading) {
+            Some((_, points)) => points.push(point),
+            None => panels.push((heading, vec![point])),
+        }
+    }
+    panels.retain(|(_, points)| points.len() > 1);
+    for (_, points) in &mut panels {
+        points.sort_by(|a, b| position(a, along).partial_cmp(&position(b, along)).unwrap_or(std::cmp::Ordering::Equal));
+    }
+    let number = |e: &Entry| e.outcome.number().copied();
+    let in_panels = |e: &&Entry| panels.iter().any(|(_, points)| points.contains(&&e.point));
+    let drawn: Vec<&Entry> = entries.iter().filter(in_panels).filter(|e| number(e).is_some()).collect();
+    if drawn.is_empty() {
+        return Ok(None);
+    }
+    // A method keeps its look in every figure of a run.
+    let looks: Vec<(Look, String)> = grid
+        .methods
+        .iter()
+        .enumerate()
+        .filter(|(_, (m, _))| drawn.iter().any(|e| e.method == *m))
+        .map(|(i, (_, label))| (Look::of(i), label.clone()))
+        .collect();
+    let low = |s: Summary| s.interval.map_or(s.mean, |i| i.0) * 100.0;
+    let high = |s: Summary| s.interval.map_or(s.mean, |i| i.1) * 100.0;
+    let lowest = drawn.iter().filter_map(|e| number(e)).map(low).fold(f64::INFINITY, f64::min);
+    let highest = drawn.iter().filter_map(|e| number(e)).map(high).fold(f64::NEG_INFINITY, f64::max);
+    let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
+    let rows = panels.len().div_ceil(columns);
+    let notes = [format!(
+        "{dataset}: mean over seeds and domains; bars: 95 % bootstrap intervals; points of one place are set side by side"
+    )];
+    let body = columns as f64 * (WIDTH + LEFT) + 18.0;
+    let head = text_width(title, 14.0)?.max(text_width(&notes[0], SMALL)?) * 1.1 + 40.0;
+    let width = (body + legend_width(&looks)?).max(head);
+    let height = TOP + rows as f64 * (HEIGHT + BELOW) - 18.0;
+    let mut canvas = Canvas::new(width, height.max(TOP + 17.0 * looks.len() as f64 + 12.0));
+    canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
+    canvas.text((18.0, 44.0), notes[0].as_str(), SMALL, GREY, Anchor::Left);
+    for (i, (heading, points)) in panels.iter().enumerate() {
+        let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
+        let y = if i % columns == 0 { "AUROC (%)" } else { "" };
+        let y = Axis::nice(y, lowest, highest, 100.0, 5);
+        let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x: horizontal(grid, points, along), y };
+        panel.draw(&mut canvas, heading)?;
+        panel.level(&mut canvas, 50.0, GREY);
+        for (m, (method, label)) in grid.methods.iter().enumerate() {
+            let Some(order) = looks.iter().position(|(_, l)| l == label) else { continue };
+            let shift = (order as f64 - (looks.len() - 1) as f64 / 2.0) * (14.0 / looks.len() as f64).min(4.0);
+            let look = Look::of(m);
+            let at = |p: &&Point| {
+                let entry = drawn.iter().find(|e| e.point == **p && e.method == *method)?;
+                let (x, s) = (position(p, along)?, number(entry)?);
+                let (px, py) = panel.place(x, s.mean * 100.0);
+                let ends = s.interval.map(|_| (panel.place(x, low(s)).1, panel.place(x, high(s)).1));
+                Some(((px + shift, py), ends))
+            };
+            let places: Vec<_> = points.iter().filter_map(at).collect();
+            for ((x, _), ends) in &places {
+                if let Some((bottom, top)) = ends {
+                    canvas.line(&[(*x, *bottom), (*x, *top)], look.faint(0.75), 1.0);
+                    for y in [bottom, top] {
+                        canvas.line(&[(x - 2.5, *y), (x + 2.5, *y)], look.faint(0.75), 1.0);
+                    }
+                }
+            }
+            look.line(&mut canvas, &places.iter().map(|(at, _)| *at).collect::<Vec<_>>(), 1.4);
+            for (at, _) in &places {
+                look.marker(&mut canvas, *at, 3.4);
+            }
+        }
+    }
+    legend(&mut canvas, (body + 4.0, TOP + 8.0), &looks);
+    Ok(Some(canvas))
+}
+
+/// Where a point stands on the axis: contamination in per cent, or the binary logarithm of the batch size.
+fn position(point: &Point, along: Along) -> Option<f64> {
+    match (along, point.size) {
+        (Along::Contamination, _) => point.level.0.map(|r| r * 100.0),
+        (Along::BatchSize, Size::Total(n) | Size::Normals(n)) if n > 0 => Some((n as f64).log2()),
+        (Along::BatchSize, _) => None,
+    }
+}
+
+fn heading(point: &Point, along: Along) -> String {
+    match (along, point.size) {
+        (Along::Contamination, size) => size.to_string(),
+        (Along::BatchSize, Size::Normals(_)) => format!("contamination {} (sizes without the anomalies)", point.level),
+        (Along::BatchSize, _) => format!("contamination {}", point.level),
+    }
+}
+
+fn horizontal(grid: &Grid, points: &[&Point], along: Along) -> Axis {
+    let value = |p: &Point| position(p, along).unwrap_or(0.0);
+    let (low, high) = (value(points[0]), value(points[points.len() - 1]));
+    let pad = (high - low) * 0.06;
+    let differs =
+        |p: &&&Point| matches!((p.level, grid.realised(p)), (Level(Some(r)), Some(real)) if (r - real).abs() >= 0.0005);
+    let realised = along == Along::Contamination && points.iter().any(|p| differs(&p));
+    let tick = |p: &&Point| {
+        let label = match along {
+            Along::Contamination => percent(p.level.0.unwrap_or(0.0)),
+            Along::BatchSize => format!("{}", value(p).exp2().round()),
+        };
+        let real = grid.realised(p).map(|r| format!("({:.1})", r * 100.0)).filter(|_| realised);
+        Tick { value: value(p), label: std::iter::once(label).chain(real).collect() }
+    };
+    let name = match along {
+        Along::Contamination if realised => "test contamination (%), realised in brackets",
+        Along::Contamination => "test contamination (%)",
+        Along::BatchSize => "batch size (samples, log₂ scale)",
+    };
+    Axis { name: name.into(), low: low - pad, high: high + pad, ticks: points.iter().map(tick).collect() }
+}
+
+/// The distinct pairs of data set and pooling.
+pub(super) fn parts(grid: &Grid) -> BTreeSet<(String, String)> {
+    grid.points.iter().map(|p| (p.dataset.clone(), p.pooling.clone())).collect()
+}
+
+/// The AUROC entries of every point.
+pub(super) fn entries(grid: &Grid, metric: &'static Metric) -> Vec<Entry> {
+    grid.points.iter().flat_map(|p| crate::table::column(grid, p, metric)).collect()
+}

@@ -1,0 +1,69 @@
+//! Training loss against the step: a panel a method, a line a fit.
+
+use std::collections::BTreeMap;
+
+use zsad_core::Result;
+use zsad_core::key::canonical_json;
+use zsad_core::record::FitRecord;
+
+use super::axes::{Axis, Panel, SMALL, Tick};
+use super::canvas::{Anchor, Canvas, GREY, text_width};
+use super::palette::Look;
+use crate::grid::labels;
+
+const WIDTH: f64 = 330.0;
+const HEIGHT: f64 = 210.0;
+const LEFT: f64 = 70.0;
+const BELOW: f64 = 74.0;
+const TOP: f64 = 82.0;
+
+/// The figure of a data set's fits, or `None` where none has a loss.
+pub(super) fn figure(title: &str, fits: &[FitRecord], dataset: &str) -> Result<Option<Canvas>> {
+    let mut panels: BTreeMap<(String, u32, String), Vec<&FitRecord>> = BTreeMap::new();
+    for fit in fits.iter().filter(|f| f.dataset == dataset && f.report.loss.len() > 1) {
+        panels.entry((fit.method.clone(), fit.method_version, canonical_json(&fit.params))).or_default().push(fit);
+    }
+    if panels.is_empty() {
+        return Ok(None);
+    }
+    let names: Vec<_> = panels.keys().map(|(m, v, p)| (m.as_str(), *v, p.as_str())).collect();
+    let labels = labels(&names);
+    let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
+    let note = format!("{dataset}: a line is one fit (a seed, and a fold where there are several)");
+    let wide = text_width(title, 14.0)?.max(text_width(&note, SMALL)?) * 1.1 + 36.0;
+    let width = (columns as f64 * (WIDTH + LEFT) + 24.0).max(wide);
+    let mut canvas = Canvas::new(width, TOP + panels.len().div_ceil(columns) as f64 * (HEIGHT + BELOW) - 18.0);
+    canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
+    canvas.text((18.0, 44.0), note, SMALL, GREY, Anchor::Left);
+    for (i, (fits, label)) in panels.values().zip(&labels).enumerate() {
+        let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
+        panel(&mut canvas, corner, label, fits, Look::of(i))?;
+    }
+    Ok(Some(canvas))
+}
+
+fn panel(canvas: &mut Canvas, corner: (f64, f64), label: &str, fits: &[&FitRecord], look: Look) -> Result<()> {
+    let points = || fits.iter().flat_map(|f| &f.report.loss).filter(|(_, l)| l.is_finite());
+    let (low, high) = points().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (_, l)| (a.min(*l), b.max(*l)));
+    let last = points().map(|(step, _)| *step).max().unwrap_or(1) as f64;
+    // Losses such as 1/d span orders of magnitude: those are drawn on a logarithmic axis.
+    let logarithmic = low > 0.0 && high / low > 20.0;
+    let value = |l: f64| if logarithmic { l.log10() } else { l };
+    let y = if logarithmic {
+        let pad = 0.04 * (value(high) - value(low));
+        Axis::decades("training loss (log scale)", value(low) - pad, value(high) + pad)
+    } else {
+        Axis::nice("training loss", low, high, f64::INFINITY, 5)
+    };
+    let x = Axis::nice("training step", 0.0, last, f64::INFINITY, 5);
+    let x = Axis { high: last, ticks: x.ticks.into_iter().filter(|t: &Tick| t.value <= last).collect(), ..x };
+    let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x, y };
+    panel.draw(canvas, label)?;
+    let opacity = (2.0 / fits.len() as f64).clamp(0.25, 0.9);
+    for fit in fits {
+        let finite = fit.report.loss.iter().filter(|(_, l)| l.is_finite() && (!logarithmic || *l > 0.0));
+        let line: Vec<_> = finite.map(|(step, l)| panel.place(*step as f64, value(*l))).collect();
+        canvas.line(&line, look.faint(opacity), 1.2);
+    }
+    Ok(())
+}

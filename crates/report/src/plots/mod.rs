@@ -1,0 +1,72 @@
+//! Figures of a run, each as SVG and PNG; the same rows give the same bytes.
+
+mod axes;
+pub(crate) mod canvas;
+mod curves;
+mod loss;
+mod palette;
+mod spread;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use zsad_core::Result;
+use zsad_core::record::{FitRecord, Row};
+
+use crate::grid::Grid;
+use crate::metric::METRICS;
+use crate::table;
+use curves::Along;
+
+/// Writes the figures of a run into `<dir>/plots` and returns their paths: for each data set AUROC against
+/// contamination and against batch size (where they vary), the spread over domains, and the training loss.
+///
+/// # Errors
+/// [`zsad_core::Error::Data`] where a file cannot be written.
+pub fn write_all(dir: &Path, rows: &[Row], fits: &[FitRecord]) -> Result<Vec<PathBuf>> {
+    let plots = dir.join("plots");
+    let grid = Grid::new(rows);
+    // The first metric is AUROC.
+    let entries = curves::entries(&grid, &METRICS[0]);
+    let run = table::title(rows);
+    let mut written = Vec::new();
+    let parts = curves::parts(&grid);
+    for (dataset, pooling) in &parts {
+        // Only a run with both ways of pooling has to tell them apart.
+        let both = parts.iter().filter(|p| p.0 == *dataset).count() > 1;
+        let stem = if both { format!("{dataset}_{pooling}") } else { dataset.clone() };
+        let part = (dataset.as_str(), pooling.as_str());
+        let title = |what: &str| format!("{run}: {what}");
+        let figures = [
+            (
+                "auroc_contamination",
+                curves::figure(&title("AUROC and contamination"), &grid, &entries, part, Along::Contamination)?,
+            ),
+            (
+                "auroc_batch_size",
+                curves::figure(&title("AUROC and batch size"), &grid, &entries, part, Along::BatchSize)?,
+            ),
+            ("domains", spread::figure(&title("spread over domains"), &grid, part)?),
+        ];
+        for (name, figure) in figures {
+            if let Some(canvas) = figure {
+                written.extend(canvas.write(&plots, &format!("{name}_{}", file_name(&stem)))?);
+            }
+        }
+    }
+    let trained: BTreeSet<&str> = fits.iter().map(|f| f.dataset.as_str()).collect();
+    for dataset in trained {
+        if let Some(canvas) = loss::figure(&format!("{run}: training loss"), fits, dataset)? {
+            written.extend(canvas.write(&plots, &format!("loss_{}", file_name(dataset)))?);
+        }
+    }
+    Ok(written)
+}
+
+/// `text` with everything that a file name had better not hold replaced.
+pub(crate) fn file_name(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests;

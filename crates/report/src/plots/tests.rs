@@ -1,0 +1,59 @@
+use super::*;
+use crate::testing::{fits, omniglot, sweep};
+
+fn bytes(paths: &[PathBuf]) -> Vec<(String, Vec<u8>)> {
+    let one = |p: &PathBuf| (p.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(p).unwrap());
+    paths.iter().map(one).collect()
+}
+
+/// Where `ZSAD_LOOK` names a folder the figures stay there to be looked at.
+fn write(rows: &[Row], fits: &[FitRecord], name: &str) -> Vec<(String, Vec<u8>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("ZSAD_LOOK").map_or(dir.path().to_owned(), |d| PathBuf::from(d).join(name));
+    bytes(&write_all(&folder, rows, fits).unwrap())
+}
+
+#[test]
+fn a_run_gives_its_figures_with_the_same_bytes_twice() {
+    let (rows, fits) = (omniglot(), fits());
+    let first = write(&rows, &fits, "omniglot");
+    let names: Vec<_> = first.iter().map(|(n, _)| n.as_str()).collect();
+    let expected = ["auroc_contamination_omniglot", "domains_omniglot", "loss_omniglot"]
+        .map(|n| [format!("{n}.svg"), format!("{n}.png")]);
+    assert_eq!(names, expected.concat());
+    let mut shuffled = rows.clone();
+    shuffled.reverse();
+    assert_eq!(first, write(&shuffled, &fits, "omniglot"));
+}
+
+#[test]
+fn figures_hold_their_methods_and_axes_and_no_picture_is_blank() {
+    for (name, content) in write(&sweep(), &[], "sweep") {
+        if name.ends_with(".svg") {
+            let svg = String::from_utf8(content).unwrap();
+            for word in ["AUROC (%)", "acr_dsvdd", "mahalanobis", "sweep", "95 % bootstrap"] {
+                assert!(
+                    svg.contains(word) || (name.starts_with("domains") && word.starts_with("95")),
+                    "{word} in {name}"
+                );
+            }
+        } else {
+            let picture = image::load_from_memory(&content).unwrap().to_rgb8();
+            let colors: BTreeSet<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
+            assert!(picture.width() > 900 && colors.len() > 100, "{name}: {} colours", colors.len());
+            // The methods' colours are there, and they lie between the white margins.
+            assert!(colors.contains(&[0x00, 0x72, 0xb2]) && colors.contains(&[0xd5, 0x5e, 0x00]), "{name}");
+            assert!(picture.rows().next().unwrap().all(|p| p.0 == [255; 3]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn nothing_varies_nothing_is_drawn() {
+    let written = write(&[crate::testing::row()], &[], "single");
+    assert_eq!(
+        written.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(),
+        ["domains_digits.svg", "domains_digits.png"]
+    );
+    assert!(write(&[], &[], "none").is_empty());
+}

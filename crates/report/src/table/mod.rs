@@ -1,0 +1,154 @@
+//! The comparison of methods: one block a data set and batch size, methods as lines, contamination as columns.
+
+mod entry;
+mod layout;
+
+use std::path::Path;
+
+use polars::prelude::{DataFrame, PolarsResult};
+use zsad_core::record::Row;
+use zsad_core::{Error, Result};
+
+pub(crate) use entry::column;
+pub use entry::{Entry, Outcome};
+
+use crate::file::write_atomic;
+use crate::frame::{self, Field};
+use crate::grid::Grid;
+use crate::metric::{METRICS, Metric};
+use crate::sheet::Sheet;
+
+/// All numbers of a comparison, ready to be printed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Title.
+    pub title: String,
+    /// The places, by metric, point and method.
+    pub entries: Vec<Entry>,
+    sheet: Sheet,
+}
+
+/// The comparison of all methods in `rows` under `metrics` (see [`default_metrics`]).
+///
+/// A number is the mean over seeds of the mean over domains, ± the standard deviation over seeds, with the 95 %
+/// percentile bootstrap interval over seeds and domains. Everything is a function of the rows alone.
+pub fn comparison(rows: &[Row], metrics: &[&'static Metric]) -> Table {
+    let grid = Grid::new(rows);
+    let all = metrics.iter().flat_map(|m| grid.points.iter().map(|p| entry::column(&grid, p, m)));
+    // A point without any number says nothing of a metric that was not measured there.
+    let measured = |c: &Vec<Entry>| c[0].metric == "auroc" || c.iter().any(|e| e.outcome.number().is_some());
+    let entries: Vec<Entry> = all.filter(measured).flatten().collect();
+    let title = title(rows);
+    let sheet = layout::sheet(&title, &grid, &entries);
+    Table { title, entries, sheet }
+}
+
+/// `auroc`, and the pixel metrics that the rows hold.
+pub fn default_metrics(rows: &[Row]) -> Vec<&'static Metric> {
+    let shown = |m: &&Metric| m.name == "auroc" || matches!(m.name, "pixel_auroc" | "aupro") && present(rows, m);
+    METRICS.iter().filter(shown).collect()
+}
+
+/// Writes `table.md`, `table.tex` (both with [`default_metrics`]) and `table.csv` (every metric that the rows hold).
+///
+/// # Errors
+/// [`Error::Data`] where a file cannot be written.
+pub fn write_all(dir: &Path, rows: &[Row]) -> Result<()> {
+    let table = comparison(rows, &default_metrics(rows));
+    write_atomic(&dir.join("table.md"), table.to_markdown().as_bytes())?;
+    write_atomic(&dir.join("table.tex"), table.to_tex().as_bytes())?;
+    let every: Vec<_> = METRICS.iter().filter(|m| m.name == "auroc" || present(rows, m)).collect();
+    write_atomic(&dir.join("table.csv"), comparison(rows, &every).to_csv()?.as_bytes())
+}
+
+fn present(rows: &[Row], metric: &Metric) -> bool {
+    rows.iter().any(|r| (metric.value)(r).is_some())
+}
+
+pub(crate) fn title(rows: &[Row]) -> String {
+    let name = |r: &Row| {
+        if r.profile.is_empty() { r.experiment.clone() } else { format!("{} (profile {})", r.experiment, r.profile) }
+    };
+    let names: std::collections::BTreeSet<String> = rows.iter().map(name).collect();
+    if names.is_empty() { "no results".into() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
+}
+
+impl Table {
+    /// GitHub Markdown, in per cent.
+    pub fn to_markdown(&self) -> String {
+        self.sheet.to_markdown()
+    }
+
+    /// LaTeX with `booktabs`, in per cent.
+    pub fn to_tex(&self) -> String {
+        self.sheet.to_tex()
+    }
+
+    /// Aligned plain text, in per cent.
+    pub fn to_terminal(&self) -> String {
+        self.sheet.to_terminal()
+    }
+
+    /// One line a metric, point and method, at full precision, as shares between 0 and 1.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where the table cannot be built.
+    pub fn to_csv(&self) -> Result<String> {
+        let bytes = self.frame().and_then(|mut f| frame::to_csv(&mut f)).map_err(failed)?;
+        String::from_utf8(bytes).map_err(Error::failed)
+    }
+
+    /// The lines of [`Table::to_csv`] as Parquet.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where the file cannot be written.
+    pub fn write_parquet(&self, path: &Path) -> Result<()> {
+        let bytes = self.frame().and_then(|mut f| frame::to_parquet(&mut f)).map_err(failed)?;
+        write_atomic(path, &bytes)
+    }
+
+    fn frame(&self) -> PolarsResult<DataFrame> {
+        let mut columns = Vec::new();
+        macro_rules! column {
+            ($name:literal, $type:ty, $value:expr) => {{
+                let values: Vec<$type> = self.entries.iter().map($value).collect();
+                columns.push(<$type as Field>::column($name, values.iter()));
+            }};
+        }
+        let number = |e: &Entry| e.outcome.number().copied();
+        column!("metric", String, |e| e.metric.into());
+        column!("dataset", String, |e| e.point.dataset.clone());
+        column!("batch", String, |e| e.point.size.to_string());
+        column!("pooling", String, |e| e.point.pooling.clone());
+        column!("contamination", Option<f64>, |e| e.point.level.0);
+        column!("contamination_realised", Option<f64>, |e| e.realised);
+        column!("method", String, |e| e.method.method.clone());
+        column!("method_version", u32, |e| e.method.version);
+        column!("params", String, |e| e.method.params.clone());
+        column!("label", String, |e| e.label.clone());
+        column!("setting", String, |e| e.method.setting.clone());
+        column!("outcome", String, |e| e.outcome.word().into());
+        column!("mean", Option<f64>, |e| number(e).map(|s| s.mean));
+        column!("std", Option<f64>, |e| number(e).and_then(|s| s.std));
+        column!("ci95_low", Option<f64>, |e| number(e).and_then(|s| Some(s.interval?.0)));
+        column!("ci95_high", Option<f64>, |e| number(e).and_then(|s| Some(s.interval?.1)));
+        column!("n_seeds", Option<u64>, |e| number(e).map(|s| s.seeds as u64));
+        column!("n_domains", Option<u64>, |e| number(e).map(|s| s.domains as u64));
+        column!("best", bool, |e| e.best);
+        column!("tied_with_best", bool, |e| e.tied);
+        column!("n_batches", u64, |e| e.batches);
+        column!("n_undefined", u64, |e| e.undefined);
+        column!("n_cells", u64, |e| e.cells as u64);
+        column!("n_failed", u64, |e| e.failed as u64);
+        column!("n_refused", u64, |e| e.refused as u64);
+        column!("reasons", String, |e| e.reasons.join("; "));
+        DataFrame::new(self.entries.len(), columns)
+    }
+}
+
+fn failed(error: polars::prelude::PolarsError) -> Error {
+    Error::failed(format!("the table cannot be written: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+use crate::testing::{omniglot, row};
+
+#[test]
+fn a_run_with_holes_is_printed_with_every_hole_named() {
+    let rows = omniglot();
+    let table = comparison(&rows, &default_metrics(&rows));
+    insta::assert_snapshot!("markdown", table.to_markdown());
+    insta::assert_snapshot!("tex", table.to_tex());
+    insta::assert_snapshot!("terminal", table.to_terminal());
+    insta::assert_snapshot!("csv", table.to_csv().unwrap());
+}
+
+#[test]
+fn batch_sizes_are_columns_where_there_is_one_contamination() {
+    let at = |batch: u64, method: &str, auroc: f64| Row {
+        batch_size: Some(batch),
+        method: method.into(),
+        auroc: Some(auroc),
+        cell_key: format!("{batch}{method}"),
+        ..row()
+    };
+    let rows = [at(2, "knn", 0.5), at(2, "lof", 0.6), at(16, "knn", 0.8), at(16, "lof", 0.8)];
+    let table = comparison(&rows, &default_metrics(&rows));
+    assert_eq!(table.sheet.blocks.len(), 1);
+    assert_eq!(table.sheet.blocks[0].header, ["method", "setting", "domains", "seeds", "2", "16"]);
+    let best: Vec<bool> = table.sheet.blocks[0].lines.iter().flatten().map(|t| t.bold).collect();
+    // Lines knn and lof: lof wins at 2, both win at 16.
+    assert_eq!(best, [false, false, false, false, false, true, false, false, false, false, true, true]);
+}
+
+#[test]
+fn a_lower_metric_is_better_where_it_should_be() {
+    let at =
+        |method: &str, fpr95: f64| Row { method: method.into(), fpr95: Some(fpr95), cell_key: method.into(), ..row() };
+    let rows = [at("knn", 0.5), at("lof", 0.25)];
+    let table = comparison(&rows, &[Metric::find("fpr95").unwrap()]);
+    assert_eq!(table.entries.iter().map(|e| e.best).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn two_cells_of_one_name_are_never_averaged() {
+    let rows = [Row { cell_key: "a".into(), auroc: Some(0.1), ..row() }, Row { cell_key: "b".into(), ..row() }];
+    let table = comparison(&rows, &default_metrics(&rows));
+    assert_eq!(table.entries[0].outcome, Outcome::Ambiguous);
+    assert!(table.to_markdown().contains("ambiguous"));
+}
+
+#[test]
+fn the_files_are_written_and_do_not_depend_on_the_order_of_rows() {
+    let mut rows = omniglot();
+    let write = |rows: &[Row]| {
+        let dir = tempfile::tempdir().unwrap();
+        write_all(dir.path(), rows).unwrap();
+        ["table.md", "table.tex", "table.csv"].map(|f| std::fs::read_to_string(dir.path().join(f)).unwrap())
+    };
+    let first = write(&rows);
+    rows.reverse();
+    assert_eq!(first, write(&rows));
+    assert!(first[2].lines().count() > 10 && first[2].contains(",fpr95,") | first[2].contains("fpr95,"));
+}

@@ -1,0 +1,193 @@
+//! Rows for tests.
+
+use zsad_core::FitReport;
+use zsad_core::record::{FitRecord, Provenance, Row, SCHEMA};
+
+/// A plain, complete row.
+pub(crate) fn row() -> Row {
+    Row {
+        experiment: "test".into(),
+        profile: String::new(),
+        dataset: "digits".into(),
+        domain: "6".into(),
+        method: "knn".into(),
+        method_version: 1,
+        setting: "in_batch".into(),
+        params: r#"{"k":5}"#.into(),
+        seed: 0,
+        contamination: Some(0.1),
+        contamination_realised: Some(0.1),
+        batch_size: Some(20),
+        pooling: "batch".into(),
+        n_batches: 10,
+        n_undefined: 0,
+        n_normal: 180,
+        n_anomalous: 20,
+        auroc: Some(0.9),
+        aupr: Some(0.7),
+        f1_max: Some(0.8),
+        fpr95: Some(0.2),
+        pixel_auroc: None,
+        pixel_aupr: None,
+        aupro: None,
+        fit_seconds: None,
+        score_seconds: Some(0.25),
+        status: "ok".into(),
+        error: String::new(),
+        fit_key: "f".into(),
+        cell_key: "c".into(),
+        git_sha: "abc".into(),
+        device: "cpu".into(),
+        threads: 1,
+    }
+}
+
+/// A small run in the Omniglot protocol (20 normals, anomalies on top) with every kind of hole: batches of one class, a
+/// failed seed, a refused method, a method that was not run everywhere, namesakes with other parameters.
+pub(crate) fn omniglot() -> Vec<Row> {
+    let mut rows = Vec::new();
+    let methods = [
+        ("acr_dsvdd", "zero_shot", "{\"pi\":0.5,\"steps\":300}", 0.96),
+        ("acr_dsvdd", "zero_shot", "{\"pi\":0.2,\"steps\":300}", 0.955),
+        ("knn", "in_batch", "{\"k\":5}", 0.9),
+        ("iforest", "in_batch", "{}", 0.8),
+        ("lof", "in_batch", "{}", 0.7),
+    ];
+    for (m, (method, setting, params, level)) in methods.into_iter().enumerate() {
+        for (contamination, anomalies) in [(0.0, 0u64), (0.01, 1), (0.05, 1), (0.1, 2)] {
+            for seed in 0..3u64 {
+                let base = Row {
+                    experiment: "acr_omniglot".into(),
+                    profile: "small".into(),
+                    dataset: "omniglot".into(),
+                    method: method.into(),
+                    setting: setting.into(),
+                    params: params.into(),
+                    seed,
+                    contamination: Some(contamination),
+                    cell_key: format!("{m}-{contamination}-{seed}"),
+                    ..row()
+                };
+                let bad = |status: &str, error: &str| Row {
+                    domain: String::new(),
+                    auroc: None,
+                    aupr: None,
+                    f1_max: None,
+                    fpr95: None,
+                    n_batches: 0,
+                    n_normal: 0,
+                    n_anomalous: 0,
+                    contamination_realised: None,
+                    batch_size: None,
+                    status: status.into(),
+                    error: error.into(),
+                    ..base.clone()
+                };
+                match (method, seed) {
+                    ("iforest", 2) => rows.push(bad("failed", "the score of sample 3 is NaN | see log_file")),
+                    ("lof", _) if contamination == 0.1 => {
+                        rows.push(bad("refused", "a batch of 22 is too small: lof needs 30"))
+                    }
+                    ("lof", _) if contamination == 0.05 => {}
+                    _ => rows.extend((0..4u64).map(|d| {
+                        // A fixed wobble instead of random numbers.
+                        let wobble = ((m as u64 * 7 + d * 5 + seed * 3 + anomalies) % 11) as f64 / 200.0;
+                        let value = (anomalies > 0).then_some(level - wobble);
+                        Row {
+                            domain: format!("character_{d}"),
+                            contamination_realised: Some(anomalies as f64 / (20 + anomalies) as f64),
+                            batch_size: Some(20 + anomalies),
+                            n_batches: 5,
+                            n_undefined: if anomalies == 0 { 5 } else { 0 },
+                            n_normal: 100,
+                            n_anomalous: 5 * anomalies,
+                            auroc: value,
+                            aupr: value.map(|v| v * 0.9),
+                            f1_max: value,
+                            fpr95: value.map(|v| 1.0 - v),
+                            ..base.clone()
+                        }
+                    })),
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// Twelve methods over batch sizes 1 … 256 and three contaminations on forty domains.
+pub(crate) fn sweep() -> Vec<Row> {
+    let methods = [
+        "acr_bce",
+        "acr_dsvdd",
+        "acr_ntl",
+        "autoencoder",
+        "bn_distance",
+        "copod",
+        "deep_svdd",
+        "iforest",
+        "knn",
+        "lof",
+        "mahalanobis",
+        "ocsvm",
+    ];
+    let mut rows = Vec::new();
+    for (m, method) in methods.into_iter().enumerate() {
+        for (size, contamination) in
+            [1u64, 2, 4, 8, 16, 32, 64, 128, 256].into_iter().flat_map(|b| [0.05, 0.1, 0.3].map(|r| (b, r)))
+        {
+            for (seed, d) in (0..3u64).flat_map(|s| (0..40u64).map(move |d| (s, d))) {
+                let wobble = ((m as u64 * 31 + d * 17 + seed * 13 + size) % 97) as f64 / 97.0 - 0.5;
+                let rise = 1.0 - 1.0 / (1.0 + size as f64 / (4.0 + m as f64));
+                let auroc = 0.5 + (0.47 - 0.02 * m as f64 - 0.3 * contamination) * rise + 0.08 * wobble * rise;
+                let anomalous = ((size as f64 * contamination).round() as u64).min(size);
+                rows.push(Row {
+                    experiment: "sweep".into(),
+                    dataset: "mnist".into(),
+                    domain: format!("{d:02}"),
+                    method: method.into(),
+                    setting: if method.starts_with("acr") { "zero_shot".into() } else { "in_batch".into() },
+                    params: "{}".into(),
+                    seed,
+                    contamination: Some(contamination),
+                    batch_size: Some(size),
+                    n_normal: 10 * (size - anomalous),
+                    n_anomalous: 10 * anomalous,
+                    auroc: (anomalous > 0 && anomalous < size).then_some(auroc),
+                    cell_key: format!("{m}-{size}-{contamination}-{seed}"),
+                    ..row()
+                });
+            }
+        }
+    }
+    rows
+}
+
+/// Fits of two methods, three seeds each, with losses of different kinds.
+pub(crate) fn fits() -> Vec<FitRecord> {
+    let one = |method: &str, seed: u64, loss: fn(f64, f64) -> f64| FitRecord {
+        schema: SCHEMA,
+        fit_key: format!("{method}{seed}"),
+        dataset: "omniglot".into(),
+        fold: String::new(),
+        method: method.into(),
+        method_version: 1,
+        params: serde_json::json!({"steps": 3000}),
+        seed,
+        fit_seconds: 1.0,
+        report: FitReport {
+            loss: (0..200).map(|i| (i * 15, loss(i as f64, seed as f64))).collect(),
+            ..FitReport::default()
+        },
+        provenance: Provenance {
+            version: "0".into(),
+            git_sha: String::new(),
+            device: "cpu".into(),
+            threads: 1,
+            finished: String::new(),
+        },
+    };
+    let spread = |t: f64, s: f64| 300.0 / (1.0 + t) + 0.4 + 0.1 * (t * 0.7 + s).sin();
+    let smooth = |t: f64, s: f64| 0.3 + 0.8 * (-t / 60.0).exp() + 0.02 * (t * 0.9 + s).sin();
+    (0..3).flat_map(|s| [one("acr_dsvdd", s, spread), one("acr_bce", s, smooth)]).collect()
+}
