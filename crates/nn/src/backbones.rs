@@ -277,3 +277,6 @@ impl Backbone {
         Ok(maps)
     }
 }
+
+#[cfg(test)]
+mod tests;

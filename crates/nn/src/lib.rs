@@ -42,12 +42,15 @@
 //! Functions return [`Result`], whose error takes candle's and zsad's errors through `?` and turns into zsad's.
 //! Everything is computed on the device that was opened; a method never asks which one it is.
 
+pub mod backbones;
+pub mod checkpoint;
 pub mod device;
 mod error;
 mod init;
 pub mod layers;
 pub mod loss;
 pub mod nets;
+pub mod official;
 pub mod optim;
 pub mod params;
 pub mod train;

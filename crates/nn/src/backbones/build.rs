@@ -73,7 +73,7 @@ impl<'a> Builder<'a> {
 
     /// Scale and shift to fold into the convolution, or the norm to apply after it.
     fn norm(&self, name: &str, channels: usize) -> Result<(Vec<f32>, Vec<f32>, Option<Norm>)> {
-        let vector = |part: &str| Ok(self.tensor(&format!("{name}.{part}"), &[channels])?.to_vec());
+        let vector = |part: &str| self.tensor(&format!("{name}.{part}"), &[channels]).map(<[f32]>::to_vec);
         let norm = Norm {
             weight: vector("weight")?,
             bias: vector("bias")?,
@@ -91,7 +91,8 @@ impl<'a> Builder<'a> {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<&'a [f32]> {
-        let wrong = |what: String| Error::data(self.path, what, "these are not this backbone's weights; fetch them again");
+        let wrong =
+            |what: String| Error::data(self.path, what, "these are not this backbone's weights; fetch them again");
         let found = self.tensors.get(name).or_else(|| self.tensors.get(&format!("module.{name}")));
         let tensor = found.ok_or_else(|| wrong(format!("has no tensor `{name}`")))?;
         if tensor.shape() != shape {

@@ -123,7 +123,9 @@ unsafe fn tile<const NV: usize, const FMA: bool>(t: &Tile) {
     const PIXELS: usize = 4;
     for (v, first) in (0..NV).flat_map(|v| (0..MR).step_by(PIXELS).map(move |first| (v, first))) {
         let mut acc = [[0f32; 16]; PIXELS];
-        for (tap, k) in t.taps.iter().enumerate().flat_map(|(j, &tap)| (0..t.inner).map(move |k| (tap + k, j * t.inner + k))) {
+        for (tap, k) in
+            t.taps.iter().enumerate().flat_map(|(j, &tap)| (0..t.inner).map(move |k| (tap + k, j * t.inner + k)))
+        {
             // SAFETY: `k < taps · inner` rows of 16 NV weights; `src[i] + tap + k` lies in the pixel's window.
             let (w, a) = unsafe {
                 let w = *t.weights.add(k * 16 * NV + 16 * v).cast::<[f32; 16]>();

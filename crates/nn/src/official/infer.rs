@@ -101,12 +101,17 @@ impl Reader<'_> {
             for (i, n) in layers.into_iter().enumerate() {
                 let (input, output) = self.linear(&format!("trans.{views}.net.{n}"), &format!("views.{views}.{i}"))?;
                 if widths.last() != Some(&input) {
-                    return Err(format!("`trans.{views}.net.{n}` has {input} inputs after {:?} outputs", widths.last()));
+                    return Err(format!(
+                        "`trans.{views}.net.{n}` has {input} inputs after {:?} outputs",
+                        widths.last()
+                    ));
                 }
                 widths.push(output);
             }
             if widths.last() != Some(&encoder.input) || view_hidden.as_ref().is_some_and(|w| *w != widths) {
-                return Err(format!("view `trans.{views}` has the sizes {widths:?}, unlike the data or the other views"));
+                return Err(format!(
+                    "view `trans.{views}` has the sizes {widths:?}, unlike the data or the other views"
+                ));
             }
             view_hidden = Some(widths);
             views += 1;
