@@ -4,6 +4,7 @@
 
 use zsad_core::DatasetDef;
 
+pub mod corruptions;
 mod digit_split;
 pub mod digits;
 pub mod files;
