@@ -4,24 +4,43 @@
 
 use zsad_core::DatasetDef;
 
+pub mod adbench;
+pub mod adbench_features;
+pub mod anoshift;
 pub mod corruptions;
 mod digit_split;
 pub mod digits;
 pub mod files;
 pub mod formats;
+pub mod gas_drift;
 mod images;
 pub mod memory;
 pub mod mnist;
+pub mod mvtec;
+mod npz_tables;
+pub mod nsl_kdd;
 pub mod omniglot;
 pub mod resize;
 pub mod sampler;
 pub mod standardise;
+pub mod table;
 pub mod tabular;
 #[cfg(test)]
 mod testing;
 
 /// Every data set, sorted by name.
-pub const DATASETS: &[&dyn DatasetDef] = &[&digits::DEF, &mnist::DEF, &omniglot::DEF];
+pub const DATASETS: &[&dyn DatasetDef] = &[
+    &adbench::DEF,
+    &adbench_features::DEF,
+    &anoshift::DEF,
+    &digits::DEF,
+    &gas_drift::DEF,
+    &mnist::DEF,
+    &mvtec::DEF,
+    &nsl_kdd::DEF,
+    &omniglot::DEF,
+    &table::DEF,
+];
 
 /// The data set of that name.
 pub fn find(name: &str) -> Option<&'static dyn DatasetDef> {

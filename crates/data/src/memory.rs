@@ -1,5 +1,7 @@
 //! Data sets that lie in memory: a person's own batch, tables, generated data.
 
+use std::borrow::Cow;
+
 use zsad_core::{
     AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Kind, Pool, Result, SampleRef, Samples, Values,
 };
@@ -32,7 +34,8 @@ impl MemoryDomain {
     }
 }
 
-/// A data set whose samples lie in memory, all in one precision.
+/// A data set whose samples lie in memory, all in one precision. Made by [`InMemory::ragged`], its domains may differ in
+/// shape; samples of different shapes cannot be gathered at once.
 #[derive(Debug, Clone)]
 pub struct InMemory {
     info: DatasetInfo,
@@ -46,6 +49,36 @@ impl InMemory {
     /// [`Error::Config`] where shapes or precisions differ, a value is not finite, names repeat, or a fold names a
     /// domain that is not there or that both trains and tests.
     pub fn new(
+        name: &str,
+        kind: Kind,
+        domains: Vec<MemoryDomain>,
+        folds: Vec<Fold>,
+        anomalies: AnomalySource,
+    ) -> Result<Self> {
+        let shape = kind.shape();
+        if let Some(d) = domains.iter().find(|d| d.normal.shape() != shape) {
+            let (at, found) = (&d.name, d.normal.shape());
+            return Err(Error::Config(format!(
+                "{name}: domain `{at}`: samples of shape {found:?} instead of {shape:?}"
+            )));
+        }
+        Self::build(name, kind, domains, folds, anomalies)
+    }
+
+    /// A data set of tables whose domains may differ in width; its kind tells the greatest. No domain trains unless all
+    /// are of one width.
+    ///
+    /// # Errors
+    /// See [`InMemory::new`].
+    pub fn ragged(name: &str, domains: Vec<MemoryDomain>, folds: Vec<Fold>, anomalies: AnomalySource) -> Result<Self> {
+        let dim = domains.iter().map(|d| d.normal.dim()).max().unwrap_or(0);
+        if domains.iter().any(|d| d.normal.dim() != dim) && folds.iter().any(|f| !f.meta_train.is_empty()) {
+            return Err(Error::Config(format!("{name}: domains of different widths cannot be trained on")));
+        }
+        Self::build(name, Kind::Tabular { dim }, domains, folds, anomalies)
+    }
+
+    fn build(
         name: &str,
         kind: Kind,
         domains: Vec<MemoryDomain>,
@@ -90,9 +123,9 @@ impl InMemory {
 }
 
 fn check(info: &DatasetInfo, domains: &[MemoryDomain]) -> Result<(), String> {
-    let shape = info.kind.shape();
     let double = domains.first().is_some_and(|d| matches!(d.normal.values(), Values::F64(_)));
     for (i, domain) in domains.iter().enumerate() {
+        let shape = domain.normal.shape();
         let at = format!("domain `{}`", domain.name);
         if domains[..i].iter().any(|d| d.name == domain.name) {
             return Err(format!("{at} occurs twice"));
@@ -132,39 +165,107 @@ impl Dataset for InMemory {
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
-        let shape = self.info.kind.shape();
+        let pool = |r: &SampleRef| self.domains.get(r.domain as usize).and_then(|d| d.pool(r.pool));
+        let shape = refs.first().and_then(pool).map_or_else(|| self.info.kind.shape(), |s| s.shape().to_vec());
+        let d: usize = shape.iter().product();
+        let of_shape = |r: &SampleRef| {
+            let found = pool(r).filter(|s| s.shape() == shape && (r.index as usize) < s.len());
+            found.ok_or_else(|| Error::failed(format!("{}: no sample {r:?} of shape {shape:?}", self.info.name)))
+        };
         let double = self.domains.first().is_some_and(|d| matches!(d.normal.values(), Values::F64(_)));
-        let samples = |r: &SampleRef| self.domains.get(r.domain as usize).and_then(|d| d.pool(r.pool));
         let values = if double {
-            Values::F64(rows(
-                refs,
-                |r| match samples(r).map(Samples::values) {
-                    Some(Values::F64(v)) => v,
-                    _ => &[],
-                },
-                shape[..].iter().product(),
-            )?)
+            Values::F64(rows(refs, d, |r| Ok(of_shape(r)?.to_f64()))?)
         } else {
-            Values::F32(rows(
-                refs,
-                |r| match samples(r).map(Samples::values) {
-                    Some(Values::F32(v)) => v,
-                    _ => &[],
-                },
-                shape[..].iter().product(),
-            )?)
+            Values::F32(rows(refs, d, |r| Ok(of_shape(r)?.to_f32()))?)
         };
         Ok(Samples::new(shape, values))
     }
 }
 
-/// The rows of `refs`, each `d` values of the pool that `values` finds.
-fn rows<'a, T: Copy + 'a>(refs: &[SampleRef], values: impl Fn(&SampleRef) -> &'a [T], d: usize) -> Result<Vec<T>> {
+/// The rows of `refs`, each `d` of the values that `pool` finds; borrowed, as all samples are in one precision.
+fn rows<'a, T: Copy + 'a>(
+    refs: &[SampleRef],
+    d: usize,
+    pool: impl Fn(&SampleRef) -> Result<Cow<'a, [T]>>,
+) -> Result<Vec<T>> {
     let mut out = Vec::with_capacity(refs.len() * d);
     for r in refs {
         let start = r.index as usize * d;
-        let row = values(r).get(start..start + d).ok_or_else(|| Error::failed(format!("there is no sample {r:?}")))?;
-        out.extend_from_slice(row);
+        out.extend_from_slice(&pool(r)?[start..start + d]);
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows_of(d: usize, values: &[f64]) -> Samples {
+        Samples::new(vec![d], Values::F64(values.to_vec()))
+    }
+
+    fn at(domain: u32, pool: Pool, index: u32) -> SampleRef {
+        SampleRef { domain, pool, index }
+    }
+
+    fn fold(meta_train: &[usize], meta_test: &[usize]) -> Vec<Fold> {
+        vec![Fold { name: String::new(), meta_train: meta_train.to_vec(), meta_test: meta_test.to_vec() }]
+    }
+
+    #[test]
+    fn rows_come_in_the_order_asked_for_from_every_pool() {
+        let domain = MemoryDomain {
+            anomalous: Some(rows_of(2, &[7.0, 8.0])),
+            reference: Some(rows_of(2, &[9.0, 9.5])),
+            ..MemoryDomain::normals("a", rows_of(2, &[1.0, 2.0, 3.0, 4.0]))
+        };
+        let kind = Kind::Tabular { dim: 2 };
+        let set = InMemory::new("t", kind, vec![domain], fold(&[], &[0]), AnomalySource::Genuine).unwrap();
+        let d = &set.info().domains[0];
+        assert_eq!((d.normal, d.anomalous, d.reference), (2, 1, 1));
+        let refs =
+            [at(0, Pool::Anomalous, 0), at(0, Pool::Normal, 1), at(0, Pool::Reference, 0), at(0, Pool::Normal, 0)];
+        assert_eq!(set.gather(&refs).unwrap(), rows_of(2, &[7.0, 8.0, 3.0, 4.0, 9.0, 9.5, 1.0, 2.0]));
+        assert!(set.gather(&[at(0, Pool::Normal, 2)]).is_err());
+        assert!(set.gather(&[at(1, Pool::Normal, 0)]).is_err());
+    }
+
+    #[test]
+    fn wrong_data_are_refused_with_their_place() {
+        let one = |name: &str, s| MemoryDomain::normals(name, s);
+        let build = |domains, folds| {
+            let set = InMemory::new("t", Kind::Tabular { dim: 2 }, domains, folds, AnomalySource::OtherDomains);
+            set.err().map_or(String::new(), |e| e.to_string())
+        };
+        let good = || rows_of(2, &[1.0, 2.0]);
+        assert_eq!(build(vec![one("a", good()), one("b", good())], fold(&[0], &[1])), "");
+        assert!(build(vec![one("a", rows_of(1, &[1.0]))], fold(&[], &[0])).contains("shape [1] instead of [2]"));
+        let nan = rows_of(2, &[1.0, 2.0, 3.0, f64::NAN]);
+        assert!(build(vec![one("a", nan)], fold(&[], &[0])).contains("sample 1, value 1 is not finite"));
+        assert!(build(vec![one("a", good()), one("a", good())], fold(&[0], &[1])).contains("`a` occurs twice"));
+        assert!(build(vec![one("a", good())], fold(&[0], &[0])).contains("both trains and tests"));
+        assert!(build(vec![one("a", good())], fold(&[], &[1])).contains("names domain 1 of 1"));
+        let single = Samples::new(vec![2], Values::F32(vec![1.0, 2.0]));
+        assert!(build(vec![one("a", good()), one("b", single)], fold(&[0], &[1])).contains("single and double"));
+    }
+
+    #[test]
+    fn ragged_domains_are_gathered_one_at_a_time() {
+        let domains = || {
+            let wide = MemoryDomain::normals("wide", rows_of(3, &[1.0, 2.0, 3.0]));
+            vec![MemoryDomain::normals("narrow", rows_of(1, &[5.0, 6.0])), wide]
+        };
+        let set = InMemory::ragged("t", domains(), fold(&[], &[0, 1]), AnomalySource::Genuine).unwrap();
+        assert_eq!(set.info().kind, Kind::Tabular { dim: 3 });
+        assert_eq!(set.gather(&[at(0, Pool::Normal, 1)]).unwrap(), rows_of(1, &[6.0]));
+        assert_eq!(set.gather(&[at(1, Pool::Normal, 0)]).unwrap(), rows_of(3, &[1.0, 2.0, 3.0]));
+        assert!(set.gather(&[at(0, Pool::Normal, 0), at(1, Pool::Normal, 0)]).is_err());
+        assert!(InMemory::ragged("t", domains(), fold(&[0], &[1]), AnomalySource::Genuine).is_err());
+    }
+
+    #[test]
+    fn a_batch_is_one_domain_that_is_only_tested() {
+        let set = InMemory::batch(Kind::Tabular { dim: 1 }, rows_of(1, &[1.0, 2.0])).unwrap();
+        assert_eq!((set.info().domains[0].normal, &set.info().folds[0].meta_test), (2, &vec![0]));
+    }
 }

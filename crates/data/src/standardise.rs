@@ -165,3 +165,77 @@ impl Moments {
         Samples::new(samples.shape().to_vec(), values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{InMemory, MemoryDomain};
+    use crate::npz_tables::leave_one_out;
+    use crate::testing;
+    use serde_json::json;
+    use zsad_core::{AnomalySource, Kind};
+
+    fn set(folds: Vec<Fold>) -> Arc<dyn Dataset> {
+        let rows = |v: &[f64]| Samples::new(vec![2], Values::F64(v.to_vec()));
+        let domains = vec![
+            MemoryDomain::normals("a", rows(&[1.0, 7.0, 3.0, 7.0])),
+            MemoryDomain::normals("b", rows(&[5.0, 7.0])),
+            MemoryDomain { anomalous: Some(rows(&[9.0, 8.0])), ..MemoryDomain::normals("c", rows(&[11.0, 6.0])) },
+        ];
+        Arc::new(InMemory::new("t", Kind::Tabular { dim: 2 }, domains, folds, AnomalySource::Genuine).unwrap())
+    }
+
+    fn wrapped(folds: Vec<Fold>, how: &str) -> Result<Arc<dyn Dataset>> {
+        let given = serde_json::from_value(json!({"standardise": how})).unwrap();
+        wrap(set(folds), &Params::validate(&[PARAM], &given).unwrap())
+    }
+
+    fn one_fold(meta_train: Vec<usize>) -> Vec<Fold> {
+        vec![Fold { name: String::new(), meta_train, meta_test: vec![2] }]
+    }
+
+    #[test]
+    fn pool_takes_the_meta_train_normals_alone() {
+        let set = wrapped(one_fold(vec![0, 1]), "pool").unwrap();
+        let refs = [testing::pool(&*set, 2, Pool::Normal), testing::pool(&*set, 2, Pool::Anomalous)].concat();
+        // numpy: x = [1, 3, 5]; (11 - x.mean()) / x.std(); the second column never changes, so it is only centred.
+        let sd = (8.0f64 / 3.0).sqrt();
+        let x = set.gather(&refs).unwrap().to_f64().into_owned();
+        for (found, wanted) in x.iter().zip([8.0 / sd, -1.0, 6.0 / sd, 1.0]) {
+            assert!((found - wanted).abs() < 1e-14, "{found} instead of {wanted}");
+        }
+        assert!(matches!(wrapped(one_fold(vec![]), "pool"), Err(Error::Config(_))));
+    }
+
+    #[test]
+    fn pool_follows_the_fold_where_there_are_several() {
+        let set = wrapped(leave_one_out(&["a", "b", "c"].map(str::to_owned)), "pool").unwrap();
+        let refs = testing::pool(&*set, 0, Pool::Normal);
+        assert!(matches!(set.gather(&refs), Err(Error::Failed(_))), "the fold is not known");
+        let folds = set.info().folds.clone();
+        let read = |f: &Fold| set.in_fold(f).unwrap().unwrap().gather(&refs).unwrap().to_f64().into_owned();
+        assert_eq!(read(&folds[0])[..2], [(1.0 - 8.0) / 3.0, (7.0 - 6.5) / 0.5], "by b and c");
+        assert_ne!(read(&folds[0]), read(&folds[1]));
+    }
+
+    #[test]
+    fn batch_takes_the_samples_read_at_once() {
+        let set = wrapped(one_fold(vec![0, 1]), "batch").unwrap();
+        let refs = testing::pool(&*set, 0, Pool::Normal);
+        assert_eq!(set.gather(&refs).unwrap().to_f64()[..], [-1.0, 0.0, 1.0, 0.0]);
+        assert!(set.in_fold(&set.info().folds[0]).unwrap().is_none());
+        let none = wrapped(one_fold(vec![0, 1]), "none").unwrap();
+        assert_eq!(none.gather(&refs).unwrap().to_f64()[..], [1.0, 7.0, 3.0, 7.0]);
+    }
+
+    #[test]
+    fn merged_chunks_equal_one_pass() {
+        let values: Vec<f64> = (0..3000).map(|i| f64::from(i * i % 997) + 1e6).collect();
+        let part = |v: &[f64]| Sums::of(&Samples::new(vec![3], Values::F64(v.to_vec())));
+        let merged = Moments::from(part(&values[..300]).merge(part(&values[300..2100])).merge(part(&values[2100..])));
+        let whole = Moments::from(part(&values));
+        for (a, b) in merged.mean.iter().chain(&merged.sd).zip(whole.mean.iter().chain(&whole.sd)) {
+            assert!((a - b).abs() < 1e-9 * b.abs(), "{a} and {b}");
+        }
+    }
+}

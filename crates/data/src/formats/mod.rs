@@ -5,3 +5,6 @@ pub mod image_tree;
 pub mod npy;
 pub mod npz;
 pub mod table;
+
+#[cfg(test)]
+mod npz_tests;

@@ -1,0 +1,210 @@
+//! UCI gas sensor array drift: the same six gases measured over 36 months while the sensors drift.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use zsad_core::{
+    AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Error, Fold, Kind, ParamDefault, ParamKind, ParamSpec,
+    Params, Result, Samples, Values,
+};
+
+use crate::memory::{InMemory, MemoryDomain};
+use crate::{files, standardise};
+
+/// The registry's entry.
+pub const DEF: GasDrift = GasDrift;
+
+/// Gas sensor array drift; see [`DEF`].
+pub struct GasDrift;
+
+const BATCHES: ParamKind = ParamKind::IntList { min: 1, max: 10 };
+
+static SPEC: DatasetSpec = DatasetSpec {
+    name: "gas_drift",
+    version: 1,
+    summary: "gas sensor array drift, 128 features of 16 sensors over 36 months; each collection batch a domain, one \
+              gas normal, the other five its genuine anomalies",
+    citation: "Vergara, Vembu, Ayhan, Ryan, Homer and Huerta, Chemical Gas Sensor Drift Compensation Using Classifier \
+               Ensembles, Sensors and Actuators B 2012; UCI Machine Learning Repository, doi:10.24432/C5RP6W",
+    files: "gas_drift/batch<N>.dat.gz (or unpacked, without .gz) of the batches in use",
+    params: &[
+        ParamSpec {
+            name: "normal",
+            doc: "the gas that is normal; each: every gas in turn, so that a batch gives up to six domains",
+            kind: ParamKind::Choice(&["ethanol", "ethylene", "ammonia", "acetaldehyde", "acetone", "toluene", "each"]),
+            default: ParamDefault::Text("ethylene"),
+        },
+        ParamSpec {
+            name: "meta_train",
+            doc: "batches to train on, early ones",
+            kind: BATCHES,
+            default: ParamDefault::IntList(&[1, 2, 3, 4, 5]),
+        },
+        ParamSpec {
+            name: "meta_test",
+            doc: "batches to test on, none of them in meta_train",
+            kind: BATCHES,
+            default: ParamDefault::IntList(&[6, 8, 9]),
+        },
+        standardise::PARAM,
+    ],
+};
+
+/// The gases by their number in the files, from 1.
+const GASES: [&str; 6] = ["ethanol", "ethylene", "ammonia", "acetaldehyde", "acetone", "toluene"];
+const DIM: usize = 128;
+const REMEDY: &str = "put the files batch1.dat … of the UCI data set there, gzipped or not";
+
+impl DatasetDef for GasDrift {
+    fn spec(&self) -> &'static DatasetSpec {
+        &SPEC
+    }
+
+    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let (train, test) = (params.ints("meta_train"), params.ints("meta_test"));
+        if let Some(both) = train.iter().find(|b| test.contains(b)) {
+            return Err(Error::Config(format!("gas_drift: batch {both} is in both meta_train and meta_test")));
+        }
+        if test.is_empty() {
+            return Err(Error::Config("gas_drift: meta_test is empty".into()));
+        }
+        let mut batches = [train.clone(), test].concat();
+        batches.sort_unstable();
+        batches.dedup();
+        let normal = params.text("normal");
+        let mut domains = Vec::new();
+        let mut fold = Fold { name: String::new(), meta_train: vec![], meta_test: vec![] };
+        for batch in batches {
+            let name = format!("gas_drift/batch{batch}.dat");
+            let path = files::first_of(dir, &[&format!("{name}.gz"), &name], REMEDY)?;
+            let gases = read_batch(&path)?;
+            for (gas, rows) in GASES.iter().zip(&gases) {
+                if normal == "each" && rows.is_empty() || normal != "each" && normal != *gas {
+                    continue;
+                }
+                if rows.is_empty() {
+                    let message = format!("the batch holds no {gas}, which is to be normal");
+                    return Err(Error::data(
+                        &path,
+                        message,
+                        "leave it out of meta_train and meta_test, or choose another gas",
+                    ));
+                }
+                let others: Vec<f64> =
+                    GASES.iter().zip(&gases).filter(|(g, _)| *g != gas).flat_map(|(_, r)| r).copied().collect();
+                let samples = |values| Samples::new(vec![DIM], Values::F64(values));
+                let role = if train.contains(&batch) { &mut fold.meta_train } else { &mut fold.meta_test };
+                role.push(domains.len());
+                domains.push(MemoryDomain {
+                    name: if normal == "each" { format!("batch{batch}/{gas}") } else { format!("batch{batch}") },
+                    normal: samples(rows.clone()),
+                    anomalous: (!others.is_empty()).then(|| samples(others)),
+                    reference: None,
+                });
+            }
+        }
+        let kind = Kind::Tabular { dim: DIM };
+        let set = InMemory::new(SPEC.name, kind, domains, vec![fold], AnomalySource::Genuine)?;
+        standardise::wrap(Arc::new(set), params)
+    }
+}
+
+/// The rows of one batch by gas. A line is `gas;concentration 1:v 2:v … 128:v`.
+fn read_batch(path: &Path) -> Result<[Vec<f64>; 6]> {
+    let mut gases: [Vec<f64>; 6] = Default::default();
+    for (i, line) in files::text(path)?.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let bad = |why: String| Error::data(path, format!("line {}: {why}", i + 1), REMEDY);
+        let mut fields = line.split_ascii_whitespace();
+        let head = fields.next().unwrap_or_default();
+        let gas = head.split(';').next().and_then(|g| g.parse::<usize>().ok()).filter(|g| (1..=6).contains(g));
+        let gas = gas.ok_or_else(|| bad(format!("`{head}` instead of a gas from 1 to 6 and a concentration")))?;
+        let rows = &mut gases[gas - 1];
+        let start = rows.len();
+        for (k, field) in fields.enumerate() {
+            let value = field.split_once(':').filter(|(n, _)| n.parse() == Ok(k + 1)).and_then(|(_, v)| v.parse().ok());
+            let value = value.filter(|v: &f64| v.is_finite());
+            rows.push(value.ok_or_else(|| bad(format!("`{field}` instead of `{}:` and a finite number", k + 1)))?);
+        }
+        if rows.len() != start + DIM {
+            return Err(bad(format!("{} features instead of {DIM}", rows.len() - start)));
+        }
+    }
+    Ok(gases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+    use serde_json::json;
+    use zsad_core::Pool;
+
+    fn line(gas: usize, value: f64) -> String {
+        let features: Vec<_> = (1..=128).map(|k| format!("{k}:{}", value + f64::from(k))).collect();
+        format!("{gas};10.0 {}\n", features.join(" "))
+    }
+
+    /// Two batches: 1 has gases 1, 2, 2; 6 has gases 2, 6.
+    fn folder() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("gas_drift")).unwrap();
+        let batches = [(1, line(1, 0.5) + &line(2, 1000.0) + &line(2, 2000.0)), (6, line(2, 3000.0) + &line(6, -7.25))];
+        for (n, text) in batches {
+            std::fs::write(dir.path().join(format!("gas_drift/batch{n}.dat")), text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn one_gas_is_normal_and_the_others_anomalous() {
+        let dir = folder();
+        let params = json!({"meta_train": [1], "meta_test": [6]});
+        let set = testing::open(&DEF, params, dir.path()).unwrap();
+        let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
+        assert_eq!(sizes, [("batch1", 2, 1), ("batch6", 1, 1)]);
+        assert_eq!((&set.info().folds[0].meta_train, &set.info().folds[0].meta_test), (&vec![0], &vec![1]));
+        let x = set.gather(&testing::pool(&*set, 1, Pool::Anomalous)).unwrap();
+        assert_eq!(x.to_f64()[..3], [-6.25, -5.25, -4.25]);
+        let set =
+            testing::open(&DEF, json!({"meta_train": [1], "meta_test": [6], "normal": "each"}), dir.path()).unwrap();
+        let names: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
+        let wanted =
+            [("batch1/ethanol", 1, 2), ("batch1/ethylene", 2, 1), ("batch6/ethylene", 1, 1), ("batch6/toluene", 1, 1)];
+        assert_eq!(names, wanted);
+        assert_eq!(set.info().folds[0].meta_test, [2, 3]);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let dir = folder();
+        let fails = |given| testing::open(&DEF, given, dir.path()).err().unwrap().to_string();
+        let both = fails(json!({"meta_train": [1], "meta_test": [1]}));
+        assert_eq!(both, "gas_drift: batch 1 is in both meta_train and meta_test");
+        assert!(fails(json!({"meta_train": [2], "meta_test": [6]})).contains("batch2.dat.gz: not found"));
+        let absent = fails(json!({"meta_train": [1], "meta_test": [6], "normal": "toluene"}));
+        assert!(absent.contains("batch1.dat: the batch holds no toluene"), "{absent}");
+        for (text, wanted) in [
+            ("7;1 1:2".to_owned(), "line 1: `7;1` instead of a gas from 1 to 6"),
+            (line(1, 0.0).replace(" 3:3 ", " 3:x "), "line 1: `3:x` instead of `3:` and a finite number"),
+            (line(1, 0.0).replace(" 3:3 ", " 3:nan "), "line 1: `3:nan`"),
+            (line(1, 0.0).replace(" 3:3 ", " "), "line 1: `4:4` instead of `3:`"),
+            (line(2, 0.0) + "1;1 1:2 2:3", "line 2: 2 features instead of 128"),
+        ] {
+            std::fs::write(dir.path().join("gas_drift/batch1.dat"), text).unwrap();
+            let message = fails(json!({"meta_train": [1], "meta_test": [6]}));
+            assert!(message.contains(wanted), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_real_batches_have_their_known_sizes() {
+        let Some(dir) = testing::real_data("gas_drift") else { return };
+        let set = testing::open(&DEF, json!({}), &dir).unwrap();
+        let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.normal, d.normal + d.anomalous)).collect();
+        // zcat batchN.dat.gz | wc -l, and lines that begin with 2;
+        let wanted = [(98, 445), (334, 1244), (490, 1586), (43, 161), (40, 197), (574, 2300), (30, 294), (55, 470)];
+        assert_eq!(sizes, wanted);
+        let each = testing::open(&DEF, json!({"normal": "each"}), &dir).unwrap();
+        assert_eq!(each.info().domains.len(), 8 * 6 - 3, "toluene is absent from batches 3, 4 and 5");
+    }
+}

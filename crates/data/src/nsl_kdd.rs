@@ -1,0 +1,230 @@
+//! NSL-KDD network connections: a domain is one service, as it occurs in the training or in the test file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use zsad_core::{
+    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Error, Fold, Kind, ParamDefault, ParamKind,
+    ParamSpec, Params, Result, suggest,
+};
+
+use crate::tabular::{self, Layout, Tabular, TabularDomain};
+use crate::{files, standardise};
+
+/// The registry's entry.
+pub const DEF: NslKdd = NslKdd;
+
+/// NSL-KDD; see [`DEF`].
+pub struct NslKdd;
+
+static SPEC: DatasetSpec = DatasetSpec {
+    name: "nsl_kdd",
+    version: 1,
+    summary: "NSL-KDD connections; each network service a domain, attacks its genuine anomalies. Meta-train domains \
+              come from the training file, meta-test domains from the test file, whose attacks are partly new; 38 \
+              numeric features, then protocol and flag as one-hot columns (the service names the domain and is no \
+              feature)",
+    citation: "Tavallaee, Bagheri, Lu and Ghorbani, A Detailed Analysis of the KDD CUP 99 Data Set, CISDA 2009",
+    files: "nsl_kdd/KDDTrain+_20Percent.txt.gz and KDDTest+.txt.gz (or unpacked, without .gz; KDDTrain+.txt goes before)",
+    params: &[
+        ParamSpec {
+            name: "meta_test",
+            doc: "services to test on",
+            kind: ParamKind::TextList,
+            default: ParamDefault::TextList(&["ftp_data", "private", "smtp"]),
+        },
+        ParamSpec {
+            name: "meta_train",
+            doc: "services to train on; by default all others with at least min_normals normals in the training file. \
+                  A service may be in both lists: it then tests the shift between the two files alone",
+            kind: ParamKind::TextList,
+            default: ParamDefault::Auto,
+        },
+        ParamSpec {
+            name: "min_normals",
+            doc: "normals that a service needs to be in the default meta_train",
+            kind: ParamKind::Int { min: 1, max: 1_000_000 },
+            default: ParamDefault::Int(30),
+        },
+        standardise::PARAM,
+    ],
+};
+
+const REMEDY: &str = "put KDDTrain+_20Percent.txt and KDDTest+.txt there, gzipped or not";
+/// A line: 41 features, the name of the attack or `normal`, and a difficulty.
+const FIELDS: usize = 43;
+const LABEL: usize = 41;
+const SERVICE: usize = 2;
+const CATEGORICAL: [(usize, &str); 2] = [(1, "protocol_type"), (3, "flag")];
+
+impl DatasetDef for NslKdd {
+    fn spec(&self) -> &'static DatasetSpec {
+        &SPEC
+    }
+
+    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let find = |names: &[&str]| {
+            let paths: Vec<_> =
+                names.iter().flat_map(|n| [format!("nsl_kdd/{n}.txt.gz"), format!("nsl_kdd/{n}.txt")]).collect();
+            files::first_of(dir, &paths.iter().map(String::as_str).collect::<Vec<_>>(), REMEDY)
+        };
+        let (train, test) = (find(&["KDDTrain+", "KDDTrain+_20Percent"])?, find(&["KDDTest+"])?);
+        let (train_text, test_text) = (files::text(&train)?, files::text(&test)?);
+        let (train_lines, test_lines) = (lines(&train, &train_text)?, lines(&test, &test_text)?);
+        let layout = Layout {
+            numeric: (0..LABEL).filter(|&k| is_numeric(k)).map(|k| format!("feature {}", k + 1)).collect(),
+            categorical: CATEGORICAL
+                .iter()
+                .map(|&(k, name)| (name.to_owned(), tabular::categories(train_lines.iter().map(|l| l[k]))))
+                .collect(),
+        };
+        let (wanted_train, wanted_test) = (params.texts("meta_train"), params.texts("meta_test"));
+        let min_normals = params.size("min_normals");
+        let trained = by_service(&train, &train_lines, &layout, "train")?;
+        let trained = if wanted_train.is_empty() {
+            let kept =
+                |(s, d): &(&str, TabularDomain)| d.normal.len >= min_normals && !wanted_test.iter().any(|w| w == s);
+            trained.into_iter().filter(kept).map(|(_, d)| d).collect()
+        } else {
+            choose(&train, trained, &wanted_train)?
+        };
+        let tested = choose(&test, by_service(&test, &test_lines, &layout, "test")?, &wanted_test)?;
+        if tested.is_empty() {
+            return Err(Error::Config("nsl_kdd: meta_test is empty".into()));
+        }
+        let split = trained.len();
+        let domains: Vec<_> = trained.into_iter().chain(tested).collect();
+        let fold =
+            Fold { name: String::new(), meta_train: (0..split).collect(), meta_test: (split..domains.len()).collect() };
+        let info = DatasetInfo {
+            name: SPEC.name.into(),
+            kind: Kind::Tabular { dim: layout.dim() },
+            domains: domains.iter().map(TabularDomain::sizes).collect(),
+            folds: vec![fold],
+            anomalies: AnomalySource::Genuine,
+            notes: vec![("training file".into(), train.file_name().unwrap_or_default().to_string_lossy().into_owned())],
+        };
+        standardise::wrap(Arc::new(Tabular::new(info, layout, domains)), params)
+    }
+}
+
+fn is_numeric(field: usize) -> bool {
+    field != SERVICE && CATEGORICAL.iter().all(|(k, _)| *k != field)
+}
+
+/// The fields of every line.
+fn lines<'t>(path: &Path, text: &'t str) -> Result<Vec<Vec<&'t str>>> {
+    let split = |(i, line): (usize, &'t str)| {
+        let fields: Vec<&str> = line.trim_end().split(',').collect();
+        if fields.len() == FIELDS {
+            return Ok(fields);
+        }
+        Err(Error::data(path, format!("line {}: {} fields instead of {FIELDS}", i + 1, fields.len()), REMEDY))
+    };
+    text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()).map(split).collect()
+}
+
+/// The rows of each service; its domain is named `<file>/<service>`.
+fn by_service<'t>(
+    path: &Path,
+    lines: &[Vec<&'t str>],
+    layout: &Layout,
+    file: &str,
+) -> Result<BTreeMap<&'t str, TabularDomain>> {
+    let mut services = BTreeMap::new();
+    for (i, fields) in lines.iter().enumerate() {
+        let service = fields[SERVICE];
+        let domain = services.entry(service).or_insert_with(|| TabularDomain::new(format!("{file}/{service}")));
+        let number = |k: usize| {
+            let value = fields[k].parse::<f64>().ok().filter(|v| v.is_finite());
+            value.ok_or_else(|| {
+                let message = format!("line {}, field {}: `{}` is not a finite number", i + 1, k + 1, fields[k]);
+                Error::data(path, message, REMEDY)
+            })
+        };
+        let numeric = (0..LABEL).filter(|&k| is_numeric(k)).map(number).collect::<Result<Vec<_>>>()?;
+        let codes = CATEGORICAL.iter().enumerate().map(|(c, &(k, _))| layout.code(c, fields[k]));
+        domain.pool_mut(fields[LABEL] != "normal").push(numeric, codes);
+    }
+    Ok(services)
+}
+
+/// The domains of the services `wanted`, in their sorted order.
+fn choose(path: &Path, mut services: BTreeMap<&str, TabularDomain>, wanted: &[String]) -> Result<Vec<TabularDomain>> {
+    let known: Vec<&str> = services.keys().copied().collect();
+    let mut wanted = wanted.to_vec();
+    wanted.sort();
+    wanted.dedup();
+    let take = |w: &String| {
+        let domain = services.remove(w.as_str());
+        domain.ok_or_else(|| Error::data(path, format!("no service `{w}`"), suggest::hint(w, known.clone())))
+    };
+    wanted.iter().map(take).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+    use serde_json::json;
+    use zsad_core::Pool;
+
+    fn line(protocol: &str, service: &str, flag: &str, duration: &str, label: &str) -> String {
+        format!("{duration},{protocol},{service},{flag},{}{label},20\n", "1,".repeat(37))
+    }
+
+    fn folder(train: &str, test: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("nsl_kdd")).unwrap();
+        std::fs::write(dir.path().join("nsl_kdd/KDDTrain+_20Percent.txt"), train).unwrap();
+        std::fs::write(dir.path().join("nsl_kdd/KDDTest+.txt"), test).unwrap();
+        dir
+    }
+
+    #[test]
+    fn services_become_domains_and_unknown_flags_are_all_zero() {
+        let train = line("tcp", "http", "SF", "5", "normal") + &line("udp", "smtp", "REJ", "6", "neptune");
+        let dir = folder(&train, &line("tcp", "smtp", "NEW", "7", "mscan"));
+        let set = testing::open(&DEF, json!({"meta_test": "smtp", "min_normals": 1}), dir.path()).unwrap();
+        let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
+        assert_eq!(sizes, [("train/http", 1, 0), ("test/smtp", 0, 1)]);
+        assert_eq!(set.info().kind, Kind::Tabular { dim: 38 + 2 + 2 });
+        let x = set.gather(&testing::pool(&*set, 0, Pool::Normal)).unwrap().to_f64().into_owned();
+        assert_eq!((x[0], x[1], &x[38..]), (5.0, 1.0, &[1.0, 0.0, 0.0, 1.0][..]));
+        let x = set.gather(&testing::pool(&*set, 1, Pool::Anomalous)).unwrap().to_f64().into_owned();
+        assert_eq!((x[0], &x[38..]), (7.0, &[1.0, 0.0, 0.0, 0.0][..]));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let good = line("tcp", "smtp", "SF", "5", "normal");
+        let fails = |train: &str, test: &str, given| {
+            testing::open(&DEF, given, folder(train, test).path()).err().unwrap().to_string()
+        };
+        let message = fails(&(good.clone() + "1,2\n"), &good, json!({}));
+        assert!(message.contains("KDDTrain+_20Percent.txt: line 2: 2 fields instead of 43"), "{message}");
+        let message = fails(&good, &line("tcp", "smtp", "SF", "NaN", "normal"), json!({}));
+        assert!(message.contains("KDDTest+.txt: line 1, field 1: `NaN` is not a finite number"), "{message}");
+        let message = fails(&good, &good, json!({"meta_test": "smpt"}));
+        assert!(message.contains("no service `smpt` (did you mean `smtp`?)"), "{message}");
+    }
+
+    #[test]
+    fn the_real_files_have_their_known_counts() {
+        let Some(dir) = testing::real_data("nsl_kdd") else { return };
+        let set = testing::open(&DEF, json!({}), &dir).unwrap();
+        let info = set.info();
+        let tested: Vec<_> = info.folds[0].meta_test.iter().map(|&d| info.domains[d].clone()).collect();
+        let sizes: Vec<_> = tested.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
+        // pandas: groupby(service) of KDDTest+ and of KDDTrain+_20Percent, label == "normal"
+        assert_eq!(sizes, [("test/ftp_data", 320, 531), ("test/private", 852, 3922), ("test/smtp", 618, 316)]);
+        let trained: Vec<_> = info.folds[0].meta_train.iter().map(|&d| info.domains[d].normal).collect();
+        let wanted = [40, 41, 1817, 93, 38, 117, 176, 7564, 32, 519, 34, 209, 123];
+        assert_eq!(
+            trained, wanted,
+            "IRC, auth, domain_u, eco_i, ecr_i, finger, ftp, http, ntp_u, other, pop_3, telnet, urp_i"
+        );
+        assert_eq!(info.kind, Kind::Tabular { dim: 38 + 3 + 11 });
+    }
+}

@@ -1,0 +1,117 @@
+use polars::prelude::*;
+use serde_json::{Value, json};
+use zsad_core::{Pool, Samples};
+
+use super::*;
+use crate::testing;
+
+const CSV: &str =
+    "year,kind,x,y,bad\n2009,a,1.5,1,0\n2010,b,2.5,2,1\n2009,b,-1,3,false\n998,c,4,4,TRUE\n998,a,5,5,normal\n";
+
+fn folder(csv: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("t.csv"), csv).unwrap();
+    dir
+}
+
+fn given(more: Value) -> Value {
+    let mut all = json!({"file": "t.csv", "domain": "year", "label": "bad"});
+    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    all
+}
+
+fn rows(set: &dyn Dataset, domain: usize, pool: Pool) -> Vec<f64> {
+    set.gather(&testing::pool(set, domain, pool)).map(|s: Samples| s.to_f64().into_owned()).unwrap()
+}
+
+#[test]
+fn a_csv_file_splits_into_domains_labels_and_one_hot_features() {
+    let set = testing::open(&DEF, given(json!({})), folder(CSV).path()).unwrap();
+    let info = set.info();
+    let sizes: Vec<_> = info.domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
+    assert_eq!(sizes, [("998", 1, 1), ("2009", 2, 0), ("2010", 0, 1)], "numbers sort as numbers");
+    assert_eq!((&info.folds[0].meta_train, &info.folds[0].meta_test), (&vec![0, 1], &vec![2]));
+    assert_eq!((&info.kind, info.anomalies), (&Kind::Tabular { dim: 5 }, AnomalySource::Genuine));
+    assert_eq!(rows(&*set, 1, Pool::Normal), [1.5, 1.0, 1.0, 0.0, 0.0, -1.0, 3.0, 0.0, 1.0, 0.0]);
+    assert_eq!(rows(&*set, 0, Pool::Anomalous), [4.0, 4.0, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn features_categories_and_domains_can_be_chosen() {
+    let dir = folder(CSV);
+    let params = given(json!({"features": ["y", "kind"], "categorical": ["y"], "meta_test": 998}));
+    let message = testing::open(&DEF, params, dir.path()).err().unwrap().to_string();
+    assert!(message.contains("column `kind`: `a` is not a number"), "{message}");
+    let params = json!({"file": "t.csv", "domain": "year", "features": ["y"], "categorical": "y", "meta_test": 998});
+    let set = testing::open(&DEF, params, dir.path()).unwrap();
+    assert_eq!(rows(&*set, 2, Pool::Normal), [0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(set.info().anomalies, AnomalySource::OtherDomains, "there is no label column");
+    assert_eq!((&set.info().folds[0].meta_train, &set.info().folds[0].meta_test), (&vec![1, 2], &vec![0]));
+}
+
+#[test]
+fn parquet_reads_like_csv() {
+    let dir = folder(CSV);
+    let mut frame = df!(
+        "year" => [2009i64, 2010, 2009, 998, 998],
+        "kind" => ["a", "b", "b", "c", "a"],
+        "x" => [1.5f32, 2.5, -1.0, 4.0, 5.0],
+        "y" => [1i32, 2, 3, 4, 5],
+        "bad" => [false, true, false, true, false],
+    )
+    .unwrap();
+    ParquetWriter::new(std::fs::File::create(dir.path().join("t.parquet")).unwrap()).finish(&mut frame).unwrap();
+    let csv = testing::open(&DEF, given(json!({})), dir.path()).unwrap();
+    let parquet = testing::open(&DEF, given(json!({"file": "t.parquet"})), dir.path()).unwrap();
+    assert_eq!(csv.info(), parquet.info());
+    for d in 0..3 {
+        for pool in [Pool::Normal, Pool::Anomalous] {
+            assert_eq!(rows(&*csv, d, pool), rows(&*parquet, d, pool));
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    let fails = |csv: &str, more| testing::open(&DEF, given(more), folder(csv).path()).err().unwrap().to_string();
+    let message = fails(CSV, json!({"file": "absent.csv"}));
+    assert!(message.contains("absent.csv: not found") && message.contains("chosen by --data"), "{message}");
+    let message = fails(CSV, json!({"domain": "yaer"}));
+    assert!(message.contains("t.csv: no column `yaer` (did you mean `year`?)"), "{message}");
+    assert!(fails(CSV, json!({"features": ["x", "bad"]})).contains("the label column `bad` cannot be a feature too"));
+    assert!(fails(CSV, json!({"meta_test": [2011]})).contains("there is no domain `2011`"));
+    assert!(fails(CSV, json!({"meta_test": [998], "meta_train": [998]})).contains("`998` is in both"));
+    let message = fails(&CSV.replace("-1,3", ",3"), json!({}));
+    assert!(message.contains("t.csv: row 3 (the first is 1), column `x`: no value"), "{message}");
+    assert!(
+        fails(&CSV.replace("2.5", "NaN"), json!({})).contains("row 2 (the first is 1), column `x`: no value, or NaN")
+    );
+    assert!(fails(&CSV.replace("2.5", "inf"), json!({})).contains("column `x`: infinite"));
+    assert!(fails(&CSV.replace("TRUE", "maybe"), json!({})).contains("row 4 (the first is 1), column `bad`: `maybe`"));
+    assert!(fails("year,x,bad\n", json!({})).contains("t.csv: no rows"));
+    let many: String = (0..1001).map(|i| format!("\n1,id{i},0")).collect();
+    assert!(fails(&format!("year,id,bad{many}"), json!({})).contains("1001 different values are too many"));
+}
+
+#[test]
+fn the_revision_follows_the_content() {
+    let dir = folder(CSV);
+    let at = DataDir { path: dir.path().to_owned(), chosen_by: "--data" };
+    let params = Params::validate(SPEC.params, &serde_json::from_value(given(json!({}))).unwrap()).unwrap();
+    let first = DEF.revision(&params, &at);
+    assert!(first.starts_with("1-") && first.len() == 18, "{first}");
+    std::fs::write(dir.path().join("t.csv"), CSV.replace("1.5", "1.6")).unwrap();
+    assert_ne!(DEF.revision(&params, &at), first);
+    std::fs::write(dir.path().join("t.csv"), CSV).unwrap();
+    assert_eq!(DEF.revision(&params, &at), first);
+}
+
+#[test]
+fn the_last_third_is_tested_by_default() {
+    let names: Vec<String> = (0..7).map(|i| i.to_string()).collect();
+    let f = fold(&names, &[], &[]).unwrap();
+    assert_eq!((f.meta_train.len(), f.meta_test), (4, vec![4, 5, 6]));
+    let f = fold(&names[..1], &[], &[]).unwrap();
+    assert_eq!((f.meta_train.len(), f.meta_test), (0, vec![0]));
+    assert_eq!(fold(&names, &["2".into()], &[]).unwrap().meta_test, [0, 1, 3, 4, 5, 6]);
+}
