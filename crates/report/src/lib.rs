@@ -3,8 +3,10 @@
 mod file;
 mod frame;
 pub mod grid;
+pub mod heatmaps;
 pub mod metric;
 pub mod plots;
+pub mod published;
 pub mod results;
 pub mod scores;
 mod sheet;

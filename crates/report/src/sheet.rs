@@ -159,18 +159,22 @@ fn tex_text(text: &Text) -> String {
     if text.marks.is_empty() { body } else { format!("{body}\\textsuperscript{{{}}}", tex(&text.marks)) }
 }
 
-/// Escapes what Markdown would take for markup; a line break becomes a space.
+/// Escapes what Markdown would take for markup; a line break becomes a space. An underscore inside a word is none.
 pub(crate) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut before = ' ';
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let in_word = c == '_' && before.is_alphanumeric() && rest.peek().is_some_and(|n| n.is_alphanumeric());
         match c {
-            '|' | '*' | '_' | '`' | '\\' | '<' | '>' | '#' | '~' => {
+            '\n' | '\r' => out.push(' '),
+            '|' | '*' | '_' | '`' | '\\' | '<' | '>' | '#' | '~' if !in_word => {
                 out.push('\\');
                 out.push(c);
             }
-            '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }
+        before = c;
     }
     out
 }

@@ -82,7 +82,7 @@ pub(super) fn figure(
     for (i, (heading, points)) in panels.iter().enumerate() {
         let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
         let y = if i % columns == 0 { "AUROC (%)" } else { "" };
-        let y = Axis::nice(y, lowest, highest, 100.0, 5);
+        let y = Axis::nice(y, lowest, highest, 100.0, 8);
         let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x: horizontal(grid, points, along), y };
         panel.draw(&mut canvas, heading)?;
         panel.level(&mut canvas, 50.0, GREY);

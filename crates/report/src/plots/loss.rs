@@ -53,10 +53,12 @@ fn panel(canvas: &mut Canvas, corner: (f64, f64), label: &str, fits: &[&FitRecor
         let pad = 0.04 * (value(high) - value(low));
         Axis::decades("training loss (log scale)", value(low) - pad, value(high) + pad)
     } else {
-        Axis::nice("training loss", low, high, f64::INFINITY, 5)
+        Axis::nice("training loss", low, high, f64::INFINITY, 7)
     };
     let x = Axis::nice("training step", 0.0, last, f64::INFINITY, 5);
-    let x = Axis { high: last, ticks: x.ticks.into_iter().filter(|t: &Tick| t.value <= last).collect(), ..x };
+    // A range that would end far beyond the last step is cut there.
+    let high = if x.high <= 1.05 * last { x.high } else { last };
+    let x = Axis { high, ticks: x.ticks.into_iter().filter(|t: &Tick| t.value <= high).collect(), ..x };
     let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x, y };
     panel.draw(canvas, label)?;
     let opacity = (2.0 / fits.len() as f64).clamp(0.25, 0.9);

@@ -47,7 +47,7 @@ pub(super) fn figure(title: &str, grid: &Grid, (dataset, pooling): (&str, &str))
     let mut canvas = Canvas::new(width, TOP + height + 58.0);
     canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
     canvas.text((18.0, 44.0), note, SMALL, GREY, Anchor::Left);
-    let x = Axis::nice("AUROC (%)", all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max), 100.0, 8);
+    let x = Axis::nice("AUROC (%)", all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max), 100.0, 10);
     let pad = (x.high - x.low) * 0.015;
     let x = Axis { low: x.low - pad, high: x.high + pad, ..x };
     let y = Axis { name: String::new(), low: 0.0, high: lines.len() as f64, ticks: Vec::new() };

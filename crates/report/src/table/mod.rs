@@ -11,6 +11,7 @@ use zsad_core::{Error, Result};
 
 pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
+pub(crate) use layout::{level_head, number};
 
 use crate::file::write_atomic;
 use crate::frame::{self, Field};

@@ -1,0 +1,70 @@
+//! Our numbers beside published ones: `results/reference/*.csv`, `experiments/tables/*.yaml`, `zsad table NAME`.
+
+mod beside;
+mod reference;
+mod spec;
+
+use std::path::{Path, PathBuf};
+
+use zsad_core::record::Row;
+use zsad_core::{Error, Result, suggest};
+
+pub use beside::{Beside, Line, Verdict, build};
+pub use reference::{Published, Reference, Selector};
+pub use spec::{Entry, Ours, Spec};
+
+/// The names of the tables in a folder such as `experiments/tables`, sorted.
+///
+/// # Errors
+/// [`Error::Data`] where there is no such folder.
+pub fn names(tables: &Path) -> Result<Vec<String>> {
+    let listed = std::fs::read_dir(tables).map_err(|e| Error::io(tables, &e))?;
+    let paths = listed.filter_map(|f| Some(f.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "yaml"));
+    let mut names: Vec<String> = paths.filter_map(|p| Some(p.file_stem()?.to_string_lossy().into_owned())).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The table of that name, checked.
+///
+/// # Errors
+/// [`Error::Config`] for an unknown name (with the nearest known one) or a table with mistakes.
+pub fn find(tables: &Path, name: &str, reference: &Reference) -> Result<Spec> {
+    let known = names(tables)?;
+    if !known.iter().any(|k| k == name) {
+        let hint = suggest::hint(name, known.iter().map(String::as_str).collect::<Vec<_>>());
+        return Err(Error::Config(format!("no table `{name}` in {} ({hint})", tables.display())));
+    }
+    Spec::read(&tables.join(format!("{name}.yaml")), reference)
+}
+
+/// The folders below `results` (in `runs`, else in `published`) that hold results of an experiment, all profiles.
+pub fn run_folders(results: &Path, experiment: &str) -> Vec<PathBuf> {
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    for parent in ["runs", "published"] {
+        let Ok(listed) = std::fs::read_dir(results.join(parent)) else { continue };
+        for path in listed.filter_map(|f| Some(f.ok()?.path())) {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let fits = name == experiment || name.strip_prefix(experiment).is_some_and(|rest| rest.starts_with('-'));
+            let has = ["results.parquet", "results.csv"].iter().any(|f| path.join(f).exists());
+            if fits && has && found.iter().all(|(n, _)| *n != name) {
+                found.push((name, path));
+            }
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The rows of all runs that a table is made of.
+///
+/// # Errors
+/// [`Error::Data`] where a results file is damaged.
+pub fn rows(spec: &Spec, results: &Path) -> Result<Vec<Row>> {
+    let folders = spec.experiments.iter().flat_map(|e| run_folders(results, e));
+    let each = folders.map(|folder| crate::read_results(&folder)).collect::<Result<Vec<_>>>()?;
+    Ok(each.concat())
+}
+
+#[cfg(test)]
+mod tests;
