@@ -1,0 +1,81 @@
+//! Which categories there are, what their domains are called, and which train and test.
+
+use std::path::{Path, PathBuf};
+
+use zsad_core::{DataDir, Error, Fold, Params, Result, suggest};
+
+use super::layout::{self, Category};
+use crate::files;
+
+/// The categories in use, in the order of the domains.
+pub struct Split {
+    /// Their files.
+    pub categories: Vec<Category>,
+    /// Their names as domains.
+    pub names: Vec<String>,
+    /// Leave one category out; or one fold, where categories to train on are named.
+    pub folds: Vec<Fold>,
+}
+
+/// The split that `params` ask for.
+///
+/// # Errors
+/// [`Error::Data`] where a folder, a category or a mask is missing; [`Error::Config`] where a category would both
+/// train and test.
+pub fn read(params: &Params, dir: &DataDir) -> Result<Split> {
+    let roots = params.texts("roots");
+    let test = select(&roots, &params.texts("categories"), dir)?;
+    let (train_roots, train_names) = (params.texts("train_roots"), params.texts("train_categories"));
+    let across = !train_roots.is_empty() || !train_names.is_empty();
+    let train_roots = if train_roots.is_empty() { &roots } else { &train_roots };
+    let train = if across { select(train_roots, &train_names, dir)? } else { vec![] };
+    if let Some(both) = train.iter().find(|c| test.iter().any(|t| t.path == c.path)) {
+        let message = format!("mvtec: category `{}` would both train and test", both.name);
+        return Err(Error::Config(format!("{message}; name others in `categories` or `train_categories`")));
+    }
+    let n = test.len();
+    let found: Vec<Found> = test.into_iter().chain(train).collect();
+    let categories = found.iter().map(|c| Category::read(&c.path)).collect::<Result<_>>()?;
+    let names = names(&found);
+    let folds = if across {
+        vec![Fold { name: String::new(), meta_train: (n..names.len()).collect(), meta_test: (0..n).collect() }]
+    } else {
+        let rest = |left_out: usize| (0..n).filter(|d| *d != left_out).collect();
+        (0..n).map(|i| Fold { name: names[i].clone(), meta_train: rest(i), meta_test: vec![i] }).collect()
+    };
+    Ok(Split { categories, names, folds })
+}
+
+struct Found {
+    root: String,
+    name: String,
+    path: PathBuf,
+}
+
+/// The categories of `roots` that are in `wanted`, or all.
+fn select(roots: &[String], wanted: &[String], dir: &DataDir) -> Result<Vec<Found>> {
+    let mut found: Vec<Found> = Vec::new();
+    for root in roots {
+        let folder =
+            files::require(dir, root, "put a folder in the layout of MVTec AD there, or name another in `roots`")?;
+        for (name, path) in layout::categories(&folder)? {
+            if found.iter().all(|f| f.path != path) {
+                found.push(Found { root: root.clone(), name, path });
+            }
+        }
+    }
+    let known: Vec<&str> = found.iter().map(|f| f.name.as_str()).collect();
+    if let Some(unknown) = wanted.iter().find(|w| !known.contains(&w.as_str())) {
+        let message = format!("no category `{unknown}` in {}", roots.join(", "));
+        return Err(Error::data(&dir.path, message, suggest::hint(unknown, known.iter().copied())));
+    }
+    found.retain(|f| wanted.is_empty() || wanted.contains(&f.name));
+    Ok(found)
+}
+
+/// The categories' names, with the root before it where two share a name.
+fn names(found: &[Found]) -> Vec<String> {
+    let shared = |f: &Found| found.iter().filter(|other| other.name == f.name).count() > 1;
+    let root = |f: &Found| Path::new(&f.root).file_name().map_or(f.root.clone(), |n| n.to_string_lossy().into_owned());
+    found.iter().map(|f| if shared(f) { format!("{}/{}", root(f), f.name) } else { f.name.clone() }).collect()
+}

@@ -1,0 +1,218 @@
+//! Folders made by the tests, and the real ones where `$ZSAD_DATA` has them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::ColorType;
+use serde_json::json;
+
+use super::*;
+use crate::testing;
+
+/// `[h, w, channels]` by a formula that the snippet below repeats.
+fn picture(h: usize, w: usize, channels: usize) -> Vec<u8> {
+    let at = |i: usize| (i / (w * channels), i / channels % w, i % channels);
+    (0..h * w * channels).map(at).map(|(y, x, k)| (5 * y + 3 * x + 60 * k + x * y / 17) as u8).collect()
+}
+
+fn save(path: &Path, (h, w): (usize, usize), channels: usize, change: impl Fn(u8) -> u8) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let color = if channels == 1 { ColorType::L8 } else { ColorType::Rgb8 };
+    let pixels: Vec<u8> = picture(h, w, channels).into_iter().map(change).collect();
+    image::save_buffer(path, &pixels, w as u32, h as u32, color).unwrap();
+}
+
+fn mask_of(v: u8) -> u8 {
+    if v > 200 { 255 } else { 0 }
+}
+
+/// Two categories with masks (`wide`: colour, landscape; `tall`: grey, portrait) and one without (`plain`).
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (category, size, channels) in [("wide", (170, 300), 3), ("tall", (401, 290), 1)] {
+        let root = dir.path().join("mvtec_ad_subset").join(category);
+        for file in
+            ["train/good/001.png", "train/good/000.png", "test/good/000.png", "test/cut/000.png", "test/bend/7.png"]
+        {
+            save(&root.join(file), size, channels, |v| v);
+        }
+        save(&root.join("ground_truth/cut/000_mask.png"), size, 1, mask_of);
+        save(&root.join("ground_truth/bend/7.png"), size, 1, |_| 0);
+        fs::write(root.join("test/good/Thumbs.db"), "x").unwrap();
+    }
+    let plain = dir.path().join("mvtec_ad_subset/plain");
+    for file in ["train/ok/0.bmp", "test/ok/0.bmp", "test/ko/0.bmp"] {
+        save(&plain.join(file), (30, 40), 3, |v| v);
+    }
+    dir
+}
+
+fn root(dir: &tempfile::TempDir) -> PathBuf {
+    dir.path().join("mvtec_ad_subset")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn bytes(samples: &Samples) -> Vec<u8> {
+    samples.to_f32().iter().map(|v| (v * 255.0).round() as u8).collect()
+}
+
+fn fails(given: serde_json::Value, dir: &Path) -> String {
+    testing::open(&DEF, given, dir).err().unwrap().to_string()
+}
+
+/// ```python
+/// import hashlib, numpy as np
+/// from PIL import Image
+/// def picture(h, w, c):
+///     y, x, k = np.mgrid[0:h, 0:w, 0:c]
+///     return ((5 * y + 3 * x + 60 * k + (x * y) // 17) % 256).astype(np.uint8)
+/// def pipeline(im, filter):                                       # torchvision's Resize(256), CenterCrop(224)
+///     w, h = im.size
+///     im = im.resize((256, int(256 * h / w)) if w <= h else (int(256 * w / h), 256), filter)
+///     w, h = im.size
+///     top, left = int(round((h - 224) / 2)), int(round((w - 224) / 2))
+///     return np.asarray(im.crop((left, top, left + 224, top + 224)))
+/// digest = lambda a: hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest()[:16]
+/// for h, w, c in [(170, 300, 3), (401, 290, 1)]:
+///     a = picture(h, w, c)
+///     im = Image.fromarray(a[:, :, 0] if c == 1 else a).convert("RGB")
+///     mask = Image.fromarray((picture(h, w, 1)[:, :, 0] > 200).astype(np.uint8) * 255)
+///     print(digest(pipeline(im, Image.BILINEAR).transpose(2, 0, 1)),
+///           digest((pipeline(mask, Image.NEAREST) > 0).astype(np.uint8)))
+/// ```
+#[test]
+fn pictures_and_masks_equal_pillows() {
+    let dir = folder();
+    let set = testing::open(&DEF, json!({"categories": ["wide", "tall"]}), dir.path()).unwrap();
+    let names: Vec<_> = set.info().domains.iter().map(|d| d.name.as_str()).collect();
+    assert_eq!(names, ["tall", "wide"]);
+    let golden = [("32b55f28b7af9bbe", "a6a8d05f3a08e6f3"), ("bf0ec25b15025df4", "51bdbcd0402a1d73")];
+    for (domain, (image, mask)) in golden.into_iter().enumerate() {
+        // Sorted by defect: `bend` with a mask without `_mask` in its name, then `cut`.
+        let cut = testing::pool(&*set, domain, Pool::Anomalous)[1];
+        let good = testing::pool(&*set, domain, Pool::Normal)[0];
+        let x = set.gather(&[good, cut]).unwrap();
+        assert_eq!(x.shape(), [3, 224, 224]);
+        let pixels = bytes(&x);
+        assert_eq!((hex(&pixels[..x.dim()]), hex(&pixels[x.dim()..])), (image.to_owned(), image.to_owned()));
+        let masks = set.masks(&[cut, good]).unwrap().unwrap();
+        assert_eq!(hex(&masks.values[..224 * 224]), mask);
+        assert!(masks.values[224 * 224..].iter().all(|v| *v == 0), "normals have empty masks");
+    }
+}
+
+#[test]
+fn folds_leave_one_category_out_or_cross_folders() {
+    let dir = folder();
+    let set = testing::open(&DEF, json!({}), dir.path()).unwrap();
+    let info = set.info();
+    let sizes: Vec<_> = info.domains.iter().map(|d| (d.name.as_str(), d.reference, d.normal, d.anomalous)).collect();
+    assert_eq!(sizes, [("plain", 1, 1, 1), ("tall", 2, 1, 2), ("wide", 2, 1, 2)]);
+    let folds: Vec<_> = info.folds.iter().map(|f| (f.name.as_str(), &f.meta_train[..], &f.meta_test[..])).collect();
+    assert_eq!(folds, [("plain", &[1, 2][..], &[0][..]), ("tall", &[0, 2], &[1]), ("wide", &[0, 1], &[2])]);
+    assert_eq!(info.notes, [("images".to_owned(), "13 in 3 categories".to_owned())]);
+
+    fs::rename(root(&dir).join("wide"), dir.path().join("other")).unwrap();
+    save(&dir.path().join("more/tall/train/good/0.png"), (20, 20), 1, |v| v);
+    fs::create_dir(dir.path().join("more/tall/test")).unwrap();
+    let given = json!({"categories": ["tall"], "train_roots": ["other", "more"]});
+    let set = testing::open(&DEF, given, dir.path()).unwrap();
+    let names: Vec<_> = set.info().domains.iter().map(|d| d.name.as_str()).collect();
+    assert_eq!(names, ["mvtec_ad_subset/tall", "other", "more/tall"]);
+    let fold = &set.info().folds[0];
+    assert_eq!((fold.name.as_str(), &fold.meta_train[..], &fold.meta_test[..]), ("", &[1, 2][..], &[0][..]));
+    let message = fails(json!({"train_categories": ["tall"]}), dir.path());
+    assert!(message.contains("category `tall` would both train and test"), "{message}");
+}
+
+#[test]
+fn a_category_without_masks_has_none() {
+    let dir = folder();
+    let set = testing::open(&DEF, json!({"aspect": "stretch", "resize": 32, "crop": 32}), dir.path()).unwrap();
+    let of = |d| testing::pool(&*set, d, Pool::Anomalous)[0];
+    assert_eq!(set.masks(&[of(0)]).unwrap(), None);
+    assert_eq!(set.masks(&[of(1), of(0)]).unwrap(), None);
+    assert_eq!(set.masks(&[of(1)]).unwrap().unwrap().values.len(), 32 * 32);
+    assert_eq!(set.gather(&[of(0), of(2)]).unwrap().shape(), [3, 32, 32]);
+}
+
+#[test]
+fn bad_input_is_named() {
+    let dir = folder();
+    let root = root(&dir);
+    assert!(fails(json!({"roots": ["visa"]}), dir.path()).contains("visa: not found"));
+    let message = fails(json!({"categories": ["tal"]}), dir.path());
+    assert!(message.contains("no category `tal` in mvtec_ad_subset (did you mean `tall`?)"), "{message}");
+    assert!(fails(json!({"crop": 300}), dir.path()).contains("crop 300 is larger than resize 256"));
+
+    let mask = root.join("tall/ground_truth/cut/000_mask.png");
+    save(&mask, (400, 290), 1, mask_of);
+    let message = fails(json!({}), dir.path());
+    assert!(message.contains("cut/000_mask.png: a mask of 290×400 for") && message.contains("290×401"), "{message}");
+    fs::remove_file(&mask).unwrap();
+    let message = fails(json!({}), dir.path());
+    assert!(message.contains("cut/000_mask.png: the mask of") && message.contains("is missing"), "{message}");
+    save(&mask, (401, 290), 1, mask_of);
+
+    let broken = root.join("wide/test/good/000.png");
+    let whole = fs::read(&broken).unwrap();
+    fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    let set = testing::open(&DEF, json!({}), dir.path()).unwrap();
+    let message = set.gather(&testing::pool(&*set, 2, Pool::Normal)).unwrap_err().to_string();
+    assert!(message.contains("wide/test/good/000.png: damaged or truncated"), "{message}");
+    fs::write(&broken, "no picture").unwrap();
+    assert!(fails(json!({}), dir.path()).contains("wide/test/good/000.png: damaged or truncated"));
+
+    fs::remove_dir_all(root.join("plain/train/ok")).unwrap();
+    assert!(fails(json!({}), dir.path()).contains("plain/train/good: not found"));
+}
+
+#[test]
+fn the_revision_follows_the_files() {
+    let dir = folder();
+    let data = DataDir { path: dir.path().to_owned(), chosen_by: "--data" };
+    let params = Params::defaults(SPEC.params);
+    let before = DEF.revision(&params, &data);
+    assert!(before.starts_with("1-") && before == DEF.revision(&params, &data));
+    save(&root(&dir).join("wide/train/good/002.png"), (9, 9), 1, |v| v);
+    assert_ne!(before, DEF.revision(&params, &data));
+}
+
+/// Each real picture through the pipeline above (`Image.open(…).convert("RGB")`).
+#[test]
+fn real_pictures_equal_pillows() {
+    let Some(dir) = testing::real_data("mvtec_ad_subset") else { return };
+    let Some(_) = testing::real_data("industrial") else { return };
+    let set = testing::open(&DEF, json!({"roots": ["mvtec_ad_subset", "industrial"]}), &dir).unwrap();
+    let info = set.info();
+    let sizes: Vec<_> = info.domains.iter().map(|d| (d.name.as_str(), d.reference, d.normal, d.anomalous)).collect();
+    assert_eq!(
+        sizes,
+        [
+            ("bottle", 60, 20, 63),
+            ("leather", 4, 4, 11),
+            ("screw", 100, 41, 119),
+            ("magnetic_tile", 100, 50, 100),
+            ("pavement", 74, 50, 60),
+            ("pcb", 100, 50, 70),
+            ("rail", 100, 50, 52),
+            ("solar_cell", 80, 40, 40),
+        ]
+    );
+    assert_eq!(info.folds.len(), 8);
+    let first = |domain, pool| testing::pool(&*set, domain, pool)[0];
+    // bottle/train/good/000.png, screw/test/thread_top/000.png and magnetic_tile/test/crack/001.png
+    let screw = SampleRef { index: 96, ..first(2, Pool::Anomalous) };
+    let tile = SampleRef { index: 41, ..first(3, Pool::Anomalous) };
+    let x = set.gather(&[first(0, Pool::Reference), screw, tile]).unwrap();
+    let digests: Vec<_> = bytes(&x).chunks(x.dim()).map(hex).collect();
+    assert_eq!(digests, ["7de785ac077120d3", "f1395d863662eb40", "042d9b364f12700f"]);
+    let masks = set.masks(&[screw, tile]).unwrap().unwrap();
+    assert_eq!(hex(&masks.values[..224 * 224]), "07a3da783b7c5a66");
+    // This crack lies outside the middle square.
+    assert!(masks.values[224 * 224..].iter().all(|v| *v == 0));
+    assert_eq!(set.masks(&[first(7, Pool::Anomalous)]).unwrap(), None, "solar_cell has no masks");
+}
