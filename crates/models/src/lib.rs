@@ -5,10 +5,18 @@
 
 use zsad_core::MethodDef;
 
+pub mod acr_dsvdd;
+pub mod deep_svdd;
+mod meta;
+mod network;
+mod pooled;
+mod settings;
+mod tasks;
 pub mod testing;
+mod trained;
 
 /// Every registered method, sorted by name.
-pub const METHODS: &[&dyn MethodDef] = &[];
+pub const METHODS: &[&dyn MethodDef] = &[&acr_dsvdd::DEF, &deep_svdd::DEF];
 
 /// The method that is called `name`.
 pub fn find(name: &str) -> Option<&'static dyn MethodDef> {

@@ -1,1 +1,26 @@
 //! The conformance suite: what every method must do, whatever it is.
+//!
+//! [`violations`] runs one method on one synthetic data set and lists all that is wrong; an empty list is a pass.
+//! `tests/conformance.rs` runs it for every registered method on every kind of data that the method accepts, and
+//! dead methods planted beside the checks show that each of them is caught. To keep the suite fast, parameters
+//! named `steps`, `epochs` and `tasks` are set to [`STEPS`], [`EPOCHS`] and [`TASKS`]; everything else keeps its default.
+
+mod checks;
+pub mod data;
+#[cfg(test)]
+mod planted;
+mod subject;
+
+pub use checks::{Violation, violations};
+
+/// Training steps given to methods that declare `steps`.
+pub const STEPS: i64 = 80;
+/// Epochs given to methods that declare `epochs`.
+pub const EPOCHS: i64 = 10;
+/// Tasks in a step, given to methods that declare `tasks`.
+pub const TASKS: i64 = 8;
+/// How far above 0.5 the mean AUROC on the easy data must be.
+pub const MARGIN: f64 = 0.2;
+/// Permuting a batch may change a score by this much of the batch's largest score: batch statistics are sums in the
+/// batch's order. Equal seeds, thread counts and a reload must give the same bits.
+pub const PERMUTATION_TOLERANCE: f64 = 1e-5;

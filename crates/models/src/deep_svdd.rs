@@ -1,0 +1,124 @@
+//! Deep SVDD on the pooled normals of all meta-train domains: what ACR adapts and this does not.
+
+use candle_core::{D, Tensor, Var};
+use zsad_core::{Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamKind, ParamSpec, Params, Result, Setting};
+use zsad_nn::{Init, loss::squared_distance, params::Builder};
+
+use crate::network::{Network, NetworkSpec, Phase};
+use crate::pooled::{PoolSource, Pooled, PooledMethod, Step, batch, decay, epochs, lr, milestones};
+use crate::settings::*;
+use crate::trained::Model;
+
+/// The registry's entry.
+pub const DEF: DeepSvdd = DeepSvdd;
+
+/// One network for all domains, one fixed centre, running statistics; see [`DEF`].
+pub struct DeepSvdd;
+
+static SPEC: MethodSpec = MethodSpec {
+    name: "deep_svdd",
+    version: 1,
+    summary: "pooled one-class training towards a fixed centre, no adaptation; score: squared distance to it",
+    citation: "Ruff et al.: Deep One-Class Classification, ICML 2018",
+    setting: Setting::ZeroShot,
+    needs: Needs::ANY,
+    params: &[
+        NETWORK,
+        HIDDEN,
+        LATENT,
+        NORM_RUNNING,
+        epochs(150),
+        batch(200),
+        lr(1e-4),
+        milestones(&[50]),
+        decay(0.5e-6),
+        DOMAINS,
+        ParamSpec {
+            name: "objective",
+            doc: "one_class: mean distance; soft_boundary: a sphere that may leave out a share nu",
+            kind: ParamKind::Choice(&["one_class", "soft_boundary"]),
+            default: ParamDefault::Text("one_class"),
+        },
+        float("nu", 1.0, ParamDefault::Float(0.1), "soft_boundary: share of normals that may lie outside"),
+        int("warm_up", 0, ParamDefault::Int(10), "soft_boundary: epochs before the radius is set"),
+    ],
+};
+
+impl MethodDef for DeepSvdd {
+    fn spec(&self) -> &'static MethodSpec {
+        &SPEC
+    }
+
+    fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
+        let network = |params: &Params, info: &_| {
+            NetworkSpec::resolve(params, info).map(|spec| NetworkSpec { fixed_centre: true, ..spec })
+        };
+        Ok(Box::new(PooledMethod { spec: &SPEC, params: params.clone(), network, build, amsgrad: true }))
+    }
+}
+
+struct Sphere {
+    network: Network,
+    centre: Var,
+    /// Squared; 0 with the one-class objective.
+    radius: Var,
+    soft: Option<Soft>,
+}
+
+struct Soft {
+    nu: f64,
+    warm_up: u64,
+}
+
+fn build(params: &Params, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Box<dyn Pooled>> {
+    let network = Network::new(&mut b.scope("net"), spec)?;
+    let centre = b.buffer("center", &[spec.latent], Init::ZEROS)?;
+    let radius = b.buffer("squared_radius", &[1], Init::ZEROS)?;
+    let soft = (params.text("objective") == "soft_boundary")
+        .then(|| Soft { nu: params.float("nu"), warm_up: params.int("warm_up") as u64 });
+    Ok(Box::new(Sphere { network, centre, radius, soft }))
+}
+
+impl Model for Sphere {
+    fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
+        let d = squared_distance(&self.network.forward(x, Phase::Score)?, &self.centre)?;
+        Ok(d.broadcast_sub(&self.radius)?)
+    }
+}
+
+impl Pooled for Sphere {
+    /// The centre: the mean of an initial pass, with coordinates near 0 moved to ±0.1, since a unit could else reach
+    /// them with zero weights.
+    fn before(&self, pool: &PoolSource) -> zsad_nn::Result<()> {
+        let mut sum = self.centre.as_tensor().zeros_like()?;
+        for x in pool.batches() {
+            sum = (sum + self.network.forward(&x?, Phase::Pooled)?.detach().sum(0)?)?;
+        }
+        let mean = (sum / pool.len() as f64)?.to_vec1::<f32>()?;
+        let moved: Vec<f32> = mean.into_iter().map(|c| if c.abs() < 0.1 { 0.1f32.copysign(c) } else { c }).collect();
+        let moved = Tensor::new(moved, self.centre.device())?;
+        Ok(self.centre.set(&moved)?)
+    }
+
+    /// Soft boundary, after the warm-up: the next step's radius is the (1 − nu) quantile of this one's distances.
+    fn loss(&self, x: &Tensor, step: Step) -> zsad_nn::Result<Tensor> {
+        let d = squared_distance(&self.network.forward(x, Phase::Pooled)?, &self.centre)?;
+        let Some(soft) = &self.soft else { return Ok(d.mean(D::Minus1)?) };
+        let radius = self.radius.as_tensor().copy()?.detach();
+        let outside = d.broadcast_sub(&radius)?.relu()?.mean(D::Minus1)?;
+        if step.epoch >= soft.warm_up {
+            let new = quantile(d.to_vec1()?, 1.0 - soft.nu);
+            self.radius.set(&Tensor::new(&[new * new], self.radius.device())?)?;
+        }
+        Ok((radius.squeeze(0)? + (outside / soft.nu)?)?)
+    }
+}
+
+/// The `q` quantile of the roots of `squares`, linear between neighbours, as `numpy.quantile` takes it.
+fn quantile(mut squares: Vec<f32>, q: f64) -> f32 {
+    squares.sort_unstable_by(f32::total_cmp);
+    let at = q * (squares.len() - 1) as f64;
+    let (low, high) = (at.floor() as usize, at.ceil() as usize);
+    let root = |i: usize| f64::from(squares[i]).sqrt();
+    (root(low) + (root(high) - root(low)) * at.fract()) as f32
+}
