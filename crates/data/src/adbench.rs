@@ -1,5 +1,6 @@
 //! The tables of ADBench: a file of `X` and `y`, or a folder of them, each a domain.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
@@ -46,11 +47,13 @@ impl DatasetDef for Adbench {
         &SPEC
     }
 
+    fn revision(&self, params: &Params, dir: &DataDir) -> String {
+        // Files that cannot be found are reported by `open`.
+        files::revision(SPEC.version, &paths(params, dir).unwrap_or_default())
+    }
+
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let paths = match params.opt_text("file") {
-            Some(file) => vec![files::require(dir, file, REMEDY)?],
-            None => npz_tables::in_folder(&files::require(dir, params.text("root"), REMEDY)?)?,
-        };
+        let paths = paths(params, dir)?;
         let mut domains = Vec::with_capacity(paths.len());
         for path in &paths {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -66,6 +69,13 @@ impl DatasetDef for Adbench {
         };
         let set = InMemory::ragged(SPEC.name, domains, folds, AnomalySource::Genuine)?;
         standardise::wrap(Arc::new(set), params)
+    }
+}
+
+fn paths(params: &Params, dir: &DataDir) -> Result<Vec<PathBuf>> {
+    match params.opt_text("file") {
+        Some(file) => Ok(vec![files::require(dir, file, REMEDY)?]),
+        None => npz_tables::in_folder(&files::require(dir, params.text("root"), REMEDY)?),
     }
 }
 

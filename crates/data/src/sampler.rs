@@ -39,17 +39,20 @@ pub fn test_batches(
 ) -> Result<Vec<LabelledBatch>> {
     let info = dataset.info();
     let this = &info.domains[domain];
-    let anomalies = match info.anomalies {
-        AnomalySource::Genuine => Candidates::new([(domain, this.anomalous)], Pool::Anomalous),
+    let (anomalies, from) = match info.anomalies {
+        AnomalySource::Genuine => {
+            (Candidates::new([(domain, this.anomalous)], Pool::Anomalous), "anomalies are the domain's genuine ones")
+        }
         AnomalySource::OtherDomains => {
             let others = fold.meta_test.iter().filter(|&&d| d != domain);
-            Candidates::new(others.map(|&d| (d, info.domains[d].normal)), Pool::Normal)
+            let others = Candidates::new(others.map(|&d| (d, info.domains[d].normal)), Pool::Normal);
+            (others, "anomalies are normals of the other meta-test domains")
         }
     };
     let normals = Candidates::new([(domain, this.normal)], Pool::Normal);
     let counts = point
         .counts(normals.total, anomalies.total)
-        .map_err(|e| Error::refused(format!("{}, domain `{}`: {e}", info.name, this.name)))?;
+        .map_err(|e| Error::refused(format!("{}, domain `{}`: {e}; {from}", info.name, this.name)))?;
     let point_name = serde_json::json!([point.size, point.contamination, point.min_anomalies]).to_string();
     Ok((0..point.n_batches)
         .map(|number| {

@@ -1,12 +1,9 @@
 //! A user's own table: CSV or Parquet, one column the domain, perhaps one the label, the others features.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use zsad_core::{
     AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Error, Fold, Kind, ParamDefault, ParamKind,
     ParamSpec, Params, Result, suggest,
@@ -67,9 +64,8 @@ impl DatasetDef for UserTable {
     }
 
     fn revision(&self, params: &Params, dir: &DataDir) -> String {
-        let hash = locate(dir, params.text("file")).ok().and_then(|path| hash(&path).ok());
-        // A file that cannot be read is reported by `open`.
-        hash.map_or_else(|| SPEC.version.to_string(), |h| format!("{}-{h}", SPEC.version))
+        // A file that cannot be found is reported by `open`.
+        files::revision(SPEC.version, &locate(dir, params.text("file")).map_or(vec![], |p| vec![p]))
     }
 
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -115,18 +111,6 @@ fn locate(dir: &DataDir, file: &str) -> Result<PathBuf> {
         return Ok(here.to_owned());
     }
     files::require(dir, file, "name an existing file: absolute, in the data folder, or in the current folder")
-}
-
-/// The first 64 bits of SHA-256 over the file, in hexadecimal.
-fn hash(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut hasher, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            n => hasher.update(&buffer[..n]),
-        }
-    }
-    Ok(hasher.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect())
 }
 
 fn labels(table: &Table, column: &str) -> Result<Vec<bool>> {

@@ -49,6 +49,22 @@ fn tables_of_one_width_are_left_out_in_turn_and_others_only_tested() {
 }
 
 #[test]
+fn the_revision_follows_the_content_of_every_table() {
+    let dir = folder();
+    let at = DataDir { path: dir.path().to_owned(), chosen_by: "--data" };
+    let revision = |given| {
+        let given = serde_json::from_value(given).unwrap();
+        DEF.revision(&Params::validate(SPEC.params, &given).unwrap(), &at)
+    };
+    let (same, file) = (revision(json!({"root": "same"})), revision(json!({"file": "same/a.npz"})));
+    assert!(same.starts_with("1-") && same != file && same != revision(json!({"root": "mixed"})));
+    write(&dir.path().join("same/b.npz"), 2, Numbers::F64(vec![0.5, 2.5]), &[0]);
+    assert_ne!(revision(json!({"root": "same"})), same);
+    assert_eq!(revision(json!({"file": "same/a.npz"})), file);
+    assert_eq!(revision(json!({"root": "absent"})), "1");
+}
+
+#[test]
 fn mistakes_are_named_with_their_place() {
     let dir = folder();
     let path = dir.path().join("same/a.npz");

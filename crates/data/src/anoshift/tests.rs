@@ -114,3 +114,19 @@ fn mistakes_are_named_with_their_place() {
     let message = fails(json!({}));
     assert!(message.contains("2007_subset.parquet: not found") && message.contains("unpack it there"), "{message}");
 }
+
+#[test]
+fn files_as_pandas_writes_them_read_alike() {
+    // pandas 3: DataFrame of 20 text columns "0" … "19" with a shuffled index, to_parquet(): Snappy, dictionaries, and
+    // the index as a further column.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/anoshift_pandas.parquet");
+    let (dir, subset) = folder("anoshift/subset", 9);
+    std::fs::copy(path, subset.join("2009_subset.parquet")).unwrap();
+    let set = testing::open(&DEF, json!({}), dir.path()).unwrap();
+    assert_eq!((set.info().domains[3].normal, set.info().domains[3].anomalous), (2, 2));
+    // "2" has the categories c20, c21 of the other years, and c22, c23; "3" has c30, c31.
+    assert_eq!(set.info().kind, Kind::Tabular { dim: 9 + 2 + 3 + 4 + 2 + 1 });
+    let x = set.gather(&testing::pool(&*set, 3, Pool::Normal)[1..]).unwrap().to_f64().into_owned();
+    assert_eq!(x[..3], [4.25, 5.25, 6.25]);
+    assert_eq!(x[9..], [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]);
+}
