@@ -15,13 +15,14 @@ mod lite;
 mod norm;
 mod resnet;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Mutex;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use zsad_core::{Error, Result, suggest};
+use zsad_core::{DataDir, Error, Result, suggest};
 
 use crate::checkpoint::{NamedTensors, read_tensors};
 use activation::Activation;
@@ -176,6 +177,20 @@ struct Source<'a> {
     path: &'a Path,
 }
 
+/// The folder whose `weights/` holds the weights, where `--data` chose it.
+static DATA_FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Sets the data folder for the whole process; the first call counts. The program calls it with `--data`.
+pub fn set_data_folder(path: &Path) {
+    // A second call is of no effect by contract.
+    let _ = DATA_FOLDER.set(path.to_owned());
+}
+
+/// The data folder: what [`set_data_folder`] said, else `$ZSAD_DATA`, else `data/`.
+pub fn data_folder() -> PathBuf {
+    DATA_FOLDER.get().cloned().unwrap_or_else(|| DataDir::resolve(None).path)
+}
+
 /// A frozen network.
 #[derive(Debug)]
 pub struct Backbone {
@@ -195,6 +210,25 @@ impl Backbone {
     pub fn load(kind: BackboneKind, mode: NormMode, data: &Path) -> Result<Self> {
         let path = Self::weights_file(kind, data)?;
         Self::from_tensors(kind, mode, &read_tensors(&path)?, &path)
+    }
+
+    /// The network with the weights in [`data_folder`], read once per process.
+    ///
+    /// # Errors
+    /// As [`Backbone::load`].
+    pub fn shared(kind: BackboneKind, mode: NormMode) -> Result<Arc<Self>> {
+        type Loaded = HashMap<(PathBuf, &'static str, bool), Arc<Backbone>>;
+        static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
+        let path = Self::weights_file(kind, &data_folder())?;
+        let entry = (path.clone(), kind.name(), mode == NormMode::Running);
+        // Nothing below runs in parallel, so the lock cannot be waited for by work that it waits for.
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(backbone) = loaded.get(&entry) {
+            return Ok(backbone.clone());
+        }
+        let backbone = Arc::new(Self::from_tensors(kind, mode, &read_tensors(&path)?, &path)?);
+        loaded.insert(entry, backbone.clone());
+        Ok(backbone)
     }
 
     /// The file that [`Backbone::load`] reads.
@@ -246,7 +280,10 @@ impl Backbone {
     /// [`Error::Config`] for a layer that the network does not have, [`Error::Refused`] for images under 32 pixels.
     pub fn layer_shapes(&self, layers: &[usize], height: usize, width: usize) -> Result<Vec<LayerShape>> {
         if height < 32 || width < 32 {
-            return Err(Error::refused(format!("{} needs images of at least 32 × 32, not {height} × {width}", self.kind)));
+            return Err(Error::refused(format!(
+                "{} needs images of at least 32 × 32, not {height} × {width}",
+                self.kind
+            )));
         }
         let known = self.graph.layer_shapes(height, width);
         let shape = |layer: &usize| {
@@ -269,7 +306,7 @@ impl Backbone {
         self.layer_shapes(layers, height, width)?;
         let size = 3 * height * width;
         assert!(images.len().is_multiple_of(size), "{} values are no images of 3 × {height} × {width}", images.len());
-        let idle = || self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut workspace = idle().pop().unwrap_or_default();
         let shape = (images.len() / size, height, width);
         let maps = self.graph.run(images, shape, self.kind.preprocessing(), layers, &mut workspace);

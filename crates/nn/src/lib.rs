@@ -46,13 +46,17 @@ pub mod backbones;
 pub mod checkpoint;
 pub mod device;
 mod error;
+pub mod features;
 mod init;
+mod kernels;
 pub mod layers;
 pub mod loss;
 pub mod nets;
 pub mod official;
+mod ops;
 pub mod optim;
 pub mod params;
+pub mod roofline;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -85,7 +85,8 @@ impl OfficialModel {
     /// As [`OfficialModel::load`].
     pub fn from_tensors(tensors: &NamedTensors, path: &Path, device: &Device) -> Result<Self> {
         let found = infer::infer(tensors).map_err(|what| {
-            let remedy = "wanted: the state dict of TabDSVDD, FeatureSVDD, TabNeutralAD, OmniglotDSVDD or Cifar100DSVDD";
+            let remedy =
+                "wanted: the state dict of TabDSVDD, FeatureSVDD, TabNeutralAD, OmniglotDSVDD or Cifar100DSVDD";
             Error::data(path, what, remedy)
         })?;
         let mut params = ParamStore::new(device, DType::F32);

@@ -1,7 +1,6 @@
 //! The meta-training step that all trained methods share.
 
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
 
 use crate::Result;
 use crate::error::{Error, bail_shape};
@@ -80,15 +79,15 @@ pub struct TrainConfig {
     pub lr: StepLr,
     /// The largest global norm of the gradient; `None`: any.
     pub clip: Option<f64>,
-    /// Rows (tasks × batch) that pass through the network at once, at least one task: what bounds the memory.
-    /// Gradients of the parts add up in a fixed order, whatever the number of threads.
+    /// Samples (tasks × batch) that pass through the network at once, at least one task, and of images one task: what
+    /// bounds the memory. Gradients of the parts add up in a fixed order, whatever the number of threads.
     pub rows: usize,
 }
 
 impl TrainConfig {
-    /// No clipping, 1024 rows.
+    /// No clipping, 512 rows.
     pub fn new(lr: StepLr) -> Self {
-        TrainConfig { lr, clip: None, rows: 1024 }
+        TrainConfig { lr, clip: None, rows: 512 }
     }
 }
 
@@ -132,33 +131,46 @@ impl<O: Optimizer> Trainer<O> {
         Ok(total)
     }
 
+    /// How many tasks pass at once: a number that depends on their shape alone, never on the number of threads.
+    fn tasks_at_once(&self, tasks: &Tasks) -> usize {
+        // An image fills the caches many times over on its way through a network.
+        let fit = if tasks.x.rank() > 2 { 1 } else { (self.config.rows / tasks.batch()).clamp(1, tasks.tasks()) };
+        // A multiple of four parts, where there are as many tasks, so that threads finish together.
+        let parts = tasks.tasks().div_ceil(fit).next_multiple_of(4).min(tasks.tasks());
+        tasks.tasks().div_ceil(if fit == tasks.tasks() { 1 } else { parts })
+    }
+
     /// The mean loss over all tasks, and its gradients.
     ///
     /// # Errors
     /// Where `loss` fails.
     pub fn gradients(&self, tasks: &Tasks, loss: impl Fn(&Tasks) -> Result<Tensor> + Sync) -> Result<(f64, Gradients)> {
-        let per_part = (self.config.rows / tasks.batch()).clamp(1, tasks.tasks());
+        let per_part = self.tasks_at_once(tasks);
         let starts: Vec<usize> = (0..tasks.tasks()).step_by(per_part).collect();
         let params = &self.params;
-        let part = |&start: &usize| -> Result<(f64, Gradients)> {
+        let part = |start: usize| -> Result<(f64, Gradients)> {
             let part = tasks.narrow(start, per_part.min(tasks.tasks() - start))?;
             let mean = (loss(&part)?.sum_all()? / tasks.tasks() as f64)?;
             let mut grads = mean.backward()?;
             let value = mean.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
             Ok((value, params.trainable().map(|p| grads.remove(&p.var)).collect()))
         };
-        let parts: Vec<Result<(f64, Gradients)>> = starts.par_iter().map(part).collect();
-        let mut sum = (0.0, vec![None; params.trainable().count()]);
-        for part in parts {
-            let (value, grads) = part?;
-            sum.0 += value;
-            for (a, b) in sum.1.iter_mut().zip(grads) {
-                *a = match (a.take(), b) {
-                    (Some(a), Some(b)) => Some((a + b)?),
-                    (a, b) => a.or(b),
-                };
-            }
-        }
-        Ok(sum)
+        reduce(&starts, &part)
     }
+}
+
+/// The sum of what `part` gives for each start, halves first: the same order on any number of threads.
+fn reduce(starts: &[usize], part: &(impl Fn(usize) -> Result<(f64, Gradients)> + Sync)) -> Result<(f64, Gradients)> {
+    let (left, right) = match starts {
+        [] => return Ok((0.0, Vec::new())),
+        [start] => return part(*start),
+        _ => starts.split_at(starts.len() / 2),
+    };
+    let (left, right) = rayon::join(|| reduce(left, part), || reduce(right, part));
+    let ((a, left), (b, right)) = (left?, right?);
+    let add = |pair: (Option<Tensor>, Option<Tensor>)| match pair {
+        (Some(a), Some(b)) => (a + b).map(Some),
+        (a, b) => Ok(a.or(b)),
+    };
+    Ok((a + b, left.into_iter().zip(right).map(add).collect::<candle_core::Result<_>>()?))
 }

@@ -2,7 +2,9 @@
 
 use candle_core::{Tensor, Var};
 
+use super::Pass;
 use crate::error::bail_shape;
+use crate::ops::Plan;
 use crate::{Init, Result, params::Builder};
 
 /// A 3×3 convolution, padding 1, stride 1 or 2, with `weight` `[out, in, 3, 3]` and `bias` `[out]`.
@@ -47,14 +49,32 @@ impl Conv2d {
     /// # Errors
     /// Where `x` has another shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (out, input, _, _) = self.weight.dims4()?;
-        if x.rank() != 4 || x.dims()[1] != input || x.dims()[2..].contains(&0) {
-            bail_shape!("conv2d {input} -> {out} wants [n, {input}, h, w], not {:?}", x.dims());
-        }
+        let out = self.check(x)?;
+        let mut plan = Plan::new(x);
+        let [h, w] = [x.dims()[2], x.dims()[3]];
+        plan.conv(self, [h, w], None, false, false)?;
+        let shape = [x.dims()[0], out, self.out_size(h), self.out_size(w)];
+        if plan.fits() { plan.run(x, Pass::eval(1), &shape) } else { self.forward_composed(x) }
+    }
+
+    /// The same from candle's own operations, for devices without the kernel.
+    ///
+    /// # Errors
+    /// As [`Conv2d::forward`].
+    pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
+        let out = self.check(x)?;
         let y = x.contiguous()?.conv2d(&self.weight, 1, self.stride, 1, 1)?;
         match &self.bias {
             Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, out, 1, 1))?)?),
             None => Ok(y),
         }
+    }
+
+    fn check(&self, x: &Tensor) -> Result<usize> {
+        let (out, input, _, _) = self.weight.dims4()?;
+        if x.rank() != 4 || x.dims()[1] != input || x.elem_count() == 0 {
+            bail_shape!("conv2d {input} -> {out} wants [n, {input}, h, w], not {:?}", x.dims());
+        }
+        Ok(out)
     }
 }

@@ -2,7 +2,10 @@
 
 use candle_core::{Tensor, Var};
 
+use super::Pass;
 use crate::error::bail_shape;
+use crate::kernels::chain::Source;
+use crate::ops::Plan;
 use crate::{Init, Result, params::Builder};
 
 /// Initial values of a [`Linear`]; the default is PyTorch's.
@@ -46,14 +49,30 @@ impl Linear {
     /// # Errors
     /// Where `x` has another shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (out, input) = self.weight.dims2()?;
-        if x.rank() != 2 || x.dims()[1] != input {
-            bail_shape!("linear {input} -> {out} wants [n, {input}], not {:?}", x.dims());
-        }
+        let out = self.check(x)?;
+        let mut plan = Plan::new(x);
+        plan.linear(self, Source::Rows, None, false)?;
+        if plan.fits() { plan.run(x, Pass::eval(1), &[x.dims()[0], out]) } else { self.forward_composed(x) }
+    }
+
+    /// The same from candle's own operations, for devices without the kernel.
+    ///
+    /// # Errors
+    /// As [`Linear::forward`].
+    pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
+        self.check(x)?;
         let y = x.matmul(&self.weight.t()?)?;
         match &self.bias {
             Some(bias) => Ok(y.broadcast_add(bias)?),
             None => Ok(y),
         }
+    }
+
+    fn check(&self, x: &Tensor) -> Result<usize> {
+        let (out, input) = self.weight.dims2()?;
+        if x.rank() != 2 || x.dims()[0] == 0 || x.dims()[1] != input {
+            bail_shape!("linear {input} -> {out} wants [n, {input}], not {:?}", x.dims());
+        }
+        Ok(out)
     }
 }

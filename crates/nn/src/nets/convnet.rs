@@ -3,7 +3,9 @@
 use candle_core::Tensor;
 
 use crate::error::bail_shape;
+use crate::kernels::chain::Source;
 use crate::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode, Pass, max_pool2, mean_over_space};
+use crate::ops::Plan;
 use crate::params::Builder;
 use crate::{Init, Result};
 
@@ -113,13 +115,40 @@ impl ConvNet {
     /// # Errors
     /// Where `x` has another shape.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        if x.rank() != 4 || x.dims()[1..] != self.input {
-            bail_shape!("this network wants images of {:?}, not {:?}", self.input, x.dims());
+        self.check(x)?;
+        let mut plan = Plan::new(x);
+        let [_, mut h, mut w] = self.input;
+        for (conv, norm) in &self.blocks {
+            let pool = self.pools(h, w);
+            plan.conv(conv, [h, w], Some(norm), true, pool)?;
+            (h, w) = if pool { (h / 2, w / 2) } else { (conv.out_size(h), conv.out_size(w)) };
         }
+        let source = match self.reduction {
+            Reduction::StrideMean => Source::Mean(h * w),
+            Reduction::PoolFlatten => Source::Flatten(h * w),
+        };
+        plan.linear(&self.head.0, source, self.head.1.as_ref(), false)?;
+        let output = self.head.0.weight.dims2()?.0;
+        if !plan.fits() {
+            return self.by_layers(x, pass, Conv2d::forward);
+        }
+        plan.run(x, pass, &[x.dims()[0], output])
+    }
+
+    /// The same from candle's own operations, for devices without the kernels.
+    ///
+    /// # Errors
+    /// As [`ConvNet::forward`].
+    pub fn forward_composed(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.check(x)?;
+        self.by_layers(x, pass, Conv2d::forward_composed)
+    }
+
+    fn by_layers(&self, x: &Tensor, pass: Pass, apply: impl Fn(&Conv2d, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let mut x = x.clone();
         for (conv, norm) in &self.blocks {
-            x = norm.forward(&conv.forward(&x)?, pass, true)?;
-            if self.reduction == Reduction::PoolFlatten && x.dims()[2].min(x.dims()[3]) > 1 {
+            x = norm.forward(&apply(conv, &x)?, pass, true)?;
+            if self.pools(x.dims()[2], x.dims()[3]) {
                 x = max_pool2(&x)?;
             }
         }
@@ -127,10 +156,22 @@ impl ConvNet {
             Reduction::StrideMean => mean_over_space(&x)?,
             Reduction::PoolFlatten => x.flatten_from(1)?,
         };
-        let z = self.head.0.forward(&features)?;
+        let z = self.head.0.forward_composed(&features)?;
         match &self.head.1 {
             Some(norm) => norm.forward(&z, pass, false),
             None => Ok(z),
         }
+    }
+
+    /// Whether a max-pool follows on an image of `h` × `w`.
+    fn pools(&self, h: usize, w: usize) -> bool {
+        self.reduction == Reduction::PoolFlatten && h.min(w) > 1
+    }
+
+    fn check(&self, x: &Tensor) -> Result<()> {
+        if x.rank() != 4 || x.dims()[1..] != self.input {
+            bail_shape!("this network wants images of {:?}, not {:?}", self.input, x.dims());
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,10 @@
 use candle_core::Tensor;
 
 use crate::Result;
+use crate::error::bail_shape;
+use crate::kernels::chain::Source;
 use crate::layers::{Linear, LinearInit, Norm, NormConfig, NormMode, Pass};
+use crate::ops::Plan;
 use crate::params::Builder;
 
 /// An [`Mlp`] to build.
@@ -76,11 +79,33 @@ impl Mlp {
     /// # Errors
     /// Where `x` has another shape.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let input = self.blocks.first().map_or(&self.head.0, |b| &b.0).weight.dims2()?.1;
+        if x.rank() != 2 || x.dims()[1] != input {
+            bail_shape!("this network wants [n, {input}], not {:?}", x.dims());
+        }
+        let mut plan = Plan::new(x);
+        for (linear, norm) in &self.blocks {
+            plan.linear(linear, Source::Rows, Some(norm), true)?;
+        }
+        plan.linear(&self.head.0, Source::Rows, self.head.1.as_ref(), false)?;
+        let output = self.head.0.weight.dims2()?.0;
+        if plan.fits() { plan.run(x, pass, &[x.dims()[0], output]) } else { self.by_layers(x, pass, Linear::forward) }
+    }
+
+    /// The same from candle's own operations, for devices without the kernels.
+    ///
+    /// # Errors
+    /// As [`Mlp::forward`].
+    pub fn forward_composed(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.by_layers(x, pass, Linear::forward_composed)
+    }
+
+    fn by_layers(&self, x: &Tensor, pass: Pass, apply: impl Fn(&Linear, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let mut x = x.clone();
         for (linear, norm) in &self.blocks {
-            x = norm.forward(&linear.forward(&x)?, pass, true)?;
+            x = norm.forward(&apply(linear, &x)?, pass, true)?;
         }
-        let z = self.head.0.forward(&x)?;
+        let z = apply(&self.head.0, &x)?;
         match &self.head.1 {
             Some(norm) => norm.forward(&z, pass, false),
             None => Ok(z),

@@ -6,7 +6,9 @@ use candle_core::Tensor;
 
 use super::{Mlp, MlpConfig};
 use crate::Result;
+use crate::kernels::chain::Source;
 use crate::layers::{Linear, LinearInit, NormConfig, NormMode, Pass};
+use crate::ops::Plan;
 use crate::params::Builder;
 
 /// K view networks `input → hidden → hidden → input` with ReLU between, with bias, without norm.
@@ -38,17 +40,26 @@ impl NtlViews {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut all = vec![x.clone()];
         for layers in &self.views {
-            let mut v = x.clone();
+            let mut plan = Plan::new(x);
             for (i, layer) in layers.iter().enumerate() {
-                v = layer.forward(&v)?;
-                if i + 1 < layers.len() {
-                    v = v.relu()?;
-                }
+                plan.linear(layer, Source::Rows, None, i + 1 < layers.len())?;
             }
-            all.push(v);
+            all.push(if plan.fits() { plan.run(x, Pass::eval(1), x.dims())? } else { view_composed(layers, x)? });
         }
         Ok(Tensor::stack(&all, 1)?)
     }
+}
+
+/// One view from candle's own operations, for devices without the kernels.
+fn view_composed(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
+    let mut v = x.clone();
+    for (i, layer) in layers.iter().enumerate() {
+        v = layer.forward_composed(&v)?;
+        if i + 1 < layers.len() {
+            v = v.relu()?;
+        }
+    }
+    Ok(v)
 }
 
 /// An [`Ntl`] to build.

@@ -1,10 +1,11 @@
 //! Adam (Kingma and Ba, 2015) as `torch.optim.Adam` computes it.
 
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 
 use super::{Gradients, Optimizer};
-use crate::Result;
+use crate::kernels::adam::{self, Update};
 use crate::params::ParamStore;
+use crate::{Result, ops};
 
 /// Options of [`Adam`]; the defaults are PyTorch's.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,17 +28,27 @@ impl Default for AdamConfig {
     }
 }
 
-struct State {
-    var: Var,
-    m: Tensor,
-    v: Tensor,
-    v_max: Option<Tensor>,
+enum Moments {
+    F32(adam::Moments<f32>),
+    F64(adam::Moments<f64>),
+    Composed { m: Tensor, v: Tensor, v_max: Option<Tensor> },
+}
+
+impl Moments {
+    fn new(var: &Var, amsgrad: bool) -> Result<Self> {
+        let zeros = || var.zeros_like().map(|t| t.detach());
+        Ok(match (var.device().is_cpu(), var.dtype()) {
+            (true, DType::F32) => Moments::F32(adam::Moments::new(var.elem_count(), amsgrad)),
+            (true, DType::F64) => Moments::F64(adam::Moments::new(var.elem_count(), amsgrad)),
+            _ => Moments::Composed { m: zeros()?, v: zeros()?, v_max: amsgrad.then(zeros).transpose()? },
+        })
+    }
 }
 
 /// Adam over the trained parameters of a store.
 pub struct Adam {
     config: AdamConfig,
-    states: Vec<State>,
+    states: Vec<(Var, Moments)>,
     steps: i32,
 }
 
@@ -47,10 +58,7 @@ impl Adam {
     /// # Errors
     /// Where the device refuses the memory.
     pub fn new(params: &ParamStore, config: AdamConfig) -> Result<Self> {
-        let state = |var: &Var| -> Result<State> {
-            let zeros = || var.zeros_like().map(|t| t.detach());
-            Ok(State { var: var.clone(), m: zeros()?, v: zeros()?, v_max: config.amsgrad.then(zeros).transpose()? })
-        };
+        let state = |var: &Var| Ok((var.clone(), Moments::new(var, config.amsgrad)?));
         let states = params.trainable().map(|p| state(&p.var)).collect::<Result<_>>()?;
         Ok(Adam { config, states, steps: 0 })
     }
@@ -60,24 +68,81 @@ impl Optimizer for Adam {
     fn step(&mut self, gradients: &Gradients, lr: f64) -> Result<()> {
         self.steps += 1;
         let c = self.config;
-        let step_size = lr / (1.0 - c.beta1.powi(self.steps));
-        let correction = (1.0 - c.beta2.powi(self.steps)).sqrt();
-        for (state, grad) in self.states.iter_mut().zip(gradients) {
+        let update = Update {
+            beta1: c.beta1,
+            beta2: c.beta2,
+            step_size: lr / (1.0 - c.beta1.powi(self.steps)),
+            correction: (1.0 - c.beta2.powi(self.steps)).sqrt(),
+            eps: c.eps,
+            weight_decay: c.weight_decay,
+        };
+        for ((var, moments), grad) in self.states.iter_mut().zip(gradients) {
             let Some(grad) = grad else { continue };
-            let theta = state.var.as_tensor().detach();
-            let grad = if c.weight_decay == 0.0 { grad.clone() } else { (grad + (&theta * c.weight_decay)?)? };
-            state.m = ((&state.m * c.beta1)? + (&grad * (1.0 - c.beta1))?)?;
-            state.v = ((&state.v * c.beta2)? + (grad.sqr()? * (1.0 - c.beta2))?)?;
-            let second = match &mut state.v_max {
-                Some(max) => {
-                    *max = max.maximum(&state.v)?;
-                    &*max
-                }
-                None => &state.v,
-            };
-            let denom = ((second.sqrt()? / correction)? + c.eps)?;
-            state.var.set(&(theta - (state.m.div(&denom)? * step_size)?)?)?;
+            match moments {
+                Moments::F32(m) => ops::update(var, grad, |theta: &mut [f32], g| m.update(theta, g, &update))?,
+                Moments::F64(m) => ops::update(var, grad, |theta: &mut [f64], g| m.update(theta, g, &update))?,
+                Moments::Composed { m, v, v_max } => composed(var, grad, &update, (m, v, v_max))?,
+            }
         }
         Ok(())
+    }
+}
+
+/// The same from candle's own operations, for devices without the kernel.
+fn composed(
+    var: &Var,
+    grad: &Tensor,
+    u: &Update,
+    (m, v, v_max): (&mut Tensor, &mut Tensor, &mut Option<Tensor>),
+) -> Result<()> {
+    let theta = var.as_tensor().detach();
+    let grad = if u.weight_decay == 0.0 { grad.clone() } else { (grad + (&theta * u.weight_decay)?)? };
+    *m = ((&*m * u.beta1)? + (&grad * (1.0 - u.beta1))?)?;
+    *v = ((&*v * u.beta2)? + (grad.sqr()? * (1.0 - u.beta2))?)?;
+    let second = match v_max {
+        Some(max) => {
+            *max = max.maximum(&*v)?;
+            &*max
+        }
+        None => &*v,
+    };
+    let denom = ((second.sqrt()? / u.correction)? + u.eps)?;
+    Ok(var.set(&(theta - (m.div(&denom)? * u.step_size)?)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    // import torch
+    // for wd, ams in [(0.0, False), (0.1, True)]:
+    //     p = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64))
+    //     o = torch.optim.Adam([p], lr=0.1, weight_decay=wd, amsgrad=ams)
+    //     for i in range(4):
+    //         p.grad = torch.tensor([0.3, -0.1, 2.0], dtype=torch.float64) * (2.0 - i)
+    //         o.step()
+    //     print(p.tolist())
+    const TORCH: [(f64, bool, [f64; 3]); 2] = [(0.0, false, [0.7046065380001514, -1.7046065506271109, 0.20460653263369333]), (0.1, true, [0.679293527451149, -1.6257670462979903, 0.20290106580675535])];
+
+    #[test]
+    fn equals_torch_and_the_composed_form() {
+        for (weight_decay, amsgrad, want) in TORCH {
+            let var = Var::new(&[1.0f64, -2.0, 0.5], &Device::Cpu).unwrap();
+            let other = Var::from_tensor(&var.as_tensor().copy().unwrap()).unwrap();
+            let config = AdamConfig { weight_decay, amsgrad, ..AdamConfig::default() };
+            let zeros = other.zeros_like().unwrap().detach();
+            let composed = Moments::Composed { m: zeros.clone(), v: zeros.clone(), v_max: amsgrad.then_some(zeros) };
+            let states = vec![(var.clone(), Moments::new(&var, amsgrad).unwrap()), (other.clone(), composed)];
+            let mut adam = Adam { config, states, steps: 0 };
+            for i in 0..4 {
+                let g = (Tensor::new(&[0.3f64, -0.1, 2.0], &Device::Cpu).unwrap() * (2.0 - f64::from(i))).unwrap();
+                adam.step(&vec![Some(g.clone()), Some(g)], 0.1).unwrap();
+            }
+            for var in [var, other] {
+                let got = var.to_vec1::<f64>().unwrap();
+                assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12), "{got:?} {want:?}");
+            }
+        }
     }
 }

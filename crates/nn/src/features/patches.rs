@@ -1,0 +1,245 @@
+//! From feature maps to patch embeddings, and from patch scores to anomaly maps: plain array code on `[c, h, w]`.
+
+use super::Features;
+use crate::backbones::LayerShape;
+
+/// Mean over 3 × 3 neighbours, zeros beyond the edge counted (PyTorch's `avg_pool2d(x, 3, 1, 1)`): the locally aware
+/// patch features of PatchCore. `[c, h, w]` → the same shape.
+pub fn mean3x3(shape: LayerShape, map: &[f32]) -> Vec<f32> {
+    let LayerShape { height, width, .. } = shape;
+    let mut out = Vec::with_capacity(map.len());
+    for plane in map.chunks_exact(height * width) {
+        for y in 0..height {
+            for x in 0..width {
+                let mut sum = 0.0;
+                for row in plane.chunks_exact(width).take((y + 2).min(height)).skip(y.saturating_sub(1)) {
+                    sum += row[x.saturating_sub(1)..(x + 2).min(width)].iter().sum::<f32>();
+                }
+                out.push(sum / 9.0);
+            }
+        }
+    }
+    out
+}
+
+/// Bilinear resizing with the corners of pixels aligned (PyTorch's `interpolate(mode="bilinear",
+/// align_corners=False)`): every plane of `[c, h, w]` → `[c, height, width]`.
+pub fn resize_bilinear(shape: LayerShape, map: &[f32], height: usize, width: usize) -> Vec<f32> {
+    let (rows, columns) = (taps(shape.height, height), taps(shape.width, width));
+    let mut out = Vec::with_capacity(shape.channels * height * width);
+    for plane in map.chunks_exact(shape.height * shape.width) {
+        for &(y0, y1, fy) in &rows {
+            let (top, bottom) = (&plane[y0 * shape.width..], &plane[y1 * shape.width..]);
+            for &(x0, x1, fx) in &columns {
+                let upper = top[x0] * (1.0 - fx) + top[x1] * fx;
+                let lower = bottom[x0] * (1.0 - fx) + bottom[x1] * fx;
+                out.push(upper * (1.0 - fy) + lower * fy);
+            }
+        }
+    }
+    out
+}
+
+/// Both neighbours of every output position, and the weight of the second.
+fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
+    let scale = from as f32 / to as f32;
+    let tap = |i: usize| {
+        let at = ((i as f32 + 0.5) * scale - 0.5).max(0.0);
+        let first = (at as usize).min(from - 1);
+        (first, (first + 1).min(from - 1), at - first as f32)
+    };
+    (0..to).map(tap).collect()
+}
+
+/// How [`embed`] brings layers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbourhood {
+    /// Each position by itself.
+    None,
+    /// [`mean3x3`] first, as PatchCore.
+    Mean3x3,
+}
+
+/// One embedding a position of the first layer: the channels of all layers, the others resized bilinearly to the first
+/// one's height and width. Row-major `[height · width, Σ channels]`.
+pub fn embed(features: Features, neighbourhood: Neighbourhood) -> Vec<f32> {
+    let (first, _) = features.layer(0);
+    let (positions, dim) = (first.height * first.width, features.shapes.iter().map(|s| s.channels).sum::<usize>());
+    let mut out = vec![0f32; positions * dim];
+    let mut channel = 0;
+    for (shape, map) in features.layers() {
+        let pooled = match neighbourhood {
+            Neighbourhood::None => None,
+            Neighbourhood::Mean3x3 => Some(mean3x3(shape, map)),
+        };
+        let map = pooled.as_deref().unwrap_or(map);
+        let resized = ((shape.height, shape.width) != (first.height, first.width))
+            .then(|| resize_bilinear(shape, map, first.height, first.width));
+        for plane in resized.as_deref().unwrap_or(map).chunks_exact(positions) {
+            for (row, value) in out.chunks_exact_mut(dim).zip(plane) {
+                row[channel] = *value;
+            }
+            channel += 1;
+        }
+    }
+    out
+}
+
+/// Gaussian smoothing of one `[height, width]` plane in place: radius 4 σ, edges mirrored with the edge pixel repeated
+/// (scipy's `gaussian_filter` with its defaults, which PatchCore, PaDiM and SPADE use with σ 4).
+pub fn gaussian_blur(plane: &mut [f32], width: usize, sigma: f64) {
+    let height = plane.len() / width;
+    let radius = (4.0 * sigma + 0.5) as usize;
+    let weight = |i: usize| (-0.5 * (i as f64 / sigma).powi(2)).exp();
+    let total = weight(0) + 2.0 * (1..=radius).map(weight).sum::<f64>();
+    let kernel: Vec<f64> = (0..=radius).map(|i| weight(i) / total).collect();
+    let mut line = Vec::new();
+    let mut smooth = |plane: &mut [f32], start: usize, step: usize, n: usize| {
+        line.clear();
+        line.extend((0..n).map(|i| f64::from(plane[start + i * step])));
+        for i in 0..n {
+            let sum = (1..=radius).fold(kernel[0] * line[i], |sum, r| {
+                sum + kernel[r] * (line[mirror(i as isize - r as isize, n)] + line[mirror((i + r) as isize, n)])
+            });
+            plane[start + i * step] = sum as f32;
+        }
+    };
+    for x in 0..width {
+        smooth(plane, x, width, height);
+    }
+    for y in 0..height {
+        smooth(plane, y * width, 1, width);
+    }
+}
+
+/// `… b a | a b c | c b …`
+fn mirror(i: isize, n: usize) -> usize {
+    let i = i.rem_euclid(2 * n as isize) as usize;
+    if i < n { i } else { 2 * n - 1 - i }
+}
+
+/// From one score a position to an anomaly map of the image's size: bilinear, then [`gaussian_blur`] with `sigma`
+/// pixels (0: none). `[h, w]` → `[height, width]`.
+pub fn anomaly_map(scores: &[f32], (h, w): (usize, usize), (height, width): (usize, usize), sigma: f64) -> Vec<f32> {
+    let mut map = resize_bilinear(LayerShape { channels: 1, height: h, width: w }, scores, height, width);
+    if sigma > 0.0 {
+        gaussian_blur(&mut map, width, sigma);
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: LayerShape = LayerShape { channels: 2, height: 3, width: 4 };
+
+    fn wave(n: usize) -> Vec<f32> {
+        (0..n).map(|i| (i as f64 * 0.9).sin() as f32).collect()
+    }
+
+    fn assert_near(got: &[f32], want: &[f32]) {
+        assert_eq!(got.len(), want.len());
+        for (i, (g, w)) in got.iter().zip(want).enumerate() {
+            assert!((g - w).abs() < 2e-6, "{i}: {g} {w}");
+        }
+    }
+
+    // import torch, numpy as np, torch.nn.functional as F; from scipy.ndimage import gaussian_filter
+    // x = torch.sin(torch.arange(24, dtype=torch.float64) * 0.9).float().reshape(1, 2, 3, 4)
+    // F.avg_pool2d(x, 3, 1, 1)[0, 1]; F.interpolate(x, (5, 3), mode="bilinear", align_corners=False)[0, 1]
+    // gaussian_filter(x[0].numpy().astype(np.float64).reshape(4, 6), 1.5)
+    #[test]
+    fn pooling_resizing_and_smoothing_are_pytorchs_and_scipys() {
+        let x = wave(24);
+        assert_near(&mean3x3(SHAPE, &x)[12..], &POOLED);
+        assert_near(&resize_bilinear(SHAPE, &x, 5, 3)[15..], &RESIZED);
+        let mut plane = x.clone();
+        gaussian_blur(&mut plane, 6, 1.5);
+        assert_near(&plane, &BLURRED);
+    }
+
+    #[test]
+    fn embeddings_put_all_layers_at_the_first_ones_positions() {
+        let small = LayerShape { channels: 1, height: 1, width: 2 };
+        let shapes = [SHAPE, small];
+        let mut values = wave(24);
+        values.extend([5.0, 7.0]);
+        let out = embed(Features { shapes: &shapes, values: &values }, Neighbourhood::None);
+        assert_eq!(out.len(), 12 * 3);
+        let row = |y: usize, x: usize| &out[(y * 4 + x) * 3..][..3];
+        assert_eq!(row(0, 0), [values[0], values[12], 5.0]);
+        assert_eq!(row(2, 3), [values[11], values[23], 7.0]);
+        assert_eq!(row(1, 1)[2], 5.5);
+        let pooled = embed(Features { shapes: &shapes, values: &values }, Neighbourhood::Mean3x3);
+        assert_eq!(pooled[3 * 5], mean3x3(SHAPE, &values[..24])[5]);
+    }
+
+    #[test]
+    fn an_anomaly_map_has_the_images_size_and_keeps_its_peak() {
+        let mut scores = vec![0f32; 49];
+        scores[3 * 7 + 5] = 1.0;
+        let map = anomaly_map(&scores, (7, 7), (56, 56), 4.0);
+        let peak = (0..map.len()).max_by(|&a, &b| map[a].total_cmp(&map[b])).unwrap();
+        assert!((peak / 56).abs_diff(28) <= 1 && (peak % 56).abs_diff(44) <= 1, "{peak}");
+        assert!((map.iter().sum::<f32>() - 64.0).abs() < 1e-2, "smoothing keeps the sum");
+    }
+
+    const POOLED: [f32; 12] = [
+        -0.04228016,
+        -0.09103559,
+        -0.1093692,
+        -0.06878661,
+        -0.1201207,
+        -0.0784679,
+        0.09343629,
+        0.1284163,
+        0.07353709,
+        0.111454,
+        0.08505586,
+        0.03537106,
+    ];
+    const RESIZED: [f32; 15] = [
+        -0.9444441,
+        -0.3641803,
+        0.6754243,
+        -0.2183311,
+        -0.2336444,
+        0.04573804,
+        0.8708382,
+        -0.03784069,
+        -0.8987912,
+        -0.02211629,
+        0.2440927,
+        0.2024275,
+        -0.6174189,
+        0.4320482,
+        0.9365729,
+    ];
+    const BLURRED: [f32; 24] = [
+        -0.001722184,
+        0.1527015,
+        0.2963933,
+        0.2721121,
+        0.0889861,
+        -0.08516418,
+        -0.1765616,
+        -0.009983499,
+        0.1892674,
+        0.2715309,
+        0.2058818,
+        0.1061365,
+        -0.3958904,
+        -0.2284733,
+        0.02710806,
+        0.2453925,
+        0.344321,
+        0.3542434,
+        -0.5310984,
+        -0.3746498,
+        -0.09499768,
+        0.2090241,
+        0.4231256,
+        0.5136714,
+    ];
+}

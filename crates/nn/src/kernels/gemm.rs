@@ -1,0 +1,194 @@
+//! Matrix products over packed right-hand sides, blocked for the first two cache levels.
+//!
+//! All run on the calling thread: work is shared out by task, above. The order of every sum depends on the shapes
+//! alone.
+
+use super::tile::{Cols, ROWS, Rows, Run, Start};
+use super::{Real, scratch};
+
+/// Summands of one block: a panel of so many rows stays in the first-level cache.
+const DEPTH: usize = 128;
+/// Output rows of one block: its part of the left-hand side stays in the second-level cache.
+const BLOCK: usize = 32 * ROWS;
+
+/// A right-hand side `[k, n]` in panels `[k][width]`, the last one filled up with zeros.
+pub struct Packed<F: Real> {
+    data: scratch::Buffer<F>,
+    k: usize,
+    n: usize,
+}
+
+impl<F: Real> Packed<F> {
+    /// Packs B\[k\]\[j\] = values\[base(k) + j · step\].
+    pub fn new(k: usize, n: usize, values: &[F], base: impl Fn(usize) -> usize, step: usize) -> Self {
+        let width = F::tiles().width;
+        let mut data = scratch::take(n.div_ceil(width) * width * k);
+        for (p, panel) in data.chunks_exact_mut((width * k).max(1)).enumerate() {
+            let valid = width.min(n - p * width);
+            for (i, row) in panel.chunks_exact_mut(width).enumerate() {
+                let from = &values[base(i) + p * width * step..];
+                if step == 1 {
+                    row[..valid].copy_from_slice(&from[..valid]);
+                } else {
+                    for (out, v) in row.iter_mut().zip(from.iter().step_by(step)).take(valid) {
+                        *out = *v;
+                    }
+                }
+                row[valid..].fill(F::ZERO);
+            }
+        }
+        Packed { data, k, n }
+    }
+}
+
+/// Where the rows of a matrix lie: those of one image, and from one image to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowMap {
+    /// Offsets of an image's rows (pixels); a single 0 for plain matrices.
+    pub image: Vec<usize>,
+    /// From image to image (from row to row for plain matrices).
+    pub stride: usize,
+}
+
+impl RowMap {
+    /// A plain matrix of rows of `len` values.
+    pub fn dense(len: usize) -> Self {
+        RowMap { image: vec![0], stride: len }
+    }
+
+    /// The offset of row `r`.
+    #[inline]
+    pub fn at(&self, r: usize) -> usize {
+        match self.image.as_slice() {
+            [first] => r * self.stride + first,
+            image => r / image.len() * self.stride + image[r % image.len()],
+        }
+    }
+
+    /// One past the last offset that `rows` rows of `len` values reach.
+    fn end(&self, rows: usize, len: usize) -> usize {
+        let images = rows.div_ceil(self.image.len());
+        images.saturating_sub(1) * self.stride + self.image.iter().max().unwrap_or(&0) + len
+    }
+}
+
+/// C\[r\] = bias + Σ over runs of A\[r\]\[run\] · B, for `rows` rows: a linear layer, a convolution, or the gradient of
+/// either's input.
+pub fn rows_product<F: Real>(
+    rows: usize,
+    (a, a_map): (&[F], &RowMap),
+    runs: &[Run],
+    b: &Packed<F>,
+    bias: Option<&[F]>,
+    (c, c_map): (&mut [F], &RowMap),
+) {
+    if rows == 0 {
+        return;
+    }
+    let reach = runs.iter().map(|r| r.offset + r.len).max().unwrap_or(0);
+    assert!(a_map.end(rows, reach) <= a.len() && c_map.end(rows, b.n) <= c.len());
+    assert!(runs.iter().map(|r| r.len).sum::<usize>() == b.k && bias.is_none_or(|x| x.len() == b.n));
+    let tiles = F::tiles();
+    let panels = b.n.div_ceil(tiles.width);
+    let mut first = scratch::take(panels * tiles.width);
+    first.fill(F::ZERO);
+    if let Some(bias) = bias {
+        first[..b.n].copy_from_slice(bias);
+    }
+    let blocks = blocks(runs);
+    for block in (0..rows).step_by(BLOCK) {
+        let end = rows.min(block + BLOCK);
+        for p in 0..panels {
+            let col = p * tiles.width;
+            let mut panel = &b.data[col * b.k..];
+            for (i, runs) in blocks.iter().enumerate() {
+                for r in (block..end).step_by(ROWS) {
+                    let m = ROWS.min(end - r);
+                    let tile = Rows {
+                        a: std::array::from_fn(|i| a[a_map.at(r + i.min(m - 1))..].as_ptr()),
+                        runs,
+                        b: panel.as_ptr(),
+                        c: std::array::from_fn(|i| c[c_map.at(r + i.min(m - 1)) + col..].as_mut_ptr()),
+                        n: tiles.width.min(b.n - col),
+                        start: if i == 0 { Start::Values(first[col..].as_ptr()) } else { Start::Output },
+                    };
+                    // SAFETY: the assertions above bound every row, run and column; `tiles` fits this processor.
+                    unsafe { (tiles.rows)(m, &tile) };
+                }
+                panel = &panel[runs.iter().map(|r| r.len).sum::<usize>() * tiles.width..];
+            }
+        }
+    }
+}
+
+/// Cuts runs into blocks of at most [`DEPTH`] summands.
+fn blocks(runs: &[Run]) -> Vec<Vec<Run>> {
+    let mut blocks: Vec<Vec<Run>> = Vec::new();
+    let mut room = 0;
+    for run in runs {
+        let pieces = run.len.div_ceil(DEPTH).max(1);
+        let len = run.len.div_ceil(pieces).max(1);
+        for start in (0..run.len).step_by(len) {
+            let piece = Run { offset: run.offset + start, len: len.min(run.len - start) };
+            if piece.len > room {
+                blocks.push(Vec::new());
+                room = DEPTH;
+            }
+            room -= piece.len;
+            if let Some(block) = blocks.last_mut() {
+                block.push(piece);
+            }
+        }
+    }
+    blocks
+}
+
+/// C\[i\]\[j\] += Σ over `rows` rows r of A\[r\]\[shift + i\] · B\[r\]\[j\], for each of `parts` = (shift, first row of C,
+/// number of rows): the gradient of a weight. C has rows of `n` values.
+pub fn cols_product<F: Real>(
+    rows: usize,
+    (a, a_map): (&[F], &RowMap),
+    parts: &[(usize, usize, usize)],
+    (b, b_map): (&[F], &RowMap),
+    n: usize,
+    c: &mut [F],
+) {
+    if rows == 0 {
+        return;
+    }
+    for &(shift, first, m) in parts {
+        assert!(a_map.end(rows, shift + m) <= a.len() && (first + m) * n <= c.len());
+    }
+    assert!(b_map.end(rows, n) <= b.len());
+    let tiles = F::tiles();
+    let mut panel = scratch::take(DEPTH * tiles.width);
+    let mut offsets = [0usize; DEPTH];
+    for block in (0..rows).step_by(DEPTH) {
+        let depth = DEPTH.min(rows - block);
+        for (i, o) in offsets.iter_mut().enumerate().take(depth) {
+            *o = a_map.at(block + i);
+        }
+        for col in (0..n).step_by(tiles.width) {
+            let width = tiles.width.min(n - col);
+            for (i, row) in panel.chunks_exact_mut(tiles.width).take(depth).enumerate() {
+                let from = b_map.at(block + i) + col;
+                row[..width].copy_from_slice(&b[from..from + width]);
+                row[width..].fill(F::ZERO);
+            }
+            for &(shift, first, m) in parts {
+                for r in (0..m).step_by(ROWS) {
+                    let tile = Cols {
+                        a: a[shift + r..].as_ptr(),
+                        rows: &offsets[..depth],
+                        b: panel.as_ptr(),
+                        c: c[(first + r) * n + col..].as_mut_ptr(),
+                        ldc: n,
+                        n: width,
+                    };
+                    // SAFETY: the assertions above bound every row and column; `tiles` fits this processor.
+                    unsafe { (tiles.cols)(ROWS.min(m - r), &tile) };
+                }
+            }
+        }
+    }
+}

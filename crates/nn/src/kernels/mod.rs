@@ -1,0 +1,107 @@
+//! Kernels on plain slices, for the processor: matrix products, convolutions and norms. They know no tensors.
+
+pub mod adam;
+pub mod chain;
+pub mod conv;
+pub mod gemm;
+pub mod norm;
+pub mod scratch;
+pub mod simd;
+pub mod tile;
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::thread::LocalKey;
+
+/// f32, for work, and f64, in which the same code is checked by finite differences.
+pub trait Real:
+    Copy
+    + PartialOrd
+    + Send
+    + Sync
+    + 'static
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+{
+    /// 0.
+    const ZERO: Self;
+    /// The nearest value.
+    fn of(x: f64) -> Self;
+    /// In double precision.
+    fn f64(self) -> f64;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// The tile loops for this type on this processor.
+    fn tiles() -> tile::Tiles<Self>;
+    /// This thread's store of buffers.
+    fn store() -> &'static LocalKey<Cell<Vec<Vec<Self>>>>;
+}
+
+thread_local! {
+    static F32: Cell<Vec<Vec<f32>>> = const { Cell::new(Vec::new()) };
+    static F64: Cell<Vec<Vec<f64>>> = const { Cell::new(Vec::new()) };
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+
+    fn f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+
+    fn tiles() -> tile::Tiles<f32> {
+        static TILES: OnceLock<tile::Tiles<f32>> = OnceLock::new();
+        *TILES.get_or_init(|| {
+            #[cfg(target_arch = "x86_64")]
+            {
+                if std::is_x86_feature_detected!("avx512f") {
+                    return tile::avx512();
+                }
+                if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+                    return tile::avx2();
+                }
+            }
+            tile::portable()
+        })
+    }
+
+    fn store() -> &'static LocalKey<Cell<Vec<Vec<f32>>>> {
+        &F32
+    }
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+
+    fn of(x: f64) -> Self {
+        x
+    }
+
+    fn f64(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+
+    fn tiles() -> tile::Tiles<f64> {
+        tile::portable()
+    }
+
+    fn store() -> &'static LocalKey<Cell<Vec<Vec<f64>>>> {
+        &F64
+    }
+}

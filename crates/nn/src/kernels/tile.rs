@@ -1,0 +1,365 @@
+//! The innermost loops of all matrix products: a tile of at most 6 rows × one panel of columns, kept in registers.
+//!
+//! The right-hand side is packed in panels `[k][width]`; the left-hand side is read where it lies, as a row per output
+//! row ([`Rows`]) or as a row per summand ([`Cols`]), so that activations are never copied.
+
+use super::Real;
+
+/// Most rows of a tile.
+pub const ROWS: usize = 6;
+
+/// A stretch of consecutive summands: where it starts, relative to each row's base, and how many they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Offset from the row's base.
+    pub offset: usize,
+    /// Number of summands.
+    pub len: usize,
+}
+
+/// Where a tile's sums start.
+#[derive(Clone, Copy)]
+pub enum Start<F> {
+    /// At what the output holds.
+    Output,
+    /// At a panel's worth of values for every row: zeros or a bias.
+    Values(*const F),
+}
+
+/// C\[i\]\[j\] = start + Σ over runs and k of A\[i\]\[run + k\] · B\[k\]\[j\].
+pub struct Rows<'a, F> {
+    /// Bases of the rows of A; as many as there are rows.
+    pub a: [*const F; ROWS],
+    /// The summands; B is packed in their order.
+    pub runs: &'a [Run],
+    /// A packed panel.
+    pub b: *const F,
+    /// Rows of C.
+    pub c: [*mut F; ROWS],
+    /// Columns of C in this panel.
+    pub n: usize,
+    /// Where the sums start.
+    pub start: Start<F>,
+}
+
+/// C\[i\]\[j\] += Σ over k of A\[k\]\[i\] · B\[k\]\[j\].
+pub struct Cols<'a, F> {
+    /// Where A lies.
+    pub a: *const F,
+    /// Offsets of its rows k; entry i of a row belongs to output row i.
+    pub rows: &'a [usize],
+    /// A packed panel.
+    pub b: *const F,
+    /// Row 0 of C.
+    pub c: *mut F,
+    /// From one row of C to the next.
+    pub ldc: usize,
+    /// Columns of C in this panel.
+    pub n: usize,
+}
+
+/// The tile loops of one instruction set.
+///
+/// # Safety
+/// All pointers must be valid for the rows, runs and columns named, B for full panels of `width`, and the processor
+/// must have the instruction set; the first argument is the number of rows, 1 to [`ROWS`].
+#[derive(Clone, Copy)]
+pub struct Tiles<F> {
+    /// Columns of a panel.
+    pub width: usize,
+    /// See [`Rows`].
+    pub rows: unsafe fn(usize, &Rows<'_, F>),
+    /// See [`Cols`].
+    pub cols: unsafe fn(usize, &Cols<'_, F>),
+}
+
+/// Calls a tile loop with the number of rows as a constant.
+macro_rules! by_rows {
+    ($m:expr, $f:ident, $t:expr $(, $v:tt)?) => {
+        match $m {
+            1 => $f::<1 $(, $v)?>($t),
+            2 => $f::<2 $(, $v)?>($t),
+            3 => $f::<3 $(, $v)?>($t),
+            4 => $f::<4 $(, $v)?>($t),
+            5 => $f::<5 $(, $v)?>($t),
+            _ => $f::<6 $(, $v)?>($t),
+        }
+    };
+}
+
+/// Plain Rust for any float and any processor.
+pub fn portable<F: Real>() -> Tiles<F> {
+    Tiles { width: portable_tiles::WIDTH, rows: portable_tiles::rows, cols: portable_tiles::cols }
+}
+
+mod portable_tiles {
+    use super::*;
+
+    pub const WIDTH: usize = 8;
+
+    /// # Safety
+    /// As [`Tiles`].
+    pub unsafe fn rows<F: Real>(m: usize, t: &Rows<'_, F>) {
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let mut acc = [[F::ZERO; WIDTH]; ROWS];
+            for (acc, c) in acc.iter_mut().zip(t.c).take(m) {
+                for (j, acc) in acc.iter_mut().enumerate().take(t.n) {
+                    *acc = match t.start {
+                        Start::Output => *c.add(j),
+                        Start::Values(v) => *v.add(j),
+                    };
+                }
+            }
+            let mut b = t.b;
+            for run in t.runs {
+                for k in run.offset..run.offset + run.len {
+                    for (acc, a) in acc.iter_mut().zip(t.a).take(m) {
+                        add_scaled(acc, *a.add(k), b);
+                    }
+                    b = b.add(WIDTH);
+                }
+            }
+            for (acc, c) in acc.iter().zip(t.c).take(m) {
+                std::ptr::copy_nonoverlapping(acc.as_ptr(), c, t.n);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    pub unsafe fn cols<F: Real>(m: usize, t: &Cols<'_, F>) {
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let mut acc = [[F::ZERO; WIDTH]; ROWS];
+            for (k, &row) in t.rows.iter().enumerate() {
+                for (i, acc) in acc.iter_mut().enumerate().take(m) {
+                    add_scaled(acc, *t.a.add(row + i), t.b.add(k * WIDTH));
+                }
+            }
+            for (i, acc) in acc.iter().enumerate().take(m) {
+                for (j, &acc) in acc.iter().enumerate().take(t.n) {
+                    let c = t.c.add(i * t.ldc + j);
+                    *c = *c + acc;
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// `b` must be valid for a panel's row.
+    unsafe fn add_scaled<F: Real>(acc: &mut [F; WIDTH], a: F, b: *const F) {
+        for (j, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: j < WIDTH.
+            *acc = *acc + a * unsafe { *b.add(j) };
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::{avx2, avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::*;
+    use std::arch::x86_64::*;
+
+    /// AVX-512: panels of 64 columns, four registers a row.
+    pub fn avx512() -> Tiles<f32> {
+        Tiles { width: 64, rows: rows512, cols: cols512 }
+    }
+
+    /// AVX2 and FMA: panels of 16 columns, two registers a row.
+    pub fn avx2() -> Tiles<f32> {
+        Tiles { width: 16, rows: rows256, cols: cols256 }
+    }
+
+    /// The registers' masks for `n` columns.
+    fn masks<const V: usize>(n: usize) -> [u16; V] {
+        std::array::from_fn(|v| ((1u32 << n.saturating_sub(16 * v).min(16)) - 1) as u16)
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx512f")]
+    unsafe fn rows512(m: usize, t: &Rows<'_, f32>) {
+        // SAFETY: passed on.
+        unsafe {
+            match t.n.div_ceil(16) {
+                1 => by_rows!(m, rows512_mv, t, 1),
+                2 => by_rows!(m, rows512_mv, t, 2),
+                3 => by_rows!(m, rows512_mv, t, 3),
+                _ => by_rows!(m, rows512_mv, t, 4),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx512f")]
+    unsafe fn rows512_mv<const M: usize, const V: usize>(t: &Rows<'_, f32>) {
+        // SAFETY: the caller vouches for the pointers; masks keep loads and stores of C inside its columns.
+        unsafe {
+            let masks = masks::<V>(t.n);
+            let mut acc = [[_mm512_setzero_ps(); V]; M];
+            for i in 0..M {
+                for v in 0..V {
+                    acc[i][v] = match t.start {
+                        Start::Output => _mm512_maskz_loadu_ps(masks[v], t.c[i].add(16 * v)),
+                        Start::Values(s) => _mm512_loadu_ps(s.add(16 * v)),
+                    };
+                }
+            }
+            let mut b = t.b;
+            for run in t.runs {
+                let a: [*const f32; M] = std::array::from_fn(|i| t.a[i].add(run.offset));
+                for k in 0..run.len {
+                    let row: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(b.add(16 * v)));
+                    b = b.add(64);
+                    for i in 0..M {
+                        let x = _mm512_set1_ps(*a[i].add(k));
+                        for v in 0..V {
+                            acc[i][v] = _mm512_fmadd_ps(x, row[v], acc[i][v]);
+                        }
+                    }
+                }
+            }
+            for i in 0..M {
+                for v in 0..V {
+                    _mm512_mask_storeu_ps(t.c[i].add(16 * v), masks[v], acc[i][v]);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx512f")]
+    unsafe fn cols512(m: usize, t: &Cols<'_, f32>) {
+        // SAFETY: passed on.
+        unsafe {
+            match t.n.div_ceil(16) {
+                1 => by_rows!(m, cols512_mv, t, 1),
+                2 => by_rows!(m, cols512_mv, t, 2),
+                3 => by_rows!(m, cols512_mv, t, 3),
+                _ => by_rows!(m, cols512_mv, t, 4),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx512f")]
+    unsafe fn cols512_mv<const M: usize, const V: usize>(t: &Cols<'_, f32>) {
+        // SAFETY: the caller vouches for the pointers; masks keep loads and stores of C inside its columns.
+        unsafe {
+            let masks = masks::<V>(t.n);
+            let mut acc = [[_mm512_setzero_ps(); V]; M];
+            let mut b = t.b;
+            for &row in t.rows {
+                let a = t.a.add(row);
+                let row: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(b.add(16 * v)));
+                b = b.add(64);
+                for i in 0..M {
+                    let x = _mm512_set1_ps(*a.add(i));
+                    for v in 0..V {
+                        acc[i][v] = _mm512_fmadd_ps(x, row[v], acc[i][v]);
+                    }
+                }
+            }
+            for i in 0..M {
+                for v in 0..V {
+                    let c = t.c.add(i * t.ldc + 16 * v);
+                    let sum = _mm512_add_ps(_mm512_maskz_loadu_ps(masks[v], c), acc[i][v]);
+                    _mm512_mask_storeu_ps(c, masks[v], sum);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn rows256(m: usize, t: &Rows<'_, f32>) {
+        // SAFETY: passed on.
+        unsafe { by_rows!(m, rows256_m, t) }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn rows256_m<const M: usize>(t: &Rows<'_, f32>) {
+        // SAFETY: the caller vouches for the pointers; C is read and written through a full panel's copy.
+        unsafe {
+            let mut tile = [[0f32; 16]; M];
+            let mut acc = [[_mm256_setzero_ps(); 2]; M];
+            for i in 0..M {
+                let (from, n) = match t.start {
+                    Start::Output => (t.c[i].cast_const(), t.n),
+                    Start::Values(s) => (s, 16),
+                };
+                std::ptr::copy_nonoverlapping(from, tile[i].as_mut_ptr(), n);
+                acc[i] = std::array::from_fn(|v| _mm256_loadu_ps(tile[i].as_ptr().add(8 * v)));
+            }
+            let mut b = t.b;
+            for run in t.runs {
+                let a: [*const f32; M] = std::array::from_fn(|i| t.a[i].add(run.offset));
+                for k in 0..run.len {
+                    let row: [__m256; 2] = std::array::from_fn(|v| _mm256_loadu_ps(b.add(8 * v)));
+                    b = b.add(16);
+                    for i in 0..M {
+                        let x = _mm256_set1_ps(*a[i].add(k));
+                        for v in 0..2 {
+                            acc[i][v] = _mm256_fmadd_ps(x, row[v], acc[i][v]);
+                        }
+                    }
+                }
+            }
+            for i in 0..M {
+                for v in 0..2 {
+                    _mm256_storeu_ps(tile[i].as_mut_ptr().add(8 * v), acc[i][v]);
+                }
+                std::ptr::copy_nonoverlapping(tile[i].as_ptr(), t.c[i], t.n);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn cols256(m: usize, t: &Cols<'_, f32>) {
+        // SAFETY: passed on.
+        unsafe { by_rows!(m, cols256_m, t) }
+    }
+
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn cols256_m<const M: usize>(t: &Cols<'_, f32>) {
+        // SAFETY: the caller vouches for the pointers; C is written one value at a time inside its columns.
+        unsafe {
+            let mut acc = [[_mm256_setzero_ps(); 2]; M];
+            let mut b = t.b;
+            for &row in t.rows {
+                let a = t.a.add(row);
+                let row: [__m256; 2] = std::array::from_fn(|v| _mm256_loadu_ps(b.add(8 * v)));
+                b = b.add(16);
+                for i in 0..M {
+                    let x = _mm256_set1_ps(*a.add(i));
+                    for v in 0..2 {
+                        acc[i][v] = _mm256_fmadd_ps(x, row[v], acc[i][v]);
+                    }
+                }
+            }
+            let mut tile = [0f32; 16];
+            for i in 0..M {
+                for v in 0..2 {
+                    _mm256_storeu_ps(tile.as_mut_ptr().add(8 * v), acc[i][v]);
+                }
+                for (j, sum) in tile.iter().enumerate().take(t.n) {
+                    *t.c.add(i * t.ldc + j) += sum;
+                }
+            }
+        }
+    }
+}
