@@ -134,6 +134,12 @@ pub trait Dataset: Send + Sync {
     /// Domains, folds and shapes.
     fn info(&self) -> &DatasetInfo;
 
+    /// Name, revision and parameters of what was opened, for keys of caches: equal identities mean equal samples.
+    /// `None`: whoever caches must hash the samples themselves.
+    fn identity(&self) -> Option<&str> {
+        None
+    }
+
     /// The samples of `refs`, in their order.
     ///
     /// # Errors
