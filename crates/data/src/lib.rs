@@ -7,6 +7,8 @@ use zsad_core::DatasetDef;
 pub mod adbench;
 pub mod adbench_features;
 pub mod anoshift;
+pub mod cifar100;
+pub mod cifar100c;
 pub mod corruptions;
 mod digit_split;
 pub mod digits;
@@ -33,6 +35,8 @@ pub const DATASETS: &[&dyn DatasetDef] = &[
     &adbench::DEF,
     &adbench_features::DEF,
     &anoshift::DEF,
+    &cifar100::DEF,
+    &cifar100c::DEF,
     &digits::DEF,
     &gas_drift::DEF,
     &mnist::DEF,

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zsad_core::{
     AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Kind, Masks, ParamDefault,
-    ParamKind, ParamSpec, Params, Pool, Result, SampleRef, Samples, Values,
+    ParamKind, ParamSpec, Params, Pool, Result, SampleRef, Samples, Values, key,
 };
 
 use crate::resize::Filter;
@@ -37,7 +37,7 @@ static SPEC: DatasetSpec = DatasetSpec {
             category without ground_truth has no masks; BTAD's `ok` counts as `good`",
     params: &[
         list("roots", "folders of categories, relative to the data folder", &["mvtec_ad_subset"]),
-        list("categories", "only these categories are tested; empty: all", &[]),
+        list("categories", "only these categories; empty: all", &[]),
         list("train_roots", "train on the categories of these folders instead of leaving one category out", &[]),
         list("train_categories", "train on these categories instead of leaving one category out; empty: all", &[]),
         ParamSpec {
@@ -104,7 +104,9 @@ impl DatasetDef for Mvtec {
             // Results on a part of a data set must not pass for results on the whole.
             notes: vec![("images".into(), format!("{files} in {} categories", categories.len()))],
         };
-        Ok(Arc::new(Folders { info, categories, geometry }))
+        let identity =
+            format!("{}@{}:{}", SPEC.name, self.revision(params, dir), key::canonical_json(&params.to_json()));
+        Ok(Arc::new(Folders { info, identity, categories, geometry }))
     }
 }
 
@@ -122,6 +124,7 @@ fn fingerprint(categories: &[Category], root: &Path) -> String {
 /// Opened folders: file names alone. Pictures are decoded as they are asked for, and none is kept.
 struct Folders {
     info: DatasetInfo,
+    identity: String,
     categories: Vec<Category>,
     geometry: Geometry,
 }
@@ -149,6 +152,10 @@ impl Folders {
 impl Dataset for Folders {
     fn info(&self) -> &DatasetInfo {
         &self.info
+    }
+
+    fn identity(&self) -> Option<&str> {
+        Some(&self.identity)
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {

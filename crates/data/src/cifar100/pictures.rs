@@ -1,0 +1,136 @@
+//! Small colour images in memory as bytes, corrupted on first use where that is asked for.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+use zsad_core::{
+    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Kind, Pool as PoolKind, Result, SampleRef, Samples,
+    Values,
+};
+
+use crate::corruptions::{Corruption, LEN, SIDE};
+
+const MEAN: [f32; 3] = [0.5074, 0.4867, 0.4411];
+const DEVIATION: [f32; 3] = [0.2011, 0.1987, 0.2025];
+const PLANE: usize = SIDE * SIDE;
+
+/// Images of one file, each `[3, 32, 32]`.
+pub enum Store {
+    /// As they are.
+    Plain(Vec<u8>),
+    /// Corrupted, each when it is first read.
+    Corrupted {
+        /// The clean images.
+        clean: Vec<u8>,
+        /// What is done to them.
+        corruption: &'static Corruption,
+        /// How strongly, 1 … 5.
+        severity: usize,
+        /// The results so far.
+        made: Vec<OnceLock<Box<[u8]>>>,
+    },
+}
+
+impl Store {
+    /// Images that are corrupted when they are read; image number i has the draws of index i.
+    pub fn corrupted(clean: Vec<u8>, corruption: &'static Corruption, severity: usize) -> Self {
+        let made = (0..clean.len() / LEN).map(|_| OnceLock::new()).collect();
+        Store::Corrupted { clean, corruption, severity, made }
+    }
+
+    fn image(&self, index: usize) -> &[u8] {
+        let at = index * LEN..(index + 1) * LEN;
+        match self {
+            Store::Plain(pixels) => &pixels[at],
+            Store::Corrupted { clean, corruption, severity, made } => made[index].get_or_init(|| {
+                let interleaved = interleave(&clean[at]);
+                planar(&corruption.apply(&interleaved, *severity, index)).into()
+            }),
+        }
+    }
+}
+
+/// `[3, 32, 32]` as `[32, 32, 3]`.
+fn interleave(image: &[u8]) -> Vec<u8> {
+    (0..LEN).map(|i| image[i % 3 * PLANE + i / 3]).collect()
+}
+
+/// `[32, 32, 3]` as `[3, 32, 32]`.
+pub fn planar(image: &[u8]) -> Vec<u8> {
+    (0..LEN).map(|i| image[i % PLANE * 3 + i / PLANE]).collect()
+}
+
+/// Some images of a store.
+#[derive(Default)]
+pub struct Pool {
+    /// Which store.
+    pub store: usize,
+    /// Numbers of its images.
+    pub images: Vec<u32>,
+}
+
+/// An opened data set of domains with normals and references.
+pub struct Pictures {
+    info: DatasetInfo,
+    stores: Vec<Store>,
+    pools: Vec<[Pool; 2]>,
+    /// The value of each byte in each channel.
+    values: [[f32; 256]; 3],
+}
+
+impl Pictures {
+    /// A data set with one fold; `pools` holds the normals and the references of each domain.
+    pub fn new(
+        name: &str,
+        domains: Vec<Domain>,
+        fold: Fold,
+        notes: Vec<(String, String)>,
+        normalise: bool,
+        stores: Vec<Store>,
+        pools: Vec<[Pool; 2]>,
+    ) -> Self {
+        let value = |channel: usize, byte: usize| {
+            let v = byte as f32 / 255.0;
+            if normalise { (v - MEAN[channel]) / DEVIATION[channel] } else { v }
+        };
+        let info = DatasetInfo {
+            name: name.to_owned(),
+            kind: Kind::Image { channels: 3, height: SIDE, width: SIDE },
+            domains,
+            folds: vec![fold],
+            anomalies: AnomalySource::OtherDomains,
+            notes,
+        };
+        let values = std::array::from_fn(|c| std::array::from_fn(|b| value(c, b)));
+        Pictures { info, stores, pools, values }
+    }
+
+    fn image(&self, r: &SampleRef) -> Result<&[u8]> {
+        let pool = self.pools.get(r.domain as usize).and_then(|[normal, reference]| match r.pool {
+            PoolKind::Normal => Some(normal),
+            PoolKind::Reference => Some(reference),
+            PoolKind::Anomalous => None,
+        });
+        let found = pool.and_then(|p| Some((p.store, *p.images.get(r.index as usize)?)));
+        let (store, image) =
+            found.ok_or_else(|| Error::failed(format!("{}: there is no sample {r:?}", self.info.name)))?;
+        Ok(self.stores[store].image(image as usize))
+    }
+}
+
+impl Dataset for Pictures {
+    fn info(&self) -> &DatasetInfo {
+        &self.info
+    }
+
+    fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
+        let images: Vec<Result<&[u8]>> = refs.par_iter().map(|r| self.image(r)).collect();
+        let mut values = Vec::with_capacity(refs.len() * LEN);
+        for image in images {
+            for (plane, table) in image?.chunks_exact(PLANE).zip(&self.values) {
+                values.extend(plane.iter().map(|&b| table[usize::from(b)]));
+            }
+        }
+        Ok(Samples::new(self.info.kind.shape(), Values::F32(values)))
+    }
+}
