@@ -72,7 +72,9 @@ fn sheet(title: &str, size: (usize, usize), samples: &[Sample]) -> Result<RgbIma
         for (column, thumbnail) in thumbnails(sample, size, range).into_iter().enumerate() {
             let Some(thumbnail) = thumbnail else { continue };
             let (x, y) = corner(row, column);
-            imageops::replace(&mut page, &thumbnail, (x * SCALE) as i64, (y * SCALE) as i64);
+            // A picture that is not square stands in the middle of its square.
+            let middle = |start: f64, length: u32| (start * SCALE + (SIDE * SCALE - f64::from(length)) / 2.0) as i64;
+            imageops::replace(&mut page, &thumbnail, middle(x, thumbnail.width()), middle(y, thumbnail.height()));
         }
     }
     Ok(page)
@@ -118,7 +120,7 @@ fn frame(title: &str, (low, high): (f64, f64), samples: &[Sample]) -> Canvas {
 
 /// The end of a long name: it holds what tells one file from another.
 fn shortened(name: &str) -> String {
-    const MOST: usize = 24;
+    const MOST: usize = 20;
     let n = name.chars().count();
     if n <= MOST { name.to_owned() } else { format!("…{}", name.chars().skip(n - MOST + 1).collect::<String>()) }
 }
@@ -145,7 +147,8 @@ fn thumbnails(sample: &Sample, (height, width): (usize, usize), (low, high): (f6
     let edge = |x: u32, y: u32| {
         let Some(mask) = &mask else { return false };
         let inside = |x: u32, y: u32| mask.get_pixel(x.min(tw - 1), y.min(th - 1)).0[0] > 0;
-        let around = [(x + 1, y), (x.saturating_sub(1), y), (x, y + 1), (x, y.saturating_sub(1))];
+        // Two pixels wide, to be seen.
+        let around = [(x + 2, y), (x.saturating_sub(2), y), (x, y + 2), (x, y.saturating_sub(2))];
         inside(x, y) && around.into_iter().any(|(a, b)| !inside(a, b))
     };
     let overlay = picture.as_ref().map(|image| {
@@ -223,8 +226,8 @@ mod tests {
         let page = image::load_from_memory(&bytes).unwrap().to_rgb8();
         let at = |row: usize, column: usize, x: f64, y: f64| {
             let (cx, cy) = corner(row, column);
-            // Thumbnails are 0.75 as wide as high.
-            let (px, py) = ((cx + x * SIDE * 0.75) * SCALE, (cy + y * SIDE) * SCALE);
+            // Thumbnails are 0.75 as wide as high and stand in the middle.
+            let (px, py) = ((cx + (x * 0.75 + 0.125) * SIDE) * SCALE, (cy + y * SIDE) * SCALE);
             page.get_pixel(px as u32, py as u32).0
         };
         let [red, _, blue] = at(0, 0, 0.3, 0.6);

@@ -24,6 +24,8 @@ impl<T: Into<String>> From<T> for Text {
 pub(crate) struct Block {
     /// Heading.
     pub caption: String,
+    /// How many columns at the left hold words; the others hold numbers.
+    pub words: usize,
     /// Heads of the columns.
     pub header: Vec<String>,
     /// Lines; each as long as `header`.
@@ -61,8 +63,8 @@ impl Sheet {
             let _ = write!(out, "\n## {}\n\n", markdown(&block.caption));
             let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
             out += &row(block.header.iter().map(|h| markdown(h)).collect());
-            out +=
-                &row(block.header.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "--:" }.into()).collect());
+            let rule = |c: usize| if c < block.words { "---" } else { "--:" }.to_owned();
+            out += &row((0..block.header.len()).map(rule).collect());
             for line in &block.lines {
                 out += &row(line.iter().map(markdown_text).collect());
             }
@@ -77,12 +79,13 @@ impl Sheet {
     pub fn to_tex(&self) -> String {
         let mut out = format!("% {}\n% Needs \\usepackage{{booktabs}}.\n", self.title.replace('\n', " "));
         for (i, block) in self.blocks.iter().enumerate() {
-            let columns = format!("l{}", "r".repeat(block.header.len().saturating_sub(1)));
+            let columns: String = (0..block.header.len()).map(|c| if c < block.words { 'l' } else { 'r' }).collect();
+            // The legend is long: it stands under the first table alone.
+            let legend = if i == 0 { format!(". {}", tex(&self.legend)) } else { String::new() };
             let _ = write!(
                 out,
-                "\\begin{{table}}\n\\centering\\small\n\\caption{{{}. {}}}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n",
-                tex(&block.caption),
-                tex(&self.legend)
+                "\\begin{{table}}\n\\centering\\small\n\\caption{{{}{legend}}}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n",
+                tex(&block.caption)
             );
             let row = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
             out += &row(block.header.iter().map(|h| tex(h)).collect());

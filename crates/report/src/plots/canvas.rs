@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use image::codecs::png::PngEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -175,7 +175,7 @@ fn unpainted(error: impl std::fmt::Display) -> Error {
 /// A PNG file of `image`.
 pub(crate) fn encode(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
         .write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8)
         .map_err(|e| Error::failed(format!("a PNG cannot be made: {e}")))?;
     Ok(bytes)

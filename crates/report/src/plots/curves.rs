@@ -83,9 +83,16 @@ pub(super) fn figure(
         let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
         let y = if i % columns == 0 { "AUROC (%)" } else { "" };
         let y = Axis::nice(y, lowest, highest, 100.0, 8);
+        // Room for what lies at either end.
+        let room = 0.03 * (y.high - y.low);
+        let y = Axis { low: y.low - room, high: y.high + room, ..y };
         let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x: horizontal(grid, points, along), y };
         panel.draw(&mut canvas, heading)?;
         panel.level(&mut canvas, 50.0, GREY);
+        if !drawn.iter().any(|e| points.contains(&&e.point)) {
+            let middle = (corner.0 + WIDTH / 2.0, corner.1 + HEIGHT / 2.0);
+            canvas.text(middle, "AUROC is not defined here", SMALL, GREY, Anchor::Middle);
+        }
         for (m, (method, label)) in grid.methods.iter().enumerate() {
             let Some(order) = looks.iter().position(|(_, l)| l == label) else { continue };
             let shift = (order as f64 - (looks.len() - 1) as f64 / 2.0) * (14.0 / looks.len() as f64).min(4.0);

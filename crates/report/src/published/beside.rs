@@ -7,7 +7,7 @@ use polars::prelude::{DataFrame, PolarsResult};
 use zsad_core::record::Row;
 use zsad_core::{Error, Result};
 
-use super::reference::{Published, Reference};
+use super::reference::{Origin, Published, Reference};
 use super::spec::{Entry, Spec};
 use crate::file::write_atomic;
 use crate::frame::{self, Field};
@@ -158,11 +158,8 @@ fn sheet(spec: &Spec, lines: &[Line]) -> Sheet {
     );
     let mut sheet = Sheet { title: spec.title.clone(), legend: legend.trim().to_owned(), ..Sheet::default() };
     let header = ["what", "run", "ours is", "protocol", "metric", "ours", "published", "difference", "verdict"];
-    let mut block = Block {
-        caption: format!("Table {}", spec.table),
-        header: header.map(String::from).to_vec(),
-        lines: Vec::new(),
-    };
+    let header = header.map(String::from).to_vec();
+    let mut block = Block { caption: format!("Table {}", spec.table), words: 5, header, lines: Vec::new() };
     for line in lines {
         let ours = line.ours.number().map_or_else(|| line.ours.word().to_owned(), table::number);
         let published = published(&mut sheet, line);
@@ -179,9 +176,12 @@ fn sheet(spec: &Spec, lines: &[Line]) -> Sheet {
 fn published(sheet: &mut Sheet, line: &Line) -> Text {
     let Some(p) = &line.published else { return "no published number known".into() };
     let std = p.std.map_or(String::new(), |d| format!(" ± {d}"));
-    let kind = if p.secondary() { "Secondary source: " } else { "" };
+    let (sign, kind) = match p.origin() {
+        Origin::Primary => ("", ""),
+        Origin::Secondary => (" (secondary)", "Secondary source: "),
+        Origin::Independent => (" (independent)", "Not published: "),
+    };
     let note = format!("{kind}{}, {}, {}: {}", p.paper, p.table, p.setting, p.source);
-    let sign = if p.secondary() { " (secondary)" } else { "" };
     Text { plain: format!("{}{std}{sign}", p.mean), marks: sheet.note(&note), bold: false }
 }
 
@@ -192,8 +192,8 @@ fn verdict(sheet: &mut Sheet, line: &Line) -> Text {
     };
     let tolerance = line.tolerance.unwrap_or_default();
     match &line.verdict {
-        Verdict::Within => format!("within {tolerance}").into(),
-        Verdict::Outside => Text { plain: format!("outside {tolerance}"), bold: true, marks: String::new() },
+        Verdict::Within => format!("within ±{tolerance}").into(),
+        Verdict::Outside => Text { plain: format!("outside ±{tolerance}"), bold: true, marks: String::new() },
         Verdict::NoTolerance => "no tolerance stated".into(),
         Verdict::Subset { ours, published } => format!("not compared: {ours} of {published} domains").into(),
         Verdict::Differs(how) => noted(sheet, "not compared: protocols differ", how),
@@ -279,7 +279,7 @@ impl Beside {
         column!("n_domains", Option<u64>, |l| number(l).map(|s| s.domains as u64));
         column!("published_mean", Option<f64>, |l| l.published.as_ref().map(|p| p.mean));
         column!("published_std", Option<f64>, |l| l.published.as_ref().and_then(|p| p.std));
-        column!("published_secondary", bool, |l| l.published.as_ref().is_some_and(Published::secondary));
+        column!("published_origin", String, |l| l.published.as_ref().map_or("", |p| p.origin().as_str()).into());
         column!("published_source", String, |l| l.published.as_ref().map_or(String::new(), |p| p.source.clone()));
         column!("difference", Option<f64>, |l| l.difference());
         column!("tolerance", Option<f64>, |l| l.tolerance);

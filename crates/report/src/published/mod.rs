@@ -10,7 +10,7 @@ use zsad_core::record::Row;
 use zsad_core::{Error, Result, suggest};
 
 pub use beside::{Beside, Line, Verdict, build};
-pub use reference::{Published, Reference, Selector};
+pub use reference::{Origin, Published, Reference, Selector};
 pub use spec::{Entry, Ours, Spec};
 
 /// The names of the tables in a folder such as `experiments/tables`, sorted.

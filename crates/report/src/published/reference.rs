@@ -37,13 +37,41 @@ pub struct Published {
     pub source: String,
 }
 
+/// How a number came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Read in the paper or repository of the method's authors, or in a benchmark's own tables.
+    Primary,
+    /// Quoted, run again or implemented again by others.
+    Secondary,
+    /// Not published: measured independently of this program.
+    Independent,
+}
+
 impl Published {
-    /// Whether it was not read in the paper of its method's authors: quoted, run again or implemented again by others.
-    pub fn secondary(&self) -> bool {
+    /// How it came to be known, by the words of its source.
+    pub fn origin(&self) -> Origin {
         const SIGNS: [&str; 6] =
             ["secondary", "third-party", "re-implementation", "not the authors", "quotes", "quoted by"];
         let said = [&self.paper, &self.table, &self.source].map(|s| s.to_lowercase()).concat();
-        SIGNS.iter().any(|sign| said.contains(sign))
+        if said.contains("not a published number") {
+            Origin::Independent
+        } else if SIGNS.iter().any(|sign| said.contains(sign)) {
+            Origin::Secondary
+        } else {
+            Origin::Primary
+        }
+    }
+}
+
+impl Origin {
+    /// One word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Primary => "primary",
+            Origin::Secondary => "secondary",
+            Origin::Independent => "independent",
+        }
     }
 }
 

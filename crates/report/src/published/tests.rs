@@ -145,7 +145,7 @@ fn every_table_of_the_repository_is_sound_and_prints_without_results() {
 #[test]
 fn the_published_numbers_are_read_as_they_stand_in_their_files() {
     let reference = reference();
-    assert_eq!(reference.numbers().len(), 3787);
+    assert_eq!(reference.numbers().len(), 3790);
     let resad = Selector {
         file: "resad_neurips2024.csv".into(),
         table: Some("Table 8".into()),
@@ -155,11 +155,12 @@ fn the_published_numbers_are_read_as_they_stand_in_their_files() {
         ..Selector::default()
     };
     let found = reference.find(&resad).unwrap();
-    assert_eq!((found.mean, found.std, found.secondary()), (97.5, Some(0.08), false));
-    let secondary = |file: &str| reference.numbers().iter().filter(|p| p.file == file).all(Published::secondary);
+    assert_eq!((found.mean, found.std, found.origin()), (97.5, Some(0.08), Origin::Primary));
+    let all = |file: &str, origin| reference.numbers().iter().filter(|p| p.file == file).all(|p| p.origin() == origin);
     for file in ["acr_published_secondary.csv", "acr_mvtec_thirdparty_rerun.csv", "deepsvdd_icml2018_secondary.csv"] {
-        assert!(secondary(file), "{file}");
+        assert!(all(file, Origin::Secondary), "{file}");
     }
+    assert!(all("mvtec_features_floors.csv", Origin::Independent) && all("resad_neurips2024.csv", Origin::Primary));
 }
 
 #[test]

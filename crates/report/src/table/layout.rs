@@ -85,7 +85,7 @@ fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &str, points
         texts.extend(line.iter().map(|e| text(sheet, e)));
         lines.push(texts);
     }
-    Block { caption, header, lines }
+    Block { caption, words: 2, header, lines }
 }
 
 fn size_head(point: &Point) -> String {
