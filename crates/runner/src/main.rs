@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `zsad`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    zsad_runner::cli::main()
+}

@@ -1,0 +1,83 @@
+//! The command line: one subcommand, one file in `commands/`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::commands;
+use crate::exit::Exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  zsad run experiments/quickstart.yaml           train and compare; prints the table
+  zsad plan experiments/acr_omniglot.yaml        what would run, what is cached, and why not
+  zsad describe acr_dsvdd                        a method's parameters, defaults and source
+  zsad table results/runs/quickstart --format tex
+
+Data are looked for in --data DIR, else $ZSAD_DATA, else data/.
+
+Exit codes:
+  0  all well
+  1  some cells failed (they are recorded; the rest of the sweep ended)
+  2  wrong usage or configuration; nothing was run
+  3  data or weights missing or damaged, and nothing could run";
+
+/// A reproducible benchmark harness for zero-shot, batch-level anomaly detection.
+///
+/// Can a detector that was trained on some normal distributions find the anomalies in a batch from a distribution that
+/// it has never seen? A YAML file names data sets, methods, batch sizes, contaminations and seeds; `zsad run` trains
+/// each method once per seed, scores every test batch, and writes tables and plots.
+#[derive(Parser)]
+#[command(name = "zsad", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Run(commands::run::Run),
+    Plan(commands::plan::Plan),
+    Status(commands::status::Status),
+    Table(commands::table::Table),
+    Plot(commands::plot::Plot),
+    Validate(commands::validate::Validate),
+    List(commands::list::List),
+    Describe(commands::describe::Describe),
+    Score(commands::score::Score),
+    Metrics(commands::metrics::Metrics),
+    Completions(commands::completions::Completions),
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("ZSAD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).without_time().init();
+    let out = &mut io::stdout().lock();
+    let done = match Cli::parse().command {
+        Command::Run(c) => c.run(out),
+        Command::Plan(c) => c.run(out),
+        Command::Status(c) => c.run(out),
+        Command::Table(c) => c.run(out),
+        Command::Plot(c) => c.run(out),
+        Command::Validate(c) => c.run(out),
+        Command::List(c) => c.run(out),
+        Command::Describe(c) => c.run(out),
+        Command::Score(c) => c.run(out),
+        Command::Metrics(c) => c.run(out),
+        Command::Completions(c) => c.run(out),
+    };
+    match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
+        Ok(exit) => exit.into(),
+        Err(error) => match Exit::of(&error) {
+            None => Exit::Well.into(),
+            Some(exit) => {
+                // Nobody is left to tell where standard error is closed.
+                drop(writeln!(io::stderr(), "error: {error:#}"));
+                exit.into()
+            }
+        },
+    }
+}

@@ -1,0 +1,72 @@
+//! One file a subcommand, and what several of them share.
+
+pub mod completions;
+pub mod describe;
+pub mod list;
+pub mod metrics;
+pub mod plan;
+pub mod plot;
+pub mod run;
+pub mod score;
+pub mod status;
+pub mod table;
+pub mod validate;
+
+use std::path::{Path, PathBuf};
+
+use zsad_core::{DataDir, Error, Result, suggest};
+
+use crate::config::{self, ConfigError, Experiment};
+use crate::registry::Registry;
+use crate::store::Store;
+
+/// Where runs lie unless `--out` says otherwise.
+const RUNS: &str = "results/runs";
+
+/// Which experiment, and where its data and results lie.
+#[derive(clap::Args)]
+pub struct Target {
+    /// The experiment, a YAML file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where results go [default: results/runs/<experiment>[-profile]]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where the data lie [default: $ZSAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A profile of the experiment, merged over the document
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+impl Target {
+    /// The checked experiment, its results folder and its data folder; nothing is created or opened.
+    fn load(&self) -> Result<(Experiment, Store, DataDir), ConfigError> {
+        let experiment = config::load(&self.file, &Registry::BUILT_IN, self.profile.as_deref())?;
+        let out = self.out.clone().unwrap_or_else(|| {
+            let profile = if experiment.profile.is_empty() { "" } else { "-" };
+            Path::new(RUNS).join(format!("{}{profile}{}", experiment.name, experiment.profile))
+        });
+        Ok((experiment, Store::new(out), DataDir::resolve(self.data.clone())))
+    }
+}
+
+/// The folder of a finished run: `what` itself, or a run of that name under `results/runs`.
+fn run_folder(what: &Path) -> Result<PathBuf> {
+    let named = Path::new(RUNS).join(what);
+    for folder in [what.to_owned(), named] {
+        if ["records", "results.parquet", "results.csv"].iter().any(|f| folder.join(f).exists()) {
+            return Ok(folder);
+        }
+    }
+    let runs: Vec<String> = std::fs::read_dir(RUNS)
+        .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    let name = what.to_string_lossy();
+    let hint = match suggest::nearest(&name, runs.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "give the folder that `zsad run` named at its end".into(),
+    };
+    Err(Error::Config(format!("{name}: no results here and no run of that name under {RUNS}; {hint}")))
+}

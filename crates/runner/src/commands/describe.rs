@@ -1,0 +1,135 @@
+//! `zsad describe`: everything about one method, data set or metric.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use zsad_core::{
+    DataDir, DatasetDef, DatasetInfo, Error, MethodSpec, MetricSpec, ParamDefault, ParamSpec, Params, suggest,
+};
+
+use crate::exit::Exit;
+use crate::registry::Registry;
+
+const EXAMPLES: &str = "\
+Examples:
+  zsad describe acr_dsvdd
+  zsad describe omniglot --data ~/data     also its domains, where the data are there
+  zsad describe auroc";
+
+/// Describe a method, a data set or a metric: definition, source, parameters with defaults
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Describe {
+    /// Its name, as in `zsad list`
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Where the data lie [default: $ZSAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Describe {
+    pub fn run(self, out: &mut impl Write) -> Result<Exit> {
+        let registry = Registry::BUILT_IN;
+        if let Some(def) = registry.method(&self.name) {
+            return method(def.spec(), out);
+        }
+        if let Some(def) = registry.dataset(&self.name) {
+            return dataset(def, &DataDir::resolve(self.data), out);
+        }
+        if let Some(def) = registry.metric(&self.name) {
+            return metric(def.spec(), out);
+        }
+        let metrics = registry.metrics.iter().map(|m| m.spec().name);
+        let names: Vec<_> =
+            registry.method_names().into_iter().chain(registry.dataset_names()).chain(metrics).collect();
+        Err(Error::Config(format!("nothing is called `{}`; {}", self.name, suggest::hint(&self.name, names))).into())
+    }
+}
+
+fn method(spec: &MethodSpec, out: &mut impl Write) -> Result<Exit> {
+    writeln!(out, "method {} (version {}, setting {})", spec.name, spec.version, spec.setting)?;
+    writeln!(out, "{}\n{}", spec.summary, spec.citation)?;
+    let needs = [
+        (spec.needs.image, "images"),
+        (spec.needs.tabular, "rows and features"),
+        (spec.needs.masks, "pixel masks in training"),
+        (spec.needs.references, "normal references of the target"),
+    ];
+    let needs: Vec<_> = needs.iter().filter(|(needed, _)| *needed).map(|(_, what)| *what).collect();
+    writeln!(out, "takes: {}", needs.join(", "))?;
+    params(spec.params, out)
+}
+
+fn metric(spec: &MetricSpec, out: &mut impl Write) -> Result<Exit> {
+    let (level, better) =
+        (if spec.pixel { "pixel" } else { "sample" }, if spec.higher_is_better { "higher" } else { "lower" });
+    writeln!(
+        out,
+        "metric {} (version {}): {level} level, {better} is better\n{}",
+        spec.name, spec.version, spec.summary
+    )?;
+    Ok(Exit::Well)
+}
+
+fn dataset(def: &dyn DatasetDef, dir: &DataDir, out: &mut impl Write) -> Result<Exit> {
+    let spec = def.spec();
+    writeln!(out, "data set {} (version {})\n{}\n{}", spec.name, spec.version, spec.summary, spec.citation)?;
+    if !spec.files.is_empty() {
+        writeln!(out, "files: {} under {} ({})", spec.files, dir.path.display(), dir.chosen_by)?;
+    }
+    params(spec.params, out)?;
+    if let Some(missing) = spec.params.iter().find(|p| p.default == ParamDefault::Required) {
+        writeln!(out, "domains: they depend on the parameter `{}`", missing.name)?;
+        return Ok(Exit::Well);
+    }
+    match def.open(&Params::defaults(spec.params), dir) {
+        Ok(opened) => domains(opened.info(), out),
+        Err(e) => {
+            writeln!(out, "domains: not known without the data: {e}")?;
+            Ok(Exit::Well)
+        }
+    }
+}
+
+/// Folds and domains, with how many normals and anomalies each has.
+fn domains(info: &DatasetInfo, out: &mut impl Write) -> Result<Exit> {
+    writeln!(
+        out,
+        "samples: {:?}, anomalies of a test batch: {}",
+        info.kind.shape(),
+        match info.anomalies {
+            zsad_core::AnomalySource::OtherDomains => "other meta-test domains",
+            zsad_core::AnomalySource::Genuine => "the domain's genuine anomalies",
+        }
+    )?;
+    for fold in &info.folds {
+        if !fold.name.is_empty() {
+            writeln!(out, "fold {}", fold.name)?;
+        }
+        for (role, members) in [("meta_train", &fold.meta_train), ("meta_test", &fold.meta_test)] {
+            let named = |&d: &usize| {
+                let d = &info.domains[d];
+                let anomalous = if d.anomalous > 0 { format!(" + {}", d.anomalous) } else { String::new() };
+                format!("{} ({}{anomalous})", d.name, d.normal)
+            };
+            let shown: Vec<_> = members.iter().map(named).collect();
+            writeln!(out, "{role}: {} domains: {}", members.len(), shown.join(", "))?;
+        }
+    }
+    Ok(Exit::Well)
+}
+
+fn params(specs: &[ParamSpec], out: &mut impl Write) -> Result<Exit> {
+    writeln!(out, "{}", if specs.is_empty() { "no parameters" } else { "parameters:" })?;
+    for p in specs {
+        let default = match p.default {
+            ParamDefault::Required => "required".into(),
+            ParamDefault::Auto => "default: auto".into(),
+            given => format!("default: {}", given.to_json()),
+        };
+        writeln!(out, "  {:<20} {} ({default})\n  {:<20} {}", p.name, p.kind, "", p.doc)?;
+    }
+    Ok(Exit::Well)
+}

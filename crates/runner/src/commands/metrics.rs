@@ -1,0 +1,108 @@
+//! `zsad metrics`: the metrics of scores that anything else computed.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+use zsad_core::{Error, MetricInput, MetricValue};
+use zsad_data::formats::npy::Array;
+use zsad_data::formats::npz::Npz;
+
+use crate::exit::Exit;
+use crate::registry::Registry;
+
+const EXAMPLES: &str = "\
+Examples:
+  zsad metrics --input scores.npz --json
+
+The file holds `scores` [n] and `labels` [n] (1 = anomalous): auroc, aupr, f1_max, fpr95.
+Or `scores` [n, h, w] and `masks` [n, h, w]: also pixel_auroc, pixel_aupr and aupro (limit 0.3). An image's own score
+is then the greatest of its map; its label comes from `labels`, or else is 1 where its mask is not empty.
+A metric that is not defined (one class only) is null.";
+
+/// Compute every metric of scores and labels in a file
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Metrics {
+    /// A NumPy .npz file
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Metrics {
+    pub fn run(self, out: &mut impl Write) -> Result<Exit> {
+        let values = self.compute()?;
+        if self.json {
+            let number = |v: &MetricValue| v.value().map_or(Value::Null, Value::from);
+            let object: Map<_, _> = values.iter().map(|(name, v)| (name.to_string(), number(v))).collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&object)?)?;
+            return Ok(Exit::Well);
+        }
+        for (name, value) in values {
+            match value {
+                MetricValue::Defined(v) => writeln!(out, "{name:<12} {v}")?,
+                MetricValue::Undefined(why) => writeln!(out, "{name:<12} undefined: {why}")?,
+            }
+        }
+        Ok(Exit::Well)
+    }
+
+    fn compute(&self) -> Result<Vec<(&'static str, MetricValue)>, Error> {
+        let bad = |message: String| Error::data(&self.input, message, "see `zsad metrics --help`");
+        let mut file = Npz::open(&self.input)?;
+        let given = file.array("scores")?;
+        let shape = given.shape.clone();
+        let scores = given.into_f64();
+        if let Some(i) = scores.iter().position(|s| !s.is_finite()) {
+            return Err(bad(format!("`scores`: value {i} is not finite")));
+        }
+        let labelled = |array: Array| {
+            let n = array.shape.iter().product::<usize>();
+            let labels = array.to_i64().filter(|l| l.iter().all(|v| (0..=1).contains(v)));
+            labels.map(|l| (l, n)).ok_or_else(|| bad("labels and masks hold 0 and 1 alone".into()))
+        };
+        let has_labels = file.names().iter().any(|n| n == "labels");
+        match shape[..] {
+            [n] => {
+                let (labels, m) = labelled(file.array("labels")?)?;
+                if n != m {
+                    return Err(bad(format!("{n} scores and {m} labels")));
+                }
+                let labels: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
+                Ok(of(MetricInput::Samples { scores: &scores, labels: &labels }))
+            }
+            [n, height, width] if height * width > 0 => {
+                let masks = file.array("masks")?;
+                if masks.shape != shape {
+                    return Err(bad(format!("`scores` are {shape:?} and `masks` {:?}", masks.shape)));
+                }
+                let masks: Vec<u8> = labelled(masks)?.0.iter().map(|&m| m as u8).collect();
+                let labels: Vec<bool> = match has_labels {
+                    true => labelled(file.array("labels")?)?.0.iter().map(|&l| l == 1).collect(),
+                    false => masks.chunks(height * width).map(|m| m.contains(&1)).collect(),
+                };
+                if labels.len() != n {
+                    return Err(bad(format!("{n} maps and {} labels", labels.len())));
+                }
+                let greatest = |map: &[f64]| map.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let images: Vec<f64> = scores.chunks(height * width).map(greatest).collect();
+                let maps: Vec<f32> = scores.iter().map(|&s| s as f32).collect();
+                let mut values = of(MetricInput::Samples { scores: &images, labels: &labels });
+                values.extend(of(MetricInput::Pixels { maps: &maps, masks: &masks, height, width }));
+                Ok(values)
+            }
+            _ => Err(bad(format!("`scores` are {shape:?}; want [n] or [n, h, w]"))),
+        }
+    }
+}
+
+/// Every registered metric of the input's kind.
+fn of(input: MetricInput) -> Vec<(&'static str, MetricValue)> {
+    let pixel = matches!(input, MetricInput::Pixels { .. });
+    let metrics = Registry::BUILT_IN.metrics.iter().filter(|m| m.spec().pixel == pixel);
+    metrics.map(|m| (m.spec().name, m.compute(input))).collect()
+}

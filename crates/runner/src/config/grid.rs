@@ -1,0 +1,104 @@
+//! The methods of an experiment: parameters, grids and a profile's overrides, spread out into choices.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zsad_core::{MethodDef, Params, suggest};
+
+use super::MethodChoice;
+use super::document::{Named, any_mapping, named};
+use super::problem::{Pos, Problems};
+use super::yaml::{Entry, Node};
+use crate::registry::Registry;
+
+/// One value of one parameter, and its place.
+type Setting<'n> = (Pos, &'n Node);
+
+/// Reads the methods of `node`; `overrides` is a profile's `params` (method → parameter → value).
+pub fn methods(
+    node: &Node,
+    overrides: Option<&Node>,
+    registry: &Registry,
+    problems: &mut Problems,
+) -> Vec<MethodChoice> {
+    if node.items().is_empty() {
+        problems.add(node.pos, "no methods", "name at least one, such as [knn]");
+    }
+    let overrides = overrides.and_then(|o| any_mapping(o, "`params`", problems)).unwrap_or(&[]);
+    let mut choices = Vec::new();
+    let mut used = BTreeSet::new();
+    for item in node.items() {
+        let Some(choice) = named(item, "a method", &["name", "params", "grid"], problems) else { continue };
+        used.insert(choice.name.clone());
+        let Some(def) = registry.method(&choice.name) else {
+            let hint = suggest::hint(&choice.name, registry.method_names());
+            problems.add(choice.pos, format!("unknown method `{}`", choice.name), hint);
+            continue;
+        };
+        let over = overrides.iter().find(|e| e.key == choice.name);
+        let over = over.and_then(|e| any_mapping(&e.value, &format!("`{}`", e.key), problems)).unwrap_or(&[]);
+        spread(def, &choice, over, &mut choices, problems);
+    }
+    for entry in overrides.iter().filter(|e| !used.contains(&e.key)) {
+        let hint = suggest::hint(&entry.key, used.iter().map(String::as_str).collect::<Vec<_>>());
+        problems.add(entry.pos, format!("`params` for `{}`, which the experiment does not run", entry.key), hint);
+    }
+    choices
+}
+
+/// All combinations of the grid's values, each checked.
+fn spread(
+    def: &'static dyn MethodDef,
+    choice: &Named,
+    overrides: &[Entry],
+    choices: &mut Vec<MethodChoice>,
+    problems: &mut Problems,
+) {
+    let mut axes: BTreeMap<&str, Vec<Setting>> =
+        choice.params.iter().map(|e| (e.key.as_str(), vec![(e.pos, &e.value)])).collect();
+    for entry in choice.grid {
+        let values: Vec<Setting> = entry.value.items().iter().map(|node| (node.pos, node)).collect();
+        if values.is_empty() {
+            let hint = "write every value to try, such as [0.1, 0.5]";
+            problems.add(entry.pos, format!("the grid of `{}` is empty", entry.key), hint);
+        } else if axes.contains_key(entry.key.as_str()) {
+            let message = format!("`{}` is in `params` and in `grid`", entry.key);
+            problems.add(entry.pos, message, "keep one of them");
+        } else {
+            axes.insert(&entry.key, values);
+        }
+    }
+    // A profile's value stands for the whole grid of its parameter.
+    axes.extend(overrides.iter().map(|e| (e.key.as_str(), vec![(e.pos, &e.value)])));
+
+    let mut combinations: Vec<BTreeMap<&str, Setting>> = vec![BTreeMap::new()];
+    for (name, values) in axes {
+        let mut spread = Vec::new();
+        for combination in &combinations {
+            for &value in &values {
+                let mut combination = combination.clone();
+                combination.insert(name, value);
+                spread.push(combination);
+            }
+        }
+        combinations = spread;
+    }
+    for combination in combinations {
+        let given: BTreeMap<_, _> = combination.iter().map(|(k, (_, node))| (k.to_string(), node.to_json())).collect();
+        match Params::validate(def.spec().params, &given) {
+            Ok(params) => match def.build(&params) {
+                Ok(_) => choices.push(MethodChoice { def, params }),
+                Err(e) => problems.add(choice.pos, format!("{}: {e}", choice.name), describe_hint(&choice.name)),
+            },
+            Err(found) => {
+                for p in found {
+                    let at = combination.get(p.name.as_str()).map_or(choice.pos, |(pos, _)| *pos);
+                    problems.add(at, format!("{}: {}", choice.name, p.message), p.hint);
+                }
+            }
+        }
+    }
+}
+
+fn describe_hint(name: &str) -> String {
+    format!("`zsad describe {name}` lists its parameters")
+}

@@ -1,0 +1,90 @@
+//! Experiment files: from YAML to a checked [`Experiment`], with all mistakes at once.
+
+mod document;
+mod grid;
+pub mod problem;
+mod protocol;
+mod yaml;
+
+use std::path::{Path, PathBuf};
+
+use zsad_core::{DatasetDef, MethodDef, Params, TestPoint};
+
+use crate::registry::Registry;
+pub use problem::{Pos, Problem};
+
+/// A data set with its complete parameters.
+#[derive(Clone)]
+pub struct DatasetChoice {
+    /// The data set.
+    pub def: &'static dyn DatasetDef,
+    /// Its parameters.
+    pub params: Params,
+}
+
+/// A method with its complete parameters; each point of a grid is one of these.
+#[derive(Clone)]
+pub struct MethodChoice {
+    /// The method.
+    pub def: &'static dyn MethodDef,
+    /// Its parameters.
+    pub params: Params,
+}
+
+/// A checked experiment under one profile.
+#[derive(Clone)]
+pub struct Experiment {
+    /// Its name.
+    pub name: String,
+    /// One line.
+    pub description: String,
+    /// The profile, or empty.
+    pub profile: String,
+    /// Data sets, in the file's order.
+    pub datasets: Vec<DatasetChoice>,
+    /// Methods, in the file's order, grids spread out.
+    pub methods: Vec<MethodChoice>,
+    /// Points of the test protocol.
+    pub points: Vec<TestPoint>,
+    /// Base seeds.
+    pub seeds: Vec<u64>,
+}
+
+/// An experiment file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has mistakes.
+    #[error("{}", list(path, problems))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// All of them, in the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+fn list(path: &Path, problems: &[Problem]) -> String {
+    problems.iter().map(|p| p.in_file(path)).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads and checks `path`; every profile is checked, `profile` is the one returned.
+///
+/// # Errors
+/// All mistakes of the file at once; no data are touched.
+pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<Experiment, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    document::parse(&text, registry, profile)
+        .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
+}
+
+#[cfg(test)]
+mod tests;

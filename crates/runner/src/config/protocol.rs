@@ -1,0 +1,128 @@
+//! The test protocol of an experiment: its lists spread out into points.
+
+use serde_json::Value;
+use zsad_core::{BatchSize, Contamination, Pooling, TestPoint, suggest};
+
+use super::document::{field, mapping};
+use super::problem::Problems;
+use super::yaml::{Kind, Node};
+
+const KEYS: &[&str] = &["batch_size", "normals", "contamination", "n_batches", "min_anomalies", "pooling"];
+
+/// Batches per domain where the file says nothing.
+const N_BATCHES: usize = 10;
+
+/// Every combination of batch size and contamination.
+pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
+    let entries = mapping(node, "`protocol`", KEYS, problems)?;
+    let sizes = match (field(entries, "batch_size"), field(entries, "normals")) {
+        (Some(total), None) => {
+            list(total, "batch_size", "integers from 1 or `all`, such as [20, 50, all]", total_size, problems)
+        }
+        (None, Some(normals)) => {
+            let size = |v: &Value| count(v, 1).map(BatchSize::Normals);
+            list(normals, "normals", "integers from 1, such as [20]", size, problems)
+        }
+        (Some(_), Some(normals)) => {
+            let hint = "`batch_size` is the total, `normals` the normals alone: keep one";
+            problems.add(normals.pos, "`batch_size` and `normals` exclude each other", hint);
+            Vec::new()
+        }
+        (None, None) => {
+            let hint = "add batch_size: [20, 50], or normals: [20]";
+            problems.add(node.pos, "`protocol` has neither `batch_size` nor `normals`", hint);
+            Vec::new()
+        }
+    };
+    let contaminations = match field(entries, "contamination") {
+        Some(node) => list(node, "contamination", "shares from 0 to 0.5, or `natural`", share, problems),
+        None => {
+            problems.add(node.pos, "`protocol` has no `contamination`", "add contamination: [0.05, 0.1]");
+            Vec::new()
+        }
+    };
+    let mut number = |key, least, default| match field(entries, key) {
+        None => default,
+        Some(node) => scalar(node, |v| count(v, least)).unwrap_or_else(|| {
+            let hint = format!("write one integer from {least}");
+            problems.add(node.pos, format!("`{key}` cannot be {}", node.describe()), hint);
+            default
+        }),
+    };
+    let n_batches = number("n_batches", 1, N_BATCHES);
+    let min_anomalies = number("min_anomalies", 0, 0);
+    let pooling = match field(entries, "pooling") {
+        None => Pooling::default(),
+        Some(node) => scalar(node, pooling).unwrap_or_else(|| {
+            let words = ["batch", "domain"];
+            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), words);
+            problems.add(node.pos, format!("`pooling` cannot be {}", node.describe()), hint);
+            Pooling::default()
+        }),
+    };
+    let points = sizes.iter().flat_map(|&size| {
+        contaminations.iter().map(move |&contamination| {
+            // At 0 % there is no least number; one form for one meaning keeps the keys equal.
+            let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
+            TestPoint { size, contamination, min_anomalies, n_batches, pooling }
+        })
+    });
+    Some(points.collect())
+}
+
+/// The items of a list that must not be empty, each read by `read`.
+pub fn list<T>(
+    node: &Node,
+    key: &str,
+    want: &str,
+    read: impl Fn(&Value) -> Option<T>,
+    problems: &mut Problems,
+) -> Vec<T> {
+    if node.items().is_empty() {
+        problems.add(node.pos, format!("`{key}` is empty"), format!("write {want}"));
+    }
+    let mut values = Vec::new();
+    for item in node.items() {
+        match scalar(item, &read) {
+            Some(value) => values.push(value),
+            None => problems.add(item.pos, format!("`{key}` cannot be {}", item.describe()), format!("write {want}")),
+        }
+    }
+    values
+}
+
+fn scalar<T>(node: &Node, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    match &node.kind {
+        Kind::Scalar(value) => read(value),
+        _ => None,
+    }
+}
+
+fn count(value: &Value, least: usize) -> Option<usize> {
+    value.as_u64().and_then(|v| usize::try_from(v).ok()).filter(|&v| v >= least)
+}
+
+fn total_size(value: &Value) -> Option<BatchSize> {
+    match value.as_str() {
+        Some("all") => Some(BatchSize::All),
+        Some(_) => None,
+        None => count(value, 1).map(BatchSize::Total),
+    }
+}
+
+fn share(value: &Value) -> Option<Contamination> {
+    match value.as_str() {
+        Some("natural") => Some(Contamination::Natural),
+        Some(_) => None,
+        // Adding zero turns −0 into 0.
+        None => value.as_f64().filter(|r| (0.0..=0.5).contains(r)).map(|r| Contamination::Ratio(r + 0.0)),
+    }
+}
+
+fn pooling(value: &Value) -> Option<Pooling> {
+    match value.as_str() {
+        Some("batch") => Some(Pooling::Batch),
+        Some("domain") => Some(Pooling::Domain),
+        _ => None,
+    }
+}

@@ -1,0 +1,97 @@
+use std::path::Path;
+
+use zsad_core::{BatchSize, Contamination, Pooling};
+
+use super::{Experiment, Problem, document};
+use crate::registry::Registry;
+use crate::testing::{Deed, Planted, registry};
+
+fn toys() -> Registry {
+    registry(&[Planted::new("knn", 1, Deed::Score, false), Planted::new("acr_dsvdd", 1, Deed::Score, true)])
+}
+
+fn read(text: &str, profile: Option<&str>) -> Result<Experiment, Vec<Problem>> {
+    document::parse(text, &toys(), profile)
+}
+
+fn mistakes(text: &str) -> String {
+    let problems = read(text, None).err().unwrap_or_default();
+    problems.iter().map(|p| p.in_file(Path::new("x.yaml"))).collect::<Vec<_>>().join("\n")
+}
+
+const GOOD: &str = "
+experiment: good_1
+description: everything that is allowed
+datasets: [line, {name: line, params: {damaged: true}}]
+methods:
+  - acr_dsvdd
+  - {name: knn, params: {shrinkage: 1}, grid: {k: [3, 5.0]}}
+protocol: {batch_size: [20, all], contamination: [0, 0.5, natural], n_batches: 4, min_anomalies: 2, pooling: domain}
+seeds: [0, 7]
+profiles:
+  small: {seeds: [1], protocol: {normals: 9}, params: {knn: {k: 8}}}
+  other: {methods: knn, datasets: line, protocol: {contamination: 0.1}}
+";
+
+#[test]
+fn a_good_document_is_spread_out() {
+    let e = read(GOOD, None).unwrap_or_else(|p| panic!("{p:?}"));
+    assert_eq!((e.name.as_str(), e.profile.as_str(), e.seeds.as_slice()), ("good_1", "", &[0, 7][..]));
+    assert_eq!(e.datasets.len(), 2);
+    let methods: Vec<_> =
+        e.methods.iter().map(|m| (m.def.spec().name, m.params.int("k"), m.params.float("shrinkage"))).collect();
+    assert_eq!(methods, [("acr_dsvdd", 5, 0.5), ("knn", 3, 1.0), ("knn", 5, 1.0)]);
+    assert_eq!(e.points.len(), 6);
+    assert_eq!((e.points[0].size, e.points[3].size), (BatchSize::Total(20), BatchSize::All));
+    assert_eq!((e.points[0].contamination, e.points[0].min_anomalies), (Contamination::Ratio(0.0), 0));
+    assert_eq!((e.points[2].contamination, e.points[2].min_anomalies), (Contamination::Natural, 2));
+    assert!(e.points.iter().all(|p| p.n_batches == 4 && p.pooling == Pooling::Domain));
+}
+
+#[test]
+fn a_profile_is_merged_over_the_document() {
+    let e = read(GOOD, Some("small")).unwrap_or_else(|p| panic!("{p:?}"));
+    assert_eq!((e.profile.as_str(), e.seeds.as_slice()), ("small", &[1][..]));
+    // `normals` replaces `batch_size`; the rest of the protocol stays; the grid of k gives way.
+    let sizes: Vec<_> = e.points.iter().map(|p| (p.size, p.n_batches)).collect();
+    assert_eq!(sizes, [(BatchSize::Normals(9), 4); 3]);
+    let ks: Vec<_> = e.methods.iter().map(|m| m.params.int("k")).collect();
+    assert_eq!(ks, [5, 8]);
+
+    let e = read(GOOD, Some("other")).unwrap_or_else(|p| panic!("{p:?}"));
+    assert_eq!((e.methods.len(), e.datasets.len(), e.points.len()), (1, 1, 2));
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_with_their_places() {
+    let text = "\
+experiment: Bad Name
+datsets: [line]
+datasets: [lines, {name: line, params: {damagd: true}}]
+methods:
+  - acr_dsvd
+  - {name: knn, params: {k: 0}, grid: {shrinkage: [], k: [5]}}
+  - {name: knn, grid: {k: [3, many]}}
+  - {nam: knn}
+protocol: {batch_size: [0, -1, tiny], contamination: [0.6, -0.1, x], n_batches: 0, min_anomalys: 1, pooling: mean}
+seeds: [-1, 0.5]
+seeds: []
+profiles:
+  small: {params: {knn: {kk: 1}, lof: {k: 1}}, seed: [1]}
+";
+    insta::assert_snapshot!(mistakes(text));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    insta::assert_snapshot!(mistakes("description: nothing else\nprotocol: {n_batches: 3}\n"));
+    insta::assert_snapshot!(mistakes("- a\n- b\n"));
+    insta::assert_snapshot!(mistakes("experiment: [x\n"));
+}
+
+#[test]
+fn an_unknown_profile_is_a_mistake() {
+    let problems = read(GOOD, Some("smal")).err().unwrap();
+    assert_eq!((problems[0].pos.line, problems[0].message.as_str()), (11, "there is no profile `smal`"));
+    assert_eq!(problems[0].hint, "did you mean `small`?");
+}

@@ -1,0 +1,87 @@
+//! Where and how a run was computed: beside the results, in no key.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use zsad_core::record::Provenance;
+use zsad_core::{DataDir, Device, Result};
+
+use crate::store::write_json;
+
+/// Commit of the source tree that this program was built from, `-dirty` where it had changes; empty where unknown.
+pub const GIT_SHA: &str = env!("ZSAD_GIT_SHA");
+
+/// Version of zsad.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Now, RFC 3339, UTC.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// The provenance of a record finished now.
+pub fn of_record(device: Device, threads: usize) -> Provenance {
+    Provenance {
+        version: VERSION.into(),
+        git_sha: GIT_SHA.into(),
+        device: device.to_string(),
+        threads,
+        finished: now(),
+    }
+}
+
+/// How one call of the program ran.
+pub struct RunFacts<'a> {
+    /// Start, RFC 3339.
+    pub started: &'a str,
+    /// Workers.
+    pub jobs: usize,
+    /// Threads each.
+    pub threads: usize,
+    /// Device.
+    pub device: Device,
+    /// Data folder.
+    pub data: &'a DataDir,
+    /// Cells computed now, and found finished.
+    pub cells: (usize, usize),
+}
+
+/// Writes `provenance.json`: one entry for each call that computed something, the oldest first.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
+    let path = out.join("provenance.json");
+    // A damaged file is begun anew: it is a diary, nothing is computed from it.
+    let old: Option<Value> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let mut runs = old.and_then(|v| v["runs"].as_array().cloned()).unwrap_or_default();
+    if facts.cells.0 == 0 && !runs.is_empty() {
+        return Ok(());
+    }
+    runs.push(json!({
+        "version": VERSION,
+        "git_sha": GIT_SHA,
+        "started": facts.started,
+        "finished": now(),
+        "command_line": std::env::args().collect::<Vec<_>>(),
+        "jobs": facts.jobs,
+        "threads": facts.threads,
+        "device": facts.device.to_string(),
+        "cpu": cpu(),
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "data": facts.data.path,
+        "data_chosen_by": facts.data.chosen_by,
+        "cells_computed": facts.cells.0,
+        "cells_cached": facts.cells.1,
+    }));
+    write_json(&path, &json!({"schema": 1, "runs": runs}))
+}
+
+/// The processor's name, where the system tells it.
+fn cpu() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("model name"))?;
+    line.split_once(':').map(|(_, name)| name.trim().to_owned())
+}
