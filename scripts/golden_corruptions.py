@@ -9,6 +9,7 @@ Hendrycks and Dietterich; chance is replaced by a formula that the test repeats:
 ratio), a "normal" is 4 u - 2, a "Poisson" of mean m is floor(m + sqrt(m) (4 u - 2)), never below 0.
 """
 
+import ctypes
 import io
 import sys
 
@@ -20,7 +21,6 @@ from skimage.color import hsv2rgb, rgb2hsv
 from skimage.filters import gaussian
 from wand.api import library as wand
 from wand.image import Image as WandImage
-import ctypes
 
 assert cv2.__version__.startswith("4."), cv2.__version__
 wand.MagickMotionBlurImage.argtypes = (ctypes.c_void_p, ctypes.c_double, ctypes.c_double, ctypes.c_double)
@@ -202,7 +202,8 @@ def jpeg_compression(x, s, r):
 
 
 def elastic_transform(x, s, r):
-    amount, sigma, affine = np.array([(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)][s]) * 32
+    c = [(0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)][s]
+    amount, sigma, affine = 32 * np.array(c)
     x = x.astype(np.float32)
     before = np.float32([[26, 26], [26, 6], [6, 6]])
     after = before + r.uniform(-affine, affine, (3, 2)).astype(np.float32)

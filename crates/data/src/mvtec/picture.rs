@@ -1,4 +1,7 @@
 //! From a file to `[3, crop, crop]` in 0 … 1, and from a mask to `[crop, crop]` of 0 and 1.
+//!
+//! PNG and BMP give Pillow's bytes. JPEG is decoded by other code than Pillow's libjpeg and can differ by three grey
+//! levels where its colours are subsampled.
 
 use std::path::Path;
 
