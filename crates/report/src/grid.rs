@@ -280,3 +280,7 @@ fn value(value: Option<&Value>) -> String {
         Some(other) => other.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "grid_tests.rs"]
+mod tests;

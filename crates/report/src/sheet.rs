@@ -96,7 +96,7 @@ impl Sheet {
             out += "\\bottomrule\n\\end{tabular}\n";
             if i + 1 == self.blocks.len() {
                 for (i, note) in self.notes.iter().enumerate() {
-                    let _ = write!(out, "\\par\\footnotesize\\textsuperscript{{{}}} {}\n", letters(i), tex(note));
+                    let _ = writeln!(out, "\\par\\footnotesize\\textsuperscript{{{}}} {}", letters(i), tex(note));
                 }
             }
             out += "\\end{table}\n";

@@ -68,7 +68,7 @@ impl Line {
     pub fn difference(&self) -> Option<f64> {
         let comparable = matches!(self.verdict, Verdict::Within | Verdict::Outside | Verdict::NoTolerance);
         let (ours, published) = (self.ours.number()?, self.published.as_ref()?);
-        comparable.then(|| ours.mean * 100.0 - published.mean)
+        comparable.then_some(ours.mean * 100.0 - published.mean)
     }
 }
 

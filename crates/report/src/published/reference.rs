@@ -129,7 +129,8 @@ impl Reference {
             files.dedup();
             return Err(format!("no file `{}` ({})", selector.file, zsad_core::suggest::hint(&selector.file, files)));
         }
-        let wanted: [(&str, &Option<String>, fn(&Published) -> &str); 7] = [
+        type Wanted<'a> = (&'static str, &'a Option<String>, fn(&Published) -> &str);
+        let wanted: [Wanted; 7] = [
             ("paper", &selector.paper, |p| &p.paper),
             ("table", &selector.table, |p| &p.table),
             ("dataset", &selector.dataset, |p| &p.dataset),
