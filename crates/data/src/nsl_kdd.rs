@@ -26,8 +26,15 @@ static SPEC: DatasetSpec = DatasetSpec {
               numeric features, then protocol and flag as one-hot columns (the service names the domain and is no \
               feature)",
     citation: "Tavallaee, Bagheri, Lu and Ghorbani, A Detailed Analysis of the KDD CUP 99 Data Set, CISDA 2009",
-    files: "nsl_kdd/KDDTrain+_20Percent.txt.gz and KDDTest+.txt.gz (or unpacked, without .gz; KDDTrain+.txt goes before)",
+    files: "nsl_kdd/KDDTrain+_20Percent.txt.gz and KDDTest+.txt.gz (or unpacked, without .gz), or \
+            KDDTrain+.txt.gz with `training: full`",
     params: &[
+        ParamSpec {
+            name: "training",
+            doc: "which training file: the published fifth of it (25,192 connections) or all 125,973",
+            kind: ParamKind::Choice(&["20_percent", "full"]),
+            default: ParamDefault::Text("20_percent"),
+        },
         ParamSpec {
             name: "meta_test",
             doc: "services to test on",
@@ -51,7 +58,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     ],
 };
 
-const REMEDY: &str = "put KDDTrain+_20Percent.txt and KDDTest+.txt there, gzipped or not";
+const REMEDY: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.txt of NSL-KDD there, gzipped or not";
 /// A line: 41 features, the name of the attack or `normal`, and a difficulty.
 const FIELDS: usize = 43;
 const LABEL: usize = 41;
@@ -64,12 +71,12 @@ impl DatasetDef for NslKdd {
     }
 
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let find = |names: &[&str]| {
-            let paths: Vec<_> =
-                names.iter().flat_map(|n| [format!("nsl_kdd/{n}.txt.gz"), format!("nsl_kdd/{n}.txt")]).collect();
-            files::first_of(dir, &paths.iter().map(String::as_str).collect::<Vec<_>>(), REMEDY)
+        let find = |name: &str| {
+            files::first_of(dir, &[&format!("nsl_kdd/{name}.txt.gz"), &format!("nsl_kdd/{name}.txt")], REMEDY)
         };
-        let (train, test) = (find(&["KDDTrain+", "KDDTrain+_20Percent"])?, find(&["KDDTest+"])?);
+        let full = params.text("training") == "full";
+        let train = find(if full { "KDDTrain+" } else { "KDDTrain+_20Percent" })?;
+        let test = find("KDDTest+")?;
         let (train_text, test_text) = (files::text(&train)?, files::text(&test)?);
         let (train_lines, test_lines) = (lines(&train, &train_text)?, lines(&test, &test_text)?);
         let layout = Layout {
@@ -103,7 +110,7 @@ impl DatasetDef for NslKdd {
             domains: domains.iter().map(TabularDomain::sizes).collect(),
             folds: vec![fold],
             anomalies: AnomalySource::Genuine,
-            notes: vec![("training file".into(), train.file_name().unwrap_or_default().to_string_lossy().into_owned())],
+            notes: vec![],
         };
         standardise::wrap(Arc::new(Tabular::new(info, layout, domains)), params)
     }
@@ -208,6 +215,8 @@ mod tests {
         assert!(message.contains("KDDTest+.txt: line 1, field 1: `NaN` is not a finite number"), "{message}");
         let message = fails(&good, &good, json!({"meta_test": "smpt"}));
         assert!(message.contains("no service `smpt` (did you mean `smtp`?)"), "{message}");
+        let message = fails(&good, &good, json!({"training": "full"}));
+        assert!(message.contains("KDDTrain+.txt.gz: not found"), "{message}");
     }
 
     #[test]
