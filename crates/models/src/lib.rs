@@ -6,9 +6,19 @@
 use zsad_core::MethodDef;
 
 pub mod acr_dsvdd;
+pub mod bn_distance;
+pub mod classical;
+pub mod copod;
 pub mod deep_svdd;
+pub mod ecod;
+pub mod iforest;
+pub mod knn;
+pub mod lof;
+pub mod mahalanobis;
 mod meta;
 mod network;
+pub mod ocsvm;
+pub mod pca;
 mod pooled;
 mod settings;
 mod tasks;
@@ -16,7 +26,19 @@ pub mod testing;
 mod trained;
 
 /// Every registered method, sorted by name.
-pub const METHODS: &[&dyn MethodDef] = &[&acr_dsvdd::DEF, &deep_svdd::DEF];
+pub const METHODS: &[&dyn MethodDef] = &[
+    &acr_dsvdd::DEF,
+    &bn_distance::DEF,
+    &copod::DEF,
+    &deep_svdd::DEF,
+    &ecod::DEF,
+    &iforest::DEF,
+    &knn::DEF,
+    &lof::DEF,
+    &mahalanobis::DEF,
+    &ocsvm::DEF,
+    &pca::DEF,
+];
 
 /// The method that is called `name`.
 pub fn find(name: &str) -> Option<&'static dyn MethodDef> {
