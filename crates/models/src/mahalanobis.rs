@@ -1,0 +1,145 @@
+//! Squared Mahalanobis distance with a shrunk covariance.
+
+use faer::Mat;
+use zsad_core::{Error, MethodSpec, Needs, ParamDefault, ParamKind, ParamSpec, Params, Result, Setting};
+
+use crate::classical::linalg::{cholesky, matrix, product, solved_squared_norms};
+use crate::classical::{Classical, Detector, FIT, POOL_SAMPLES, Points};
+
+/// The registry's entry: (x − mean)ᵀ Σ⁻¹ (x − mean) with Σ = (1 − s) S + s (trace S / d) I, S the biased covariance
+/// (divisor n), as scikit-learn's `ShrunkCovariance` has it. Where nothing varies at all, Σ = I.
+pub const DEF: Classical = Classical {
+    spec: &MethodSpec {
+        name: "mahalanobis",
+        version: 1,
+        summary: "squared Mahalanobis distance; covariance shrunk towards its mean variance",
+        citation: "Mahalanobis 1936; shrinkage as in Ledoit and Wolf: A Well-Conditioned Estimator, JMVA 2004",
+        setting: Setting::InBatch,
+        needs: Needs::ANY,
+        params: &[
+            ParamSpec {
+                name: "shrinkage",
+                doc: "weight s of the mean variance against the covariance",
+                kind: ParamKind::Float { min: 0.0, max: 1.0 },
+                default: ParamDefault::Float(0.5),
+            },
+            FIT,
+            POOL_SAMPLES,
+        ],
+    },
+    fit,
+};
+
+struct Gaussian {
+    mean: Vec<f64>,
+    /// The weight of I in Σ.
+    ridge: f64,
+    factor: Factor,
+}
+
+/// Σ⁻¹ through the smaller of two matrices.
+enum Factor {
+    /// Σ is the ridge alone.
+    Ridge,
+    /// Of Σ itself, [d, d].
+    Covariance(Mat<f64>),
+    /// Of (n ridge / (1 − s)) I + Z Zᵀ, [n, n], beside the centred points Z, where n < d (Woodbury's identity).
+    Gram(Mat<f64>, Points),
+}
+
+fn fit(params: &Params, x: &Points, _: u64) -> Result<Box<dyn Detector>> {
+    let shrinkage = params.float("shrinkage");
+    let (n, d) = (x.len(), x.dim());
+    let mean = x.mean();
+    let mean_variance = x.variance(&mean).iter().sum::<f64>() / d as f64;
+    if mean_variance == 0.0 || shrinkage == 1.0 {
+        let ridge = if mean_variance == 0.0 { 1.0 } else { mean_variance };
+        return Ok(Box::new(Gaussian { mean, ridge, factor: Factor::Ridge }));
+    }
+    let ridge = shrinkage * mean_variance;
+    if ridge == 0.0 && n <= d {
+        return Err(Error::refused(format!("{n} samples of {d} values have a singular covariance: raise `shrinkage`")));
+    }
+    let z = x.standardised(&mean, &vec![1.0; d]);
+    let factor = if d <= n {
+        let mut covariance = product((1.0 - shrinkage) / n as f64, matrix(&z).transpose(), matrix(&z));
+        (0..d).for_each(|j| covariance[(j, j)] += ridge);
+        Factor::Covariance(cholesky(covariance)?)
+    } else {
+        let mut gram = product(1.0, matrix(&z), matrix(&z).transpose());
+        (0..n).for_each(|i| gram[(i, i)] += n as f64 * ridge / (1.0 - shrinkage));
+        Factor::Gram(cholesky(gram)?, z)
+    };
+    Ok(Box::new(Gaussian { mean, ridge, factor }))
+}
+
+impl Detector for Gaussian {
+    fn score(&self, x: &Points) -> Result<Vec<f64>> {
+        let x = x.standardised(&self.mean, &vec![1.0; self.mean.len()]);
+        let norms = x.rows().map(|row| row.iter().map(|v| v * v).sum::<f64>());
+        Ok(match &self.factor {
+            Factor::Ridge => norms.map(|norm| norm / self.ridge).collect(),
+            Factor::Covariance(factor) => solved_squared_norms(factor, matrix(&x).transpose().to_owned()),
+            Factor::Gram(factor, z) => {
+                let inside = solved_squared_norms(factor, product(1.0, matrix(z), matrix(&x).transpose()));
+                norms.zip(inside).map(|(norm, inside)| (norm - inside) / self.ridge).collect()
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classical::testing::{agree, defaults, x, y};
+
+    // from sklearn.covariance import ShrunkCovariance; x and y as in classical::testing
+    // for p in (x, x[:4]):                                      # more points than features, and fewer
+    //     m = ShrunkCovariance(shrinkage=0.5).fit(p); print(m.mahalanobis(p)[:12], m.mahalanobis(y))
+    #[test]
+    fn equals_scikit_learn() {
+        let (x, y) = (x(), y());
+        let found = fit(&defaults(&DEF), &x, 0).unwrap();
+        agree(
+            &found.score(&x).unwrap(),
+            &[
+                3.246056409498303,
+                4.564753986716863,
+                3.7426464190205033,
+                3.8165924998414775,
+                3.8165924998414775,
+                4.818856917365245,
+                4.047514609490363,
+                2.4069488518983464,
+                3.5560654829036737,
+                2.545720732328677,
+                4.779559192522591,
+                62.317886695344185,
+            ],
+            1e-10,
+        );
+        agree(
+            &found.score(&y).unwrap(),
+            &[5.303916862789247, 7.50585243465727, 4.760703207433128, 3.8165924998414775],
+            1e-10,
+        );
+        let few = x.select(&[0, 1, 2, 3]);
+        let found = fit(&defaults(&DEF), &few, 0).unwrap();
+        agree(
+            &found.score(&few).unwrap(),
+            &[2.7811637531712377, 3.623431611389757, 3.0918521945764286, 3.295497229284608],
+            1e-10,
+        );
+        agree(
+            &found.score(&y).unwrap(),
+            &[10.136825582899894, 11.635028594922883, 11.215231543276392, 3.295497229284608],
+            1e-10,
+        );
+    }
+
+    #[test]
+    fn points_without_variance_are_all_at_the_mean() {
+        let same = Points::from_values(vec![0.1; 12], 3);
+        assert_eq!(fit(&defaults(&DEF), &same, 0).unwrap().score(&same).unwrap(), [0.0; 4]);
+    }
+}
