@@ -22,6 +22,8 @@ use file::{DomainFile, Header};
 
 /// Images that go through the backbone at once: enough to keep it busy, few enough to stay small.
 const BATCH: usize = 16;
+/// Images are enlarged bilinearly to at least so many pixels a side: the least that every backbone takes.
+const LEAST_SIDE: usize = 32;
 /// How long to wait for another run that computes the same features before computing them here as well.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -108,7 +110,7 @@ impl FeatureStore {
             return Err(Error::refused(format!("{} takes images of 1 or 3 channels", spec.backbone)));
         };
         let backbone = Backbone::shared(spec.backbone, NormMode::Running)?;
-        let mut shapes = backbone.layer_shapes(&spec.layers, height, width)?;
+        let mut shapes = backbone.layer_shapes(&spec.layers, height.max(LEAST_SIDE), width.max(LEAST_SIDE))?;
         if spec.reduction == Reduction::Mean {
             shapes.iter_mut().for_each(|s| (s.height, s.width) = (1, 1));
         }
@@ -196,10 +198,11 @@ impl Job<'_> {
         let Kind::Image { height, width, .. } = info.kind else {
             return Err(Error::refused(format!("{} takes images", self.spec.backbone)));
         };
+        let (tall, wide) = (height.max(LEAST_SIDE), width.max(LEAST_SIDE));
         let mut header = Header {
             identity: json!(null),
             pools: [Pool::Normal, Pool::Anomalous, Pool::Reference].map(|pool| about.size(pool) as u64),
-            values: self.backbone.layer_shapes(&self.spec.layers, height, width)?.iter().map(|s| self.kept(s)).sum(),
+            values: self.backbone.layer_shapes(&self.spec.layers, tall, wide)?.iter().map(|s| self.kept(s)).sum(),
         };
         let content = match self.dataset.identity() {
             Some(identity) => identity.to_owned(),
@@ -238,14 +241,19 @@ impl Job<'_> {
             let &[channels, height, width] = images.shape() else {
                 return Err(Error::refused(format!("{} takes images, not {:?}", self.spec.backbone, images.shape())));
             };
-            let values = images.to_f32();
-            let plane = height * width;
+            let mut values = images.to_f32();
+            let (tall, wide) = (height.max(LEAST_SIDE), width.max(LEAST_SIDE));
+            if (tall, wide) != (height, width) {
+                let planes = LayerShape { channels: batch.len() * channels, height, width };
+                values = patches::resize_bilinear(planes, &values, tall, wide).into();
+            }
+            let plane = tall * wide;
             // Gray images are shown to all three channels.
             let rgb: Vec<f32> = match channels {
                 1 => values.chunks_exact(plane).flat_map(|p| [p, p, p]).flatten().copied().collect(),
                 _ => values.into_owned(),
             };
-            let maps = self.backbone.features(&rgb, height, width, &self.spec.layers)?;
+            let maps = self.backbone.features(&rgb, tall, wide, &self.spec.layers)?;
             for i in 0..batch.len() {
                 sample.clear();
                 for map in &maps {
