@@ -30,7 +30,7 @@ impl MethodDef for AcrDsvdd {
     }
 
     fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        Ok(Box::new(MetaMethod { spec: &SPEC, params: params.clone(), build }))
+        Ok(Box::new(MetaMethod { spec: &SPEC, params: params.clone(), network: NetworkSpec::resolve, build }))
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::{D, Tensor, Var};
 use zsad_core::{Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamKind, ParamSpec, Params, Result, Setting};
 use zsad_nn::{Init, loss::squared_distance, params::Builder};
 
-use crate::network::{Network, NetworkSpec, Phase};
+use crate::network::{Network, NetworkSpec, Phase, Style};
 use crate::pooled::{PoolSource, Pooled, PooledMethod, Step, batch, decay, epochs, lr, milestones};
 use crate::settings::*;
 use crate::trained::Model;
@@ -51,7 +51,7 @@ impl MethodDef for DeepSvdd {
 
     fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
         let network = |params: &Params, info: &_| {
-            NetworkSpec::resolve(params, info).map(|spec| NetworkSpec { fixed_centre: true, ..spec })
+            NetworkSpec::resolve(params, info).map(|spec| NetworkSpec { style: Style::FixedCentre, ..spec })
         };
         Ok(Box::new(PooledMethod { spec: &SPEC, params: params.clone(), network, build, amsgrad: true }))
     }

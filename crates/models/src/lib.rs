@@ -5,39 +5,66 @@
 
 use zsad_core::MethodDef;
 
+pub mod acr_bce;
 pub mod acr_dsvdd;
+pub mod acr_ntl;
+mod augment;
+pub mod autoencoder;
 pub mod bn_distance;
 pub mod classical;
 pub mod copod;
 pub mod deep_svdd;
 pub mod ecod;
+pub mod gaussian_ad;
+pub mod icl;
 pub mod iforest;
 pub mod knn;
 pub mod lof;
 pub mod mahalanobis;
 mod meta;
+pub mod msc;
 mod network;
+pub mod ntl;
+pub mod oc_maml;
 pub mod ocsvm;
+pub mod oe;
+mod official;
+pub mod padim;
+pub mod patchcore;
 pub mod pca;
 mod pooled;
 mod settings;
+pub mod spade;
 mod tasks;
 pub mod testing;
 mod trained;
+pub mod vision;
 
 /// Every registered method, sorted by name.
 pub const METHODS: &[&dyn MethodDef] = &[
+    &acr_bce::DEF,
     &acr_dsvdd::DEF,
+    &acr_ntl::DEF,
+    &autoencoder::DEF,
     &bn_distance::DEF,
     &copod::DEF,
     &deep_svdd::DEF,
     &ecod::DEF,
+    &gaussian_ad::DEF,
+    &icl::DEF,
     &iforest::DEF,
     &knn::DEF,
     &lof::DEF,
     &mahalanobis::DEF,
+    &msc::DEF,
+    &ntl::DEF,
+    &oc_maml::DEF,
     &ocsvm::DEF,
+    &oe::DEF,
+    &padim::DEF,
+    &patchcore::DEF,
     &pca::DEF,
+    &spade::DEF,
 ];
 
 /// The method that is called `name`.

@@ -3,37 +3,45 @@
 //! Li et al., Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023: the loss of a task is the mean over
 //! its samples of L_n where they are normal and L_a where they are outliers; the loss of a step the mean over tasks.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use candle_core::Tensor;
-use zsad_core::{Device, FitContext, FitReport, Fitted, Method, MethodSpec, Params, Result};
+use zsad_core::{DatasetInfo, Device, FitContext, FitReport, Fitted, Method, MethodSpec, Params, Result};
 use zsad_nn::loss;
 use zsad_nn::optim::{Adam, AdamConfig, StepLr};
 use zsad_nn::train::{TrainConfig, Trainer};
 
 use crate::network::{NetworkSpec, Norm, Phase};
+use crate::official::Official;
 use crate::settings::Training;
 use crate::tasks::{TaskSettings, TaskSource};
 use crate::trained::{Build, LossCurve, Model, Trained, fresh, load};
 
-/// What tells the meta-trained methods apart: their losses. The score is the loss of a normal.
+/// What tells the meta-trained methods apart: their losses.
 pub(crate) trait Objective: Send + Sync {
     /// `(L_n, L_a)`, `[n]` each, of a stacked batch `[n, shape…]`.
     fn losses(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<(Tensor, Tensor)>;
-}
 
-struct ByNormalLoss(Box<dyn Objective>);
-
-impl Model for ByNormalLoss {
+    /// Scores `[n]` of one batch: the loss of a normal, or what grows with it.
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
-        Ok(self.0.losses(x, Phase::Score)?.0)
+        Ok(self.losses(x, Phase::Score)?.0)
     }
 }
 
-/// A meta-trained method: its spec, its parameters and how its objective is built.
+struct Scorer(Box<dyn Objective>);
+
+impl Model for Scorer {
+    fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
+        self.0.scores(x)
+    }
+}
+
+/// A meta-trained method: its spec, its parameters, and how its network and its objective are made.
 pub(crate) struct MetaMethod {
     pub spec: &'static MethodSpec,
     pub params: Params,
+    pub network: fn(&Params, &DatasetInfo) -> Result<NetworkSpec>,
     pub build: Build<dyn Objective>,
 }
 
@@ -44,9 +52,9 @@ impl Method for MetaMethod {
 
     fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Fitted>> {
         let info = ctx.dataset.info();
-        let network = NetworkSpec::resolve(&self.params, info)?;
+        let network = (self.network)(&self.params, info)?;
         let training = Training::resolve(&self.params, &network);
-        let settings = TaskSettings::resolve(&self.params, &network, info, ctx.fold)?;
+        let settings = TaskSettings::resolve(&self.params, &network, info, ctx.fold, false)?;
         let source = TaskSource::new(ctx, &settings)?;
         let (store, objective) = fresh(self.spec, self.build, &self.params, &network, ctx.device, ctx.seed)?;
 
@@ -71,12 +79,15 @@ impl Method for MetaMethod {
         notes.extend(training.notes().into_iter().chain(settings.notes()));
         notes.push(("meta_train_domains".into(), source.domains().to_string()));
         let report = FitReport { loss: curve.into_points(), parameters: store.count() as u64, notes };
-        let model = Box::new(ByNormalLoss(objective));
+        let model = Box::new(Scorer(objective));
         Ok(Box::new(Trained { spec: self.spec, params: self.params.clone(), network, store, model, report }))
     }
 
     fn load(&self, path: &Path, device: Device) -> Result<Box<dyn Fitted>> {
-        load(self.spec, self.build, path, device, |objective| Box::new(ByNormalLoss(objective)))
+        if matches!(path.extension().and_then(OsStr::to_str), Some("pt" | "pth")) {
+            return Official::open(self.spec, path, device);
+        }
+        load(self.spec, self.build, path, device, |_, _, _, objective| Box::new(Scorer(objective)))
     }
 }
 

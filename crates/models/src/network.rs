@@ -64,6 +64,19 @@ pub(crate) enum Backbone {
     FeatureSvdd,
 }
 
+/// What the network's codes are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Style {
+    /// The trained centre of ACR: a norm after the last layer.
+    Adapted,
+    /// A fixed centre: without biases, gains and a final norm, so that no weights map everything to one point
+    /// (Ruff et al., ICML 2018, propositions 1 to 3). A bias before a norm without offset has no effect and may stay.
+    FixedCentre,
+    /// Anything else: no norm after the last layer.
+    Plain,
+}
+
 /// A network, complete: what a checkpoint must say to build it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NetworkSpec {
@@ -73,9 +86,7 @@ pub(crate) struct NetworkSpec {
     pub hidden: Vec<usize>,
     pub latent: usize,
     pub norm: Norm,
-    /// Whether it is built for a fixed centre: without biases, gains and a final norm, so that no weights map
-    /// everything to one point (Ruff et al., ICML 2018, propositions 1 to 3).
-    pub fixed_centre: bool,
+    pub style: Style,
 }
 
 /// The published training of a network.
@@ -134,7 +145,24 @@ impl NetworkSpec {
         if norm == Norm::Instance && matches!(backbone, Backbone::Mlp | Backbone::FeatureSvdd) {
             return Err(Error::refused("instance norm needs a convolutional network: each channel over space"));
         }
-        Ok(NetworkSpec { backbone, input, hidden, latent: params.size("latent"), norm, fixed_centre: false })
+        Ok(NetworkSpec { backbone, input, hidden, latent: params.size("latent"), norm, style: Style::Adapted })
+    }
+
+    /// A perceptron on the flattened samples, with the widths, codes and norm of `params`.
+    pub fn perceptron(params: &Params, info: &DatasetInfo) -> Result<Self> {
+        let hidden: Vec<usize> = params.ints("hidden").iter().map(|&w| w as usize).collect();
+        let norm = Norm::of(params);
+        if norm == Norm::Instance {
+            return Err(Error::refused("instance norm needs a convolutional network: each channel over space"));
+        }
+        Ok(NetworkSpec {
+            backbone: Backbone::Mlp,
+            input: info.kind.shape(),
+            hidden: if hidden.is_empty() { vec![128; 3] } else { hidden },
+            latent: params.size("latent"),
+            norm,
+            style: Style::Plain,
+        })
     }
 
     /// In words, for the record.
@@ -194,11 +222,11 @@ impl Network {
     /// Registers the parameters of `spec`.
     pub fn new(b: &mut Builder, spec: &NetworkSpec) -> zsad_nn::Result<Self> {
         let mode = spec.norm.mode();
-        let affine = mode != NormMode::None && !spec.fixed_centre;
+        let affine = mode != NormMode::None && spec.style != Style::FixedCentre;
         let shape = |norm: NormConfig| NormConfig { mode, affine, ..norm };
         // After the mean over space there is nothing left that instance norm could take statistics over.
         let last =
-            |norm: Option<NormConfig>| norm.map(shape).filter(|_| !spec.fixed_centre && spec.norm != Norm::Instance);
+            |norm: Option<NormConfig>| norm.map(shape).filter(|_| spec.style == Style::Adapted && spec.norm != Norm::Instance);
         let other = match (spec.backbone, spec.input.as_slice()) {
             (Backbone::OmniglotCnn | Backbone::Cnn4, &[c, h, w]) => {
                 let input = [c, h, w];
@@ -206,7 +234,7 @@ impl Network {
                     Backbone::Cnn4 => ConvNetConfig::cnn4(input),
                     _ => ConvNetConfig::omniglot(input),
                 };
-                let head = if spec.fixed_centre {
+                let head = if spec.style == Style::FixedCentre {
                     Some(LinearInit { weight: Init::TorchWeight, bias: None })
                 } else {
                     published.head
@@ -227,7 +255,7 @@ impl Network {
             _ => {
                 let published = MlpConfig::acr(spec.input.iter().product(), &spec.hidden, spec.latent);
                 let (norm, final_norm) = (shape(published.norm), last(published.final_norm));
-                Net::Mlp(Mlp::new(b, &MlpConfig { norm, final_norm, bias: !spec.fixed_centre, ..published })?)
+                Net::Mlp(Mlp::new(b, &MlpConfig { norm, final_norm, bias: spec.style != Style::FixedCentre, ..published })?)
             }
         };
         Ok(Network { tasks: other.clone().without_running(), other })

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 use rand::seq::SliceRandom;
-use zsad_core::rng::stream;
+use zsad_core::rng::{Rng, stream};
 use zsad_core::{
     Device, Error, FitContext, FitReport, Fitted, Method, MethodSpec, ParamDefault, ParamKind, ParamSpec, Params, Pool,
     Result, SampleRef,
 };
 use zsad_data::sampler::{OutlierSource, TaskProtocol, TaskSampler};
 use zsad_nn::ParamStore;
-use zsad_nn::optim::{Adam, AdamConfig, Optimizer};
+use zsad_nn::optim::{Adam, AdamConfig, Optimizer, clip_global_norm};
 
 use crate::network::NetworkSpec;
 use crate::settings::{float, int};
@@ -27,6 +27,11 @@ pub(crate) trait Pooled: Model {
     /// The loss of a mini-batch `[n, shape…]`: a scalar.
     fn loss(&self, x: &Tensor, step: Step) -> zsad_nn::Result<Tensor>;
 
+    /// Training ends once an epoch's mean loss is below this.
+    fn stop_below(&self) -> Option<f64> {
+        None
+    }
+
     /// Sees the whole pool once more, after training.
     fn after(&self, _pool: &PoolSource) -> zsad_nn::Result<()> {
         Ok(())
@@ -34,8 +39,9 @@ pub(crate) trait Pooled: Model {
 }
 
 /// A training step.
-#[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
+    /// Its own random stream.
+    pub rng: Rng,
     /// Its epoch, counted from 0.
     pub epoch: u64,
 }
@@ -99,9 +105,38 @@ impl<'a> PoolSource<'a> {
         self.refs.len()
     }
 
+    /// A random stream of the fit.
+    pub fn stream(&self, purpose: &str) -> Rng {
+        stream(self.ctx.seed, &[("purpose", purpose)])
+    }
+
     /// The pool in its own order, in mini-batches `[n, shape…]`.
     pub fn batches(&self) -> impl Iterator<Item = Result<Tensor>> {
         self.refs.chunks(self.batch).map(|refs| self.gather(refs))
+    }
+
+    /// Mean and standard deviation of every feature, `[d]` each, in f64 sums; the deviation of a constant one is 1.
+    pub fn moments(&self) -> Result<(Tensor, Tensor)> {
+        let mut sums: Vec<(f64, f64)> = Vec::new();
+        for refs in self.refs.chunks(self.batch) {
+            let samples = self.ctx.dataset.gather(refs)?;
+            sums.resize(samples.dim(), (0.0, 0.0));
+            for row in samples.to_f64().chunks(samples.dim()) {
+                for ((sum, squares), x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                    *squares += x * x;
+                }
+            }
+        }
+        let n = self.refs.len() as f64;
+        let mean: Vec<f32> = sums.iter().map(|(sum, _)| (sum / n) as f32).collect();
+        let deviation = |(sum, squares): &(f64, f64)| {
+            let variance = squares / n - (sum / n).powi(2);
+            if variance > 1e-12 * (squares / n) { variance.sqrt() as f32 } else { 1.0 }
+        };
+        let scale: Vec<f32> = sums.iter().map(deviation).collect();
+        let tensor = |v: Vec<f32>| Tensor::new(v, &self.device).map_err(Error::failed);
+        Ok((tensor(mean)?, tensor(scale)?))
     }
 
     /// The mini-batches of an epoch; a last one that is too small for batch statistics is left out.
@@ -134,24 +169,31 @@ impl Method for PooledMethod {
             AdamConfig { weight_decay: params.float("weight_decay"), amsgrad: self.amsgrad, ..AdamConfig::default() };
         let mut adam = Adam::new(&store, config)?;
         let (epochs, milestones) = (params.int("epochs") as u64, params.ints("lr_milestones"));
-        let total = epochs * pool.epoch(0).len() as u64;
+        let per_epoch = pool.epoch(0).len() as u64;
+        let total = epochs * per_epoch;
         let mut curve = LossCurve::new(total);
         let mut step = 0;
         for epoch in 0..epochs {
             let passed = milestones.iter().filter(|&&m| m as u64 <= epoch).count();
             let lr = params.float("lr") * 0.1f64.powi(passed as i32);
+            let mut sum = 0.0;
             for refs in pool.epoch(epoch) {
                 step += 1;
-                let loss = model.loss(&pool.gather(&refs)?, Step { epoch })?;
-                let value = update(&store, &mut adam, lr, &loss)?;
+                let rng = stream(ctx.seed, &[("purpose", "step"), ("step", &step.to_string())]);
+                let loss = model.loss(&pool.gather(&refs)?, Step { epoch, rng })?;
+                let value = update(&store, &mut adam, lr, 0.0, &loss)?;
+                sum += value;
                 curve.push(step, value);
                 ctx.progress.tick(step, total, &format!("loss {value:.4}"));
+            }
+            if model.stop_below().is_some_and(|stop| sum / (per_epoch as f64) < stop) {
+                break;
             }
         }
         model.after(&pool)?;
         let notes = vec![
             ("network".into(), network.describe()),
-            ("steps".into(), total.to_string()),
+            ("steps".into(), step.to_string()),
             ("pooled_normals".into(), pool.len().to_string()),
         ];
         let report = FitReport { loss: curve.into_points(), parameters: store.count() as u64, notes };
@@ -159,17 +201,21 @@ impl Method for PooledMethod {
     }
 
     fn load(&self, path: &Path, device: Device) -> Result<Box<dyn Fitted>> {
-        load(self.spec, self.build, path, device, |model| model)
+        load(self.spec, self.build, path, device, |_, _, _, model| model)
     }
 }
 
-/// One update on `loss`, whose value it returns.
-fn update(store: &ParamStore, adam: &mut Adam, lr: f64, loss: &Tensor) -> zsad_nn::Result<f64> {
+/// One update on `loss`, whose value it returns; the gradient's norm is at most `clip`, if that is not 0.
+pub(crate) fn update(store: &ParamStore, adam: &mut Adam, lr: f64, clip: f64, loss: &Tensor) -> zsad_nn::Result<f64> {
     let value = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
     if !value.is_finite() {
         return Err(zsad_nn::Error::NonFinite(format!("the loss is {value}: try a lower learning rate")));
     }
     let mut gradients = loss.backward()?;
-    adam.step(&store.trainable().map(|p| gradients.remove(&p.var)).collect(), lr)?;
+    let mut gradients = store.trainable().map(|p| gradients.remove(&p.var)).collect();
+    if clip > 0.0 {
+        clip_global_norm(&mut gradients, clip)?;
+    }
+    adam.step(&gradients, lr)?;
     Ok(value)
 }

@@ -69,6 +69,21 @@ pub(crate) const PERMUTE_COLUMNS: ParamSpec = ParamSpec {
 };
 pub(crate) const DOMAINS: ParamSpec = int("domains", 1, AUTO, "use only so many meta-train domains; auto: all");
 
+pub(crate) const TEMPERATURE: ParamSpec =
+    float("temperature", NO_END, ParamDefault::Float(0.1), "temperature of the contrastive loss");
+
+pub(crate) const fn views(default: i64) -> ParamSpec {
+    ParamSpec { kind: ParamKind::Int { min: 2, max: 1 << 10 }, ..int("views", 2, ParamDefault::Int(default), "learned views") }
+}
+
+pub(crate) const fn view_hidden(default: &'static [i64]) -> ParamSpec {
+    widths("view_hidden", default, "hidden widths of a learned view")
+}
+
+pub(crate) const fn widths(name: &'static str, default: &'static [i64], doc: &'static str) -> ParamSpec {
+    ParamSpec { name, doc, kind: ParamKind::IntList { min: 1, max: 1 << 16 }, default: ParamDefault::IntList(default) }
+}
+
 /// The parameters of a meta-trained method.
 pub(crate) const META: &[ParamSpec] = &[
     NETWORK,

@@ -33,20 +33,34 @@ enum Source {
     Noise(f64),
 }
 
-impl TaskSettings {
-    /// The tasks that `params` ask for, with the published values of `network` where they are `auto`.
-    ///
-    /// An automatic task is made smaller where fewer than nine of ten domains could fill it.
-    pub fn resolve(params: &Params, network: &NetworkSpec, info: &DatasetInfo, fold: &Fold) -> Result<Self> {
-        let published = network.published();
+impl Source {
+    fn of(params: &Params, network: &NetworkSpec, genuine: bool) -> Self {
         let features = network.backbone == Backbone::FeatureSvdd;
-        let source = match params.text("outliers") {
+        match params.text("outliers") {
             "none" => Source::Drawn(OutlierSource::None),
             "genuine" => Source::Drawn(OutlierSource::Genuine),
             "synthetic_noise" => Source::Noise(params.float("noise_sigma")),
+            "auto" if genuine => Source::Drawn(OutlierSource::Genuine),
             "auto" if features => Source::Noise(params.float("noise_sigma")),
             _ => Source::Drawn(OutlierSource::OtherDomains),
-        };
+        }
+    }
+}
+
+impl TaskSettings {
+    /// The tasks that `params` ask for, with the published values of `network` where they are `auto`.
+    ///
+    /// An automatic task is made smaller where fewer than nine of ten domains could fill it; with `genuine`, automatic
+    /// outliers are genuine anomalies.
+    pub fn resolve(
+        params: &Params,
+        network: &NetworkSpec,
+        info: &DatasetInfo,
+        fold: &Fold,
+        genuine: bool,
+    ) -> Result<Self> {
+        let published = network.published();
+        let source = Source::of(params, network, genuine);
         let none = source == Source::Drawn(OutlierSource::None);
         let share = if none { 0.0 } else { params.opt_float("train_contamination").unwrap_or(published.contamination) };
         let total = params
@@ -70,6 +84,18 @@ impl TaskSettings {
                 .unwrap_or(network.backbone == Backbone::Mlp && network.input.len() == 1),
             domains: params.opt_int("domains").map(|n| n as usize),
         })
+    }
+
+    /// Tasks of so many normals and outliers, for methods that adapt to some of the normals.
+    pub fn few_shot(params: &Params, network: &NetworkSpec, normals: usize, outliers: usize) -> Self {
+        TaskSettings {
+            tasks: params.size("tasks"),
+            normals,
+            outliers,
+            source: Source::of(params, network, false),
+            permute_columns: false,
+            domains: params.opt_int("domains").map(|n| n as usize),
+        }
     }
 
     /// As notes for the record.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 use zsad_core::rng::stream;
-use zsad_core::{Device, Error, FitReport, Fitted, MethodSpec, Params, Result, Scores, TestBatch};
+use zsad_core::{Device, Error, FitReport, Fitted, MethodSpec, Params, Result, Samples, Scores, TestBatch};
 use zsad_nn::checkpoint::{self, Checkpoint, CheckpointMeta, HostTensor};
 use zsad_nn::{ParamStore, params::Builder};
 
@@ -14,6 +14,11 @@ use crate::network::{NetworkSpec, Norm};
 pub(crate) trait Model: Send + Sync {
     /// Scores `[n]` of one batch `[n, shape…]`; higher is more anomalous.
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor>;
+
+    /// The model that normal references `[k, shape…]` of the target make of it, if the method wants them.
+    fn adapted(&self, _references: &Tensor) -> zsad_nn::Result<Option<Box<dyn Model>>> {
+        Ok(None)
+    }
 }
 
 /// Builds a method's model from its parameters and network, registering its parameters.
@@ -50,7 +55,7 @@ pub(crate) fn load<M: ?Sized>(
     build: Build<M>,
     path: &Path,
     device: Device,
-    model: fn(Box<M>) -> Box<dyn Model>,
+    model: fn(&Params, &NetworkSpec, &ParamStore, Box<M>) -> Box<dyn Model>,
 ) -> Result<Box<dyn Fitted>> {
     let file = Checkpoint::load(path)?;
     file.expect_method(spec.name, spec.version)?;
@@ -67,27 +72,37 @@ pub(crate) fn load<M: ?Sized>(
         store.set(&p.name, &value)?;
     }
     let report = FitReport { parameters: store.count() as u64, ..FitReport::default() };
-    Ok(Box::new(Trained { spec, params, network, store, model: model(built), report }))
+    let model = model(&params, &network, &store, built);
+    Ok(Box::new(Trained { spec, params, network, store, model, report }))
 }
 
 impl Trained {
-    fn compute(&self, values: Vec<f32>, n: usize) -> zsad_nn::Result<Vec<f64>> {
-        let x = Tensor::from_vec(values, [&[n], self.network.input.as_slice()].concat(), self.store.device())?;
-        Ok(self.model.scores(&x)?.to_dtype(DType::F64)?.to_vec1()?)
+    /// `samples` as a tensor, if they are of the shape that the network was trained on.
+    fn tensor(&self, samples: &Samples) -> Result<Tensor> {
+        if samples.shape() != self.network.input {
+            let (got, wanted) = (samples.shape(), &self.network.input);
+            return Err(Error::refused(format!("trained on samples of shape {wanted:?}, and these have {got:?}")));
+        }
+        let shape = [&[samples.len()], samples.shape()].concat();
+        Tensor::from_slice(&samples.to_f32(), shape, self.store.device()).map_err(Error::failed)
+    }
+
+    fn compute(&self, x: &Tensor, references: Option<&Tensor>) -> zsad_nn::Result<Vec<f64>> {
+        let adapted = references.map(|r| self.model.adapted(r)).transpose()?.flatten();
+        let scores = adapted.as_ref().unwrap_or(&self.model).scores(x)?;
+        Ok(scores.to_dtype(DType::F64)?.to_vec1()?)
     }
 }
 
 impl Fitted for Trained {
     fn score(&self, batch: &TestBatch) -> Result<Scores> {
-        let samples = batch.samples()?;
-        if samples.shape() != self.network.input {
-            let (got, wanted) = (samples.shape(), &self.network.input);
-            return Err(Error::refused(format!("trained on samples of shape {wanted:?}, and these have {got:?}")));
-        }
-        if samples.len() < 2 && self.network.norm == Norm::BatchStats {
+        let x = self.tensor(&batch.samples()?)?;
+        if batch.len() < 2 && self.network.norm == Norm::BatchStats {
             return Err(Error::refused("a batch of one has no batch statistics: two samples at least"));
         }
-        let scores = self.compute(samples.to_f32().into_owned(), samples.len())?;
+        let wanted = self.spec.needs.references;
+        let references = if wanted { Some(self.tensor(&batch.references()?)?) } else { None };
+        let scores = self.compute(&x, references.as_ref())?;
         match scores.iter().position(|s| !s.is_finite()) {
             Some(i) => Err(Error::failed(format!("the score of sample {i} is {}", scores[i]))),
             None => Ok(scores.into()),

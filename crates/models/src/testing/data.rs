@@ -1,8 +1,9 @@
 //! Easy synthetic data: what every method must be able to tell apart.
 //!
 //! All domains vary inside one smooth subspace, each around its own mean and most along its own direction; genuine
-//! anomalies leave that subspace. So anomalies are visible inside a batch (the farthest points), and to a method that
-//! learned from other domains what normal variation looks like.
+//! anomalies lie around means of their own and leave that subspace. So anomalies are visible inside a batch (the
+//! farthest points), to a method that learned to tell a batch's majority from samples of other domains, and to one that
+//! learned from other domains what all normals have in common.
 
 use std::f64::consts::PI;
 
@@ -15,6 +16,8 @@ use zsad_data::memory::{InMemory, MemoryDomain};
 const TRAIN: usize = 8;
 /// Directions of the smooth subspace.
 const SMOOTH: usize = 4;
+/// Standard deviation of the domains' means along each of them.
+const MEANS: f64 = 1.5;
 
 /// Rows of 16 features in double precision.
 ///
@@ -47,7 +50,7 @@ fn cosine(k: usize, i: usize, n: usize) -> f64 {
 fn family(name: &str, kind: Kind, basis: &[Vec<f64>], store: impl Fn(Vec<f64>) -> Values) -> Result<InMemory> {
     let domain = |j: usize| {
         let mut rng = stream(0, &[("purpose", "synthetic"), ("set", name), ("domain", &j.to_string())]);
-        let mean: Vec<f64> = (0..SMOOTH).map(|_| 1.5 * normal(&mut rng)).collect();
+        let mean: Vec<f64> = (0..SMOOTH).map(|_| MEANS * normal(&mut rng)).collect();
         let mut pool = |n: usize, anomalous: bool| {
             let rows: Vec<f64> = (0..n).flat_map(|_| row(&mut rng, basis, &mean, j, anomalous)).collect();
             Samples::new(kind.shape(), store(rows))
@@ -64,8 +67,8 @@ fn family(name: &str, kind: Kind, basis: &[Vec<f64>], store: impl Fn(Vec<f64>) -
     InMemory::new(name, kind.clone(), domains, vec![fold], AnomalySource::Genuine)
 }
 
-/// One sample: smooth variation around the domain's mean, a little noise everywhere, and for an anomaly as much
-/// variation again along the less smooth half of the basis.
+/// One sample: smooth variation around the domain's mean, or an anomaly's own, a little noise everywhere, and for an
+/// anomaly as much variation again along the less smooth half of the basis.
 fn row(rng: &mut Rng, basis: &[Vec<f64>], mean: &[f64], domain: usize, anomalous: bool) -> Vec<f64> {
     let half = basis.len() / 2;
     let rough = (2.0 * SMOOTH as f64 / half as f64).sqrt();
@@ -77,7 +80,12 @@ fn row(rng: &mut Rng, basis: &[Vec<f64>], mean: &[f64], domain: usize, anomalous
                 r if r >= half && anomalous => rough,
                 _ => 0.1,
             };
-            mean.get(r).copied().unwrap_or(0.0) + scale * normal(rng)
+            let mean = match mean.get(r) {
+                Some(_) if anomalous => MEANS * normal(rng),
+                Some(mean) => *mean,
+                None => 0.0,
+            };
+            mean + scale * normal(rng)
         })
         .collect();
     (0..basis.len()).map(|i| basis.iter().zip(&weights).map(|(b, w)| b[i] * w).sum()).collect()

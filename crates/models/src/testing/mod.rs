@@ -3,7 +3,8 @@
 //! [`violations`] runs one method on one synthetic data set and lists all that is wrong; an empty list is a pass.
 //! `tests/conformance.rs` runs it for every registered method on every kind of data that the method accepts, and
 //! dead methods planted beside the checks show that each of them is caught. To keep the suite fast, parameters
-//! named `steps`, `epochs` and `tasks` are set to [`STEPS`], [`EPOCHS`] and [`TASKS`]; everything else keeps its default.
+//! named `steps`, `epochs`, `tasks` and `task_batch` are set to [`STEPS`], [`EPOCHS`], [`TASKS`] and [`TASK_BATCH`];
+//! everything else keeps its default.
 
 mod checks;
 pub mod data;
@@ -19,6 +20,8 @@ pub const STEPS: i64 = 80;
 pub const EPOCHS: i64 = 10;
 /// Tasks in a step, given to methods that declare `tasks`.
 pub const TASKS: i64 = 8;
+/// Samples in a task, given to methods that declare `task_batch`.
+pub const TASK_BATCH: i64 = 40;
 /// How far above 0.5 the mean AUROC on the easy data must be.
 pub const MARGIN: f64 = 0.2;
 /// Permuting a batch may change a score by this much of the batch's largest score: batch statistics are sums in the

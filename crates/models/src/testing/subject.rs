@@ -10,7 +10,7 @@ use zsad_core::{
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
-use super::{EPOCHS, STEPS, TASKS};
+use super::{EPOCHS, STEPS, TASK_BATCH, TASKS};
 
 /// A method on a data set, at the suite's parameters.
 pub(super) struct Subject<'a> {
@@ -25,9 +25,10 @@ impl<'a> Subject<'a> {
     /// Configures `def`, for one training step or epoch if `short`.
     pub fn new(def: &'a dyn MethodDef, dataset: &'a dyn Dataset, short: bool) -> Result<Self> {
         let mut given = BTreeMap::new();
-        for (name, value) in [("steps", STEPS), ("epochs", EPOCHS), ("tasks", TASKS)] {
+        let (steps, epochs) = if short { (1, 1) } else { (STEPS, EPOCHS) };
+        for (name, value) in [("steps", steps), ("epochs", epochs), ("tasks", TASKS), ("task_batch", TASK_BATCH)] {
             if def.spec().params.iter().any(|p| p.name == name) {
-                given.insert(name.to_owned(), if short && name != "tasks" { 1 } else { value }.into());
+                given.insert(name.to_owned(), value.into());
             }
         }
         let params = Params::validate(def.spec().params, &given).map_err(|problems| {

@@ -1,0 +1,156 @@
+//! Mean-shifted contrastive learning on the pooled normals, scored by nearest neighbours among them.
+
+use candle_core::{D, Tensor, Var};
+use rand::seq::index;
+use zsad_core::{Method, MethodDef, MethodSpec, Needs, ParamDefault, Params, Result, Setting};
+use zsad_nn::{Init, params::Builder};
+
+use crate::augment::Augment;
+use crate::network::{Network, NetworkSpec, Phase, Style};
+use crate::pooled::{PoolSource, Pooled, PooledMethod, Step, batch, decay, epochs, lr, milestones};
+use crate::settings::*;
+use crate::trained::Model;
+
+/// The registry's entry.
+pub const DEF: Msc = Msc;
+
+/// NT-Xent around the mean of the features, then the distance to the nearest training features; see [`DEF`].
+///
+/// Features are the data set's own (pretrained ones, where they are that) through a network that is trained from
+/// scratch; so the learning rate is larger than the paper's, which adjusts a pretrained backbone.
+pub struct Msc;
+
+/// What fills the bank where the pool is smaller: so far from unit codes that it is nobody's neighbour.
+const NOWHERE: f32 = 1e3;
+
+static SPEC: MethodSpec = MethodSpec {
+    name: "msc",
+    version: 1,
+    summary: "pooled contrastive training around the mean feature, no adaptation; score: distance to 2 nearest normals",
+    citation: "Reiss, Hoshen: Mean-Shifted Contrastive Loss for Anomaly Detection, AAAI 2023",
+    setting: Setting::ZeroShot,
+    needs: Needs::ANY,
+    params: &[
+        NETWORK,
+        HIDDEN,
+        LATENT,
+        NORM_RUNNING,
+        epochs(20),
+        batch(64),
+        lr(1e-3),
+        milestones(&[]),
+        decay(5e-5),
+        DOMAINS,
+        float("temperature", f64::INFINITY, ParamDefault::Float(0.25), "temperature of the contrastive loss"),
+        int("neighbours", 1, ParamDefault::Int(2), "nearest training features whose squared distances are summed"),
+        int("bank", 2, ParamDefault::Int(4096), "training features kept, drawn at random from a larger pool"),
+    ],
+};
+
+impl MethodDef for Msc {
+    fn spec(&self) -> &'static MethodSpec {
+        &SPEC
+    }
+
+    fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
+        let network = |params: &Params, info: &_| {
+            NetworkSpec::resolve(params, info).map(|spec| NetworkSpec { style: Style::Plain, ..spec })
+        };
+        Ok(Box::new(PooledMethod { spec: &SPEC, params: params.clone(), network, build, amsgrad: false }))
+    }
+}
+
+struct MeanShifted {
+    network: Network,
+    augment: Augment,
+    /// Mean of the pool's codes before training.
+    centre: Var,
+    /// Codes of normals, `[bank, latent]`.
+    bank: Var,
+    temperature: f64,
+    neighbours: usize,
+}
+
+fn build(params: &Params, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Box<dyn Pooled>> {
+    let network = Network::new(&mut b.scope("net"), spec)?;
+    let augment = Augment::new(&spec.input, &mut b.scope("augment"))?;
+    let centre = b.buffer("center", &[spec.latent], Init::ZEROS)?;
+    let bank = b.buffer("bank", &[params.size("bank"), spec.latent], Init::Constant(NOWHERE.into()))?;
+    let (temperature, neighbours) = (params.float("temperature"), params.size("neighbours"));
+    Ok(Box::new(MeanShifted { network, augment, centre, bank, temperature, neighbours }))
+}
+
+impl MeanShifted {
+    fn codes(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<Tensor> {
+        unit(&self.network.forward(x, phase)?)
+    }
+}
+
+/// Rows of length 1.
+fn unit(z: &Tensor) -> zsad_nn::Result<Tensor> {
+    Ok(z.broadcast_div(&z.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?)?)
+}
+
+/// NT-Xent of two views `[n, d]` of unit codes, seen from `centre`: a scalar (the paper's equation 4).
+fn mean_shifted_loss(views: [&Tensor; 2], centre: &Tensor, temperature: f64) -> zsad_nn::Result<Tensor> {
+    let n = views[0].dims()[0];
+    let z = unit(&Tensor::cat(&views, 0)?.broadcast_sub(centre)?)?;
+    let similarity = (z.matmul(&z.t()?.contiguous()?)? / temperature)?;
+    // −1e9 on the diagonal: a view is no candidate for itself.
+    let own = (Tensor::eye(2 * n, z.dtype(), z.device())? * -1e9)?;
+    let all = (similarity + own)?.log_sum_exp(D::Minus1)?;
+    let other = Tensor::cat(&[z.narrow(0, n, n)?, z.narrow(0, 0, n)?], 0)?;
+    let pair = ((&z * other)?.sum(D::Minus1)? / temperature)?;
+    Ok((all - pair)?.mean(D::Minus1)?)
+}
+
+impl Model for MeanShifted {
+    fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
+        let z: Vec<Vec<f32>> = self.codes(x, Phase::Score)?.to_vec2()?;
+        let bank: Vec<Vec<f32>> = self.bank.to_vec2()?;
+        let score = |z: &Vec<f32>| {
+            let mut distances: Vec<f32> =
+                bank.iter().map(|b| b.iter().zip(z).map(|(b, z)| (b - z).powi(2)).sum()).collect();
+            let k = self.neighbours.min(distances.len());
+            distances.select_nth_unstable_by(k - 1, f32::total_cmp);
+            distances[..k].sort_unstable_by(f32::total_cmp);
+            distances[..k].iter().sum::<f32>()
+        };
+        Ok(Tensor::from_iter(z.iter().map(score), x.device())?)
+    }
+}
+
+impl Pooled for MeanShifted {
+    fn before(&self, pool: &PoolSource) -> zsad_nn::Result<()> {
+        self.augment.learn(pool)?;
+        let mut sum = self.centre.as_tensor().zeros_like()?;
+        for x in pool.batches() {
+            sum = (sum + self.codes(&x?, Phase::Pooled)?.detach().sum(0)?)?;
+        }
+        Ok(self.centre.set(&(sum / pool.len() as f64)?)?)
+    }
+
+    fn loss(&self, x: &Tensor, mut step: Step) -> zsad_nn::Result<Tensor> {
+        let views = [self.augment.view(x, &mut step.rng)?, self.augment.view(x, &mut step.rng)?];
+        let z = self.codes(&Tensor::cat(&views, 0)?, Phase::Pooled)?;
+        let n = x.dims()[0];
+        let centre = self.centre.as_tensor().detach();
+        mean_shifted_loss([&z.narrow(0, 0, n)?, &z.narrow(0, n, n)?], &centre, self.temperature)
+    }
+
+    fn after(&self, pool: &PoolSource) -> zsad_nn::Result<()> {
+        let (rows, latent) = self.bank.dims2()?;
+        let mut codes = Vec::with_capacity(pool.len() * latent);
+        for x in pool.batches() {
+            codes.extend(self.codes(&x?, Phase::Score)?.flatten_all()?.to_vec1::<f32>()?);
+        }
+        let kept = pool.len().min(rows);
+        let mut rng = pool.stream("bank");
+        let mut bank: Vec<f32> = index::sample(&mut rng, pool.len(), kept)
+            .into_iter()
+            .flat_map(|i| codes[i * latent..(i + 1) * latent].to_vec())
+            .collect();
+        bank.resize(rows * latent, NOWHERE);
+        Ok(self.bank.set(&Tensor::from_vec(bank, (rows, latent), self.bank.device())?)?)
+    }
+}

@@ -1,0 +1,74 @@
+//! Neural transformation learning (NeuTraL AD) on the pooled normals of all meta-train domains.
+
+use candle_core::{D, Tensor};
+use zsad_core::{Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamKind, ParamSpec, Params, Result, Setting};
+use zsad_nn::params::Builder;
+
+use crate::acr_ntl::Views;
+use crate::network::{NetworkSpec, Phase};
+use crate::pooled::{Pooled, PooledMethod, Step, batch, decay, epochs, lr, milestones};
+use crate::settings::*;
+use crate::trained::Model;
+
+/// The registry's entry.
+pub const DEF: Ntl = Ntl;
+
+/// The deterministic contrastive loss of learned views, without adaptation; see [`DEF`].
+pub struct Ntl;
+
+static SPEC: MethodSpec = MethodSpec {
+    name: "ntl",
+    version: 1,
+    summary: "pooled training of learned views under a contrastive loss, no adaptation; score: that loss",
+    citation: "Qiu, Pfrommer, Kloft, Mandt, Rudolph: Neural Transformation Learning for Deep Anomaly Detection Beyond \
+               Images, ICML 2021; defaults of its arrhythmia experiment",
+    setting: Setting::ZeroShot,
+    needs: Needs::ANY,
+    params: &[
+        widths("hidden", &[64, 64, 64, 64, 64], "widths of the encoder's hidden layers"),
+        LATENT,
+        NORM_RUNNING,
+        epochs(200),
+        batch(128),
+        lr(5e-4),
+        milestones(&[]),
+        decay(0.0),
+        DOMAINS,
+        views(11),
+        view_hidden(&[200]),
+        TEMPERATURE,
+        ParamSpec {
+            name: "residual",
+            doc: "whether a view is added to the sample rather than taken instead of it",
+            kind: ParamKind::Bool,
+            default: ParamDefault::Bool(true),
+        },
+    ],
+};
+
+impl MethodDef for Ntl {
+    fn spec(&self) -> &'static MethodSpec {
+        &SPEC
+    }
+
+    fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
+        let network = NetworkSpec::perceptron;
+        Ok(Box::new(PooledMethod { spec: &SPEC, params: params.clone(), network, build, amsgrad: false }))
+    }
+}
+
+fn build(params: &Params, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Box<dyn Pooled>> {
+    Ok(Box::new(Views::new(params, spec, params.bool("residual"), b)?))
+}
+
+impl Model for Views {
+    fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
+        Ok(self.losses(x, Phase::Score)?.0)
+    }
+}
+
+impl Pooled for Views {
+    fn loss(&self, x: &Tensor, _: Step) -> zsad_nn::Result<Tensor> {
+        Ok(self.losses(x, Phase::Pooled)?.0.mean(D::Minus1)?)
+    }
+}
