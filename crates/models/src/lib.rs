@@ -15,6 +15,7 @@ pub mod classical;
 pub mod copod;
 pub mod deep_svdd;
 pub mod ecod;
+pub mod external;
 pub mod gaussian_ad;
 pub mod icl;
 pub mod iforest;
@@ -50,6 +51,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &copod::DEF,
     &deep_svdd::DEF,
     &ecod::DEF,
+    &external::DEF,
     &gaussian_ad::DEF,
     &icl::DEF,
     &iforest::DEF,
