@@ -1,7 +1,7 @@
 //! The conformance suite as tests: one for every registered method and kind of data.
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use zsad_core::{Dataset, MethodDef, Params};
+use zsad_core::{Dataset, MethodDef, ParamDefault, Params};
 use zsad_models::METHODS;
 use zsad_models::testing::{data, violations};
 use zsad_nn::backbones::{Backbone, data_folder};
