@@ -99,6 +99,8 @@ fn peak_rss_mb() -> u64 {
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    // SAFETY: no other thread runs yet. Candle would else keep a pool of its own beside ours.
+    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
     let (mut names, mut threads, mut iters, mut fits) = (Vec::new(), 2, 5, 0);
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {

@@ -1,9 +1,11 @@
 //! Losses per sample, and how a task's loss is made of them.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
 use crate::Result;
 use crate::error::bail_shape;
+use crate::kernels::loss as kernel;
+use crate::ops::{Element, custom, with_slices};
 use crate::train::Tasks;
 
 /// Squared Euclidean distance of each code to the centre: `[n, d]`, `[d]` → `[n]`.
@@ -14,7 +16,30 @@ pub fn squared_distance(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
     if z.rank() != 2 || centre.rank() != 1 || z.dims()[1] != centre.dims()[0] {
         bail_shape!("squared distance wants [n, d] and [d], not {:?} and {:?}", z.dims(), centre.dims());
     }
+    match (z.device().is_cpu(), z.dtype()) {
+        (true, DType::F32) => distance_kernel::<f32>(z, centre),
+        (true, DType::F64) => distance_kernel::<f64>(z, centre),
+        _ => squared_distance_composed(z, centre),
+    }
+}
+
+/// The same from candle's own operations, for devices without the kernel.
+fn squared_distance_composed(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
     Ok(z.broadcast_sub(centre)?.sqr()?.sum(D::Minus1)?)
+}
+
+fn distance_kernel<F: Element>(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
+    let args = [z.contiguous()?, centre.contiguous()?];
+    let values = args.clone().map(|t| t.detach());
+    let distances = with_slices::<F, _>(&args, |s| kernel::squared_distance(s[0], s[1]))?;
+    let backward = move |d: &Tensor| {
+        let all = [values[0].clone(), values[1].clone(), d.detach()];
+        let (dz, dc) = with_slices::<F, _>(&all, |s| kernel::squared_distance_backward(s[0], s[1], s[2]))
+            .map_err(candle_core::Error::wrap)?;
+        let tensor = |v: Vec<F>, like: &Tensor| Tensor::from_vec(v, like.shape(), like.device()).map(Some);
+        Ok(vec![tensor(dz, &values[0])?, tensor(dc, &values[1])?])
+    };
+    Ok(custom(distances, z.dims()[0], &args, backward)?)
 }
 
 /// Deep SVDD's pair of losses as ACR uses it: d and 1/d of the squared distance d, `[n]` each.
@@ -40,6 +65,15 @@ pub fn ntl(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
     if z.rank() != 3 || z.dims()[1] < 3 {
         bail_shape!("the contrastive loss wants [n, K + 1 >= 3, d], not {:?}", z.dims());
     }
+    match (z.device().is_cpu(), z.dtype()) {
+        (true, DType::F32) => ntl_kernel::<f32>(z, temperature),
+        (true, DType::F64) => ntl_kernel::<f64>(z, temperature),
+        _ => ntl_composed(z, temperature),
+    }
+}
+
+/// The same from candle's own operations, for devices without the kernel.
+fn ntl_composed(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
     let k = z.dims()[1] - 1;
     let norm = z.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?;
     let z = z.broadcast_div(&norm)?;
@@ -51,6 +85,26 @@ pub fn ntl(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
     let normal = ((denom.log()? - pos.log()?)? * scale)?.mean(D::Minus1)?;
     let outlier = ((1.0 - pos.div(&denom)?)?.log()? * -scale)?.mean(D::Minus1)?;
     Ok((normal, outlier))
+}
+
+fn ntl_kernel<F: Element>(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
+    let (n, k1, d) = z.dims3()?;
+    let loss = kernel::Contrastive { k1, d, temperature };
+    let args = [z.contiguous()?];
+    let value = args[0].detach();
+    let (mut both, outlier) = with_slices::<F, _>(&args, |s| loss.forward(s[0]))?;
+    both.extend(outlier);
+    let backward = move |d: &Tensor| {
+        let all = [value.clone(), d.detach()];
+        let dz = with_slices::<F, _>(&all, |s| {
+            let (dn, da) = s[1].split_at(n);
+            loss.backward(s[0], dn, da)
+        });
+        let dz = Tensor::from_vec(dz.map_err(candle_core::Error::wrap)?, value.shape(), value.device())?;
+        Ok(vec![Some(dz)])
+    };
+    let both = custom(both, (2, n), &args, backward)?;
+    Ok((both.get(0)?, both.get(1)?))
 }
 
 /// Binary cross entropy of logits: `[n]` → `(L_n, L_a)` = (−log(1 − p), −log p), computed without overflow.
@@ -77,3 +131,6 @@ pub fn per_task(normal: &Tensor, outlier: &Tensor, tasks: &Tasks) -> Result<Tens
     let chosen = Tensor::from_vec(flags, n, normal.device())?.where_cond(outlier, normal)?;
     Ok(chosen.reshape((tasks.tasks(), ()))?.mean(D::Minus1)?)
 }
+
+#[cfg(test)]
+mod tests;

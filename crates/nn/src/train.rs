@@ -1,11 +1,16 @@
 //! The meta-training step that all trained methods share.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 
 use crate::Result;
 use crate::error::{Error, bail_shape};
+use crate::ops::{self, Element};
 use crate::optim::{Gradients, Optimizer, StepLr, clip_global_norm};
 use crate::params::ParamStore;
+
+/// Parts of a step are shared out in so many lanes at most; gradients add up in place within a lane.
+const LANES: usize = 8;
 
 /// Tasks stacked: inputs `[tasks · batch, shape…]` and which samples are outliers.
 #[derive(Debug, Clone)]
@@ -147,30 +152,56 @@ impl<O: Optimizer> Trainer<O> {
     pub fn gradients(&self, tasks: &Tasks, loss: impl Fn(&Tasks) -> Result<Tensor> + Sync) -> Result<(f64, Gradients)> {
         let per_part = self.tasks_at_once(tasks);
         let starts: Vec<usize> = (0..tasks.tasks()).step_by(per_part).collect();
+        let lanes: Vec<&[usize]> = starts.chunks(starts.len().div_ceil(LANES)).collect();
         let params = &self.params;
-        let part = |start: usize| -> Result<(f64, Gradients)> {
-            let part = tasks.narrow(start, per_part.min(tasks.tasks() - start))?;
-            let mean = (loss(&part)?.sum_all()? / tasks.tasks() as f64)?;
-            let mut grads = mean.backward()?;
-            let value = mean.to_dtype(candle_core::DType::F64)?.to_scalar::<f64>()?;
-            Ok((value, params.trainable().map(|p| grads.remove(&p.var)).collect()))
+        let lane = |starts: &&[usize]| match params.dtype() {
+            DType::F64 => lane::<f64>(params, tasks, (starts, per_part), &loss),
+            _ => lane::<f32>(params, tasks, (starts, per_part), &loss),
         };
-        reduce(&starts, &part)
+        let results: Vec<Result<(f64, Gradients)>> = lanes.par_iter().map(lane).collect();
+        let (mut total, mut sum) = (0.0, vec![None; self.params.trainable().count()]);
+        for result in results {
+            let (value, gradients) = result?;
+            total += value;
+            add_all(&mut sum, gradients)?;
+        }
+        Ok((total, sum))
     }
 }
 
-/// The sum of what `part` gives for each start, halves first: the same order on any number of threads.
-fn reduce(starts: &[usize], part: &(impl Fn(usize) -> Result<(f64, Gradients)> + Sync)) -> Result<(f64, Gradients)> {
-    let (left, right) = match starts {
-        [] => return Ok((0.0, Vec::new())),
-        [start] => return part(*start),
-        _ => starts.split_at(starts.len() / 2),
-    };
-    let (left, right) = rayon::join(|| reduce(left, part), || reduce(right, part));
-    let ((a, left), (b, right)) = (left?, right?);
-    let add = |pair: (Option<Tensor>, Option<Tensor>)| match pair {
-        (Some(a), Some(b)) => (a + b).map(Some),
-        (a, b) => Ok(a.or(b)),
-    };
-    Ok((a + b, left.into_iter().zip(right).map(add).collect::<candle_core::Result<_>>()?))
+/// The parts of one lane, of so many tasks each, one after the other.
+fn lane<F: Element>(
+    params: &ParamStore,
+    tasks: &Tasks,
+    (starts, per_part): (&[usize], usize),
+    loss: &(impl Fn(&Tasks) -> Result<Tensor> + Sync),
+) -> Result<(f64, Gradients)> {
+    let (mut total, mut sum) = (0.0, vec![None; params.trainable().count()]);
+    let (done, mut sums) = ops::sink::collect::<F, Result<()>>(|| {
+        for &start in starts {
+            let part = tasks.narrow(start, per_part.min(tasks.tasks() - start))?;
+            let mean = (loss(&part)?.sum_all()? / tasks.tasks() as f64)?;
+            let mut gradients = mean.backward()?;
+            total += mean.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+            add_all(&mut sum, params.trainable().map(|p| gradients.remove(&p.var)).collect())?;
+        }
+        Ok(())
+    });
+    done?;
+    let kernels = params.trainable().map(|p| match sums.remove(&p.var.id()) {
+        Some(values) => Ok(Some(Tensor::from_vec(values, p.var.shape(), p.var.device())?)),
+        None => Ok(None),
+    });
+    add_all(&mut sum, kernels.collect::<Result<_>>()?)?;
+    Ok((total, sum))
+}
+
+fn add_all(sum: &mut Gradients, gradients: Gradients) -> Result<()> {
+    for (to, by) in sum.iter_mut().zip(gradients) {
+        *to = match (to.take(), by) {
+            (Some(to), Some(by)) => Some(ops::add(to, &by)?),
+            (to, by) => to.or(by),
+        };
+    }
+    Ok(())
 }

@@ -66,7 +66,14 @@ impl<F: Real> Moments<F> {
 }
 
 #[inline(always)]
-fn update<F: Real>(theta: &mut [F], g: &[F], m: &mut [F], v: &mut [F], u: &Update, mut second: impl FnMut(usize, F) -> F) {
+fn update<F: Real>(
+    theta: &mut [F],
+    g: &[F],
+    m: &mut [F],
+    v: &mut [F],
+    u: &Update,
+    mut second: impl FnMut(usize, F) -> F,
+) {
     let [beta1, beta2, step, correction, eps, decay] =
         [u.beta1, u.beta2, u.step_size, u.correction, u.eps, u.weight_decay].map(F::of);
     let [rest1, rest2] = [1.0 - u.beta1, 1.0 - u.beta2].map(F::of);

@@ -237,17 +237,17 @@ impl Chain {
         (out, (Some(y), istd, choice))
     }
 
-    /// Gradients of the parameters (zero where one has no effect), and of the input where it was asked for; `x` and
-    /// `params` are those of the forward pass.
+    /// Adds to `gradients` those of the parameters (nothing where one has no effect), and returns that of the input where
+    /// it was asked for; `x` and `params` are those of the forward pass.
     pub fn backward<F: Real>(
         &self,
         tape: &Tape<F>,
         x: &[F],
         dout: &[F],
         params: &[&[F]],
-    ) -> (Vec<Vec<F>>, Option<Vec<F>>) {
+        gradients: &mut [Vec<F>],
+    ) -> Option<Vec<F>> {
         let n = tape.samples;
-        let mut gradients: Vec<Vec<F>> = params.iter().map(|p| vec![F::ZERO; p.len()]).collect();
         let last = self.stages.last().map_or([0, 0], |s| [s.channels(), s.pixels_out()]);
         let mut d = scratch::take(dout.len());
         channels_last(dout, last[0], last[1], (&mut d, &RowMap::dense(last[0])));
@@ -261,21 +261,20 @@ impl Chain {
             if let Some(dbias) = g.bias.filter(|_| !stage.norm) {
                 let mut sums = vec![0.0; dbias.len()];
                 add_column_sums(&dy, &mut sums);
-                dbias.iter_mut().zip(sums).for_each(|(to, v)| *to = F::of(v));
+                dbias.iter_mut().zip(sums).for_each(|(to, v)| *to = *to + F::of(v));
             }
             let dx = i > 0 || self.input_gradient;
             let input = kept.input.as_deref().unwrap_or(x);
             d = self.undo_map(i, n, input, dy, p.weight.unwrap_or_default(), g.weight, dx);
         }
-        let dx = self.input_gradient.then(|| match self.stages.first().map(|s| s.map) {
+        self.input_gradient.then(|| match self.stages.first().map(|s| s.map) {
             Some(Map::Conv(conv)) => {
                 let mut out = vec![F::ZERO; d.len()];
                 channels_first(&d, conv.c, conv.h * conv.w, &mut out);
                 out
             }
             _ => d.to_vec(),
-        });
-        (gradients, dx)
+        })
     }
 
     /// From the gradient of a stage's output to that of its map's rows.
@@ -305,7 +304,7 @@ impl Chain {
         }
         if let Some((to_gain, to_offset)) = g {
             for (to, &v) in to_gain.iter_mut().chain(to_offset).zip(&sums) {
-                *to = F::of(v);
+                *to = *to + F::of(v);
             }
         }
         dy
@@ -351,10 +350,13 @@ impl Chain {
             }
             Map::Linear { input: k, source, .. } => {
                 let b = (input, &RowMap::dense(k));
-                cols_product(n, (&dy, &dense), &[(0, 0, c)], b, k, dweight);
-                let order = pixel_order(dweight, k, source, true);
-                if let std::borrow::Cow::Owned(ordered) = order {
-                    dweight.copy_from_slice(&ordered);
+                if let Source::Flatten(_) = source {
+                    let mut sums = scratch::zeros(c * k);
+                    cols_product(n, (&dy, &dense), &[(0, 0, c)], b, k, &mut sums);
+                    let ordered = pixel_order(&sums, k, source, true);
+                    dweight.iter_mut().zip(&*ordered).for_each(|(to, &v)| *to = *to + v);
+                } else {
+                    cols_product(n, (&dy, &dense), &[(0, 0, c)], b, k, dweight);
                 }
                 if !dx {
                     return dy;

@@ -4,6 +4,7 @@ pub mod adam;
 pub mod chain;
 pub mod conv;
 pub mod gemm;
+pub mod loss;
 pub mod norm;
 pub mod scratch;
 pub mod simd;

@@ -63,7 +63,15 @@ impl Conv2d {
     /// As [`Conv2d::forward`].
     pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
         let out = self.check(x)?;
-        let y = x.contiguous()?.conv2d(&self.weight, 1, self.stride, 1, 1)?;
+        let (h, w) = (x.dims()[2], x.dims()[3]);
+        // Candle's gradient of a strided convolution wants height and width of one parity.
+        let y = if self.stride == 1 || h % 2 == w % 2 {
+            x.contiguous()?.conv2d(&self.weight, 1, self.stride, 1, 1)?
+        } else {
+            let every_second = |n: usize| Tensor::arange_step(0, n as u32, 2, x.device());
+            let y = x.contiguous()?.conv2d(&self.weight, 1, 1, 1, 1)?;
+            y.index_select(&every_second(h)?, 2)?.index_select(&every_second(w)?, 3)?
+        };
         match &self.bias {
             Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, out, 1, 1))?)?),
             None => Ok(y),

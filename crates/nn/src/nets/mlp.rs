@@ -83,13 +83,19 @@ impl Mlp {
         if x.rank() != 2 || x.dims()[1] != input {
             bail_shape!("this network wants [n, {input}], not {:?}", x.dims());
         }
+        let plan = self.plan(x)?;
+        let output = self.head.0.weight.dims2()?.0;
+        if plan.fits() { plan.run(x, pass, &[x.dims()[0], output]) } else { self.by_layers(x, pass, Linear::forward) }
+    }
+
+    /// The stages, for inputs like `x`.
+    pub(super) fn plan(&self, x: &Tensor) -> Result<Plan> {
         let mut plan = Plan::new(x);
         for (linear, norm) in &self.blocks {
             plan.linear(linear, Source::Rows, Some(norm), true)?;
         }
         plan.linear(&self.head.0, Source::Rows, self.head.1.as_ref(), false)?;
-        let output = self.head.0.weight.dims2()?.0;
-        if plan.fits() { plan.run(x, pass, &[x.dims()[0], output]) } else { self.by_layers(x, pass, Linear::forward) }
+        Ok(plan)
     }
 
     /// The same from candle's own operations, for devices without the kernels.

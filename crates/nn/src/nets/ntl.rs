@@ -6,6 +6,7 @@ use candle_core::Tensor;
 
 use super::{Mlp, MlpConfig};
 use crate::Result;
+use crate::error::bail_shape;
 use crate::kernels::chain::Source;
 use crate::layers::{Linear, LinearInit, NormConfig, NormMode, Pass};
 use crate::ops::Plan;
@@ -38,16 +39,41 @@ impl NtlViews {
     /// # Errors
     /// Where `x` has another shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.check(x)?;
         let mut all = vec![x.clone()];
         for layers in &self.views {
-            let mut plan = Plan::new(x);
-            for (i, layer) in layers.iter().enumerate() {
-                plan.linear(layer, Source::Rows, None, i + 1 < layers.len())?;
-            }
+            let plan = view_plan(layers, x)?;
             all.push(if plan.fits() { plan.run(x, Pass::eval(1), x.dims())? } else { view_composed(layers, x)? });
         }
         Ok(Tensor::stack(&all, 1)?)
     }
+
+    fn check(&self, x: &Tensor) -> Result<()> {
+        let input = self.views.first().and_then(|v| v.first()).map_or(0, |l| l.weight.dims()[1]);
+        if x.rank() != 2 || x.dims()[1] != input {
+            bail_shape!("views of {input} features want [n, {input}], not {:?}", x.dims());
+        }
+        Ok(())
+    }
+
+    /// The same from candle's own operations, for devices without the kernels.
+    ///
+    /// # Errors
+    /// As [`NtlViews::forward`].
+    pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
+        let views = self.views.iter().map(|layers| view_composed(layers, x));
+        let all: Vec<Tensor> = std::iter::once(Ok(x.clone())).chain(views).collect::<Result<_>>()?;
+        Ok(Tensor::stack(&all, 1)?)
+    }
+}
+
+/// The stages of one view, for inputs like `x`.
+fn view_plan(layers: &[Linear], x: &Tensor) -> Result<Plan> {
+    let mut plan = Plan::new(x);
+    for (i, layer) in layers.iter().enumerate() {
+        plan.linear(layer, Source::Rows, None, i + 1 < layers.len())?;
+    }
+    Ok(plan)
 }
 
 /// One view from candle's own operations, for devices without the kernels.
@@ -113,9 +139,25 @@ impl Ntl {
     /// # Errors
     /// Where `x` has another shape.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let views = self.views.forward(x)?;
+        self.views.check(x)?;
+        let encoder = self.encoder.plan(x)?;
+        if encoder.fits() {
+            let views = self.views.views.iter().map(|layers| view_plan(layers, x)).collect::<Result<_>>()?;
+            return encoder.run_views(views, x, pass, self.encoder.head.0.weight.dims()[0]);
+        }
+        self.by_parts(&self.views.forward(x)?, |x| self.encoder.forward(x, pass))
+    }
+
+    /// The same from candle's own operations, for devices without the kernels.
+    ///
+    /// # Errors
+    /// As [`Ntl::forward`].
+    pub fn forward_composed(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.by_parts(&self.views.forward_composed(x)?, |x| self.encoder.forward_composed(x, pass))
+    }
+
+    fn by_parts(&self, views: &Tensor, encode: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let (n, k1, _) = views.dims3()?;
-        let z = self.encoder.forward(&views.flatten(0, 1)?, pass)?;
-        Ok(z.reshape((n, k1, ()))?)
+        Ok(encode(&views.flatten(0, 1)?)?.reshape((n, k1, ()))?)
     }
 }

@@ -50,8 +50,11 @@ struct Joint {
 impl Joint {
     fn take(&self, arg: &Tensor) -> Result<Option<Tensor>> {
         let mut all = self.gradients.lock().map_err(|_| Error::Msg("a gradient computation panicked".into()))?;
-        // Candle wants a gradient for every tracked argument that is not a variable.
-        all.get_mut(self.index).and_then(Option::take).map_or_else(|| arg.zeros_like().map(Some), |g| Ok(Some(g)))
+        match all.get_mut(self.index).and_then(Option::take) {
+            // Candle wants a gradient for every tracked argument that is not a variable.
+            None if !arg.is_variable() => arg.zeros_like().map(Some),
+            gradient => Ok(gradient),
+        }
     }
 }
 

@@ -2,11 +2,15 @@
 
 mod custom;
 mod plan;
+pub mod sink;
 mod update;
 
 pub use custom::custom;
 pub use plan::Plan;
-pub use update::update;
+pub use update::{add, update};
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use candle_core::{CpuStorage, Storage, Tensor, WithDType};
 
@@ -14,9 +18,27 @@ use crate::kernels::Real;
 use crate::{Error, Result};
 
 /// f32 or f64, to the kernels and to candle.
-pub trait Element: Real + WithDType {}
-impl Element for f32 {}
-impl Element for f64 {}
+pub trait Element: Real + WithDType {
+    /// This thread's sink of gradients, if one is open.
+    fn sink() -> &'static LocalKey<RefCell<Option<sink::Sums<Self>>>>;
+}
+
+thread_local! {
+    static F32: RefCell<Option<sink::Sums<f32>>> = const { RefCell::new(None) };
+    static F64: RefCell<Option<sink::Sums<f64>>> = const { RefCell::new(None) };
+}
+
+impl Element for f32 {
+    fn sink() -> &'static LocalKey<RefCell<Option<sink::Sums<f32>>>> {
+        &F32
+    }
+}
+
+impl Element for f64 {
+    fn sink() -> &'static LocalKey<RefCell<Option<sink::Sums<f64>>>> {
+        &F64
+    }
+}
 
 /// Lends the values of contiguous tensors on the processor to `f`.
 pub fn with_slices<F: Element, R>(tensors: &[Tensor], f: impl FnOnce(&[&[F]]) -> R) -> Result<R> {

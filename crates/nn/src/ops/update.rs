@@ -1,18 +1,38 @@
-//! Changing a variable where it lies.
+//! Changing a tensor where it lies.
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, Error, InplaceOp2, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, DType, Error, InplaceOp2, Layout, Result, Tensor, bail};
 
 use super::Element;
+use crate::kernels::simd::vectorised;
 
-/// Calls `f` with the variable's values, to change, and those of `other`, of the same shape; both on the processor.
-pub fn update<F: Slices>(var: &Var, other: &Tensor, f: impl FnMut(&mut [F], &[F])) -> crate::Result<()> {
-    if var.dims() != other.dims() {
-        crate::error::bail_shape!("an update of {:?} by {:?}", var.dims(), other.dims());
+/// Calls `f` with the values of `to`, to change, and those of `by`, of the same shape; both on the processor.
+pub fn update<F: Slices>(to: &Tensor, by: &Tensor, f: impl FnMut(&mut [F], &[F])) -> crate::Result<()> {
+    if to.dims() != by.dims() {
+        crate::error::bail_shape!("an update of {:?} by {:?}", to.dims(), by.dims());
     }
     let op = Update { f: Mutex::new(f), element: std::marker::PhantomData::<fn() -> F> };
-    Ok(var.as_tensor().inplace_op2(&other.contiguous()?, &op)?)
+    Ok(to.inplace_op2(&by.contiguous()?, &op)?)
+}
+
+/// `to` += `by`, in place on the processor. `to` must not be shared.
+///
+/// # Errors
+/// Where candle refuses.
+pub fn add(to: Tensor, by: &Tensor) -> crate::Result<Tensor> {
+    fn sum<F: Slices>(to: &mut [F], by: &[F]) {
+        vectorised(
+            #[inline(always)]
+            || to.iter_mut().zip(by).for_each(|(a, &b)| *a = *a + b),
+        );
+    }
+    match (to.device().is_cpu(), to.dtype()) {
+        (true, DType::F32) => update::<f32>(&to, by, sum)?,
+        (true, DType::F64) => update::<f64>(&to, by, sum)?,
+        _ => return Ok((to + by)?),
+    }
+    Ok(to)
 }
 
 /// How candle's storage lends values for change.

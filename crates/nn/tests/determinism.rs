@@ -1,0 +1,49 @@
+//! The same bits on one and on two threads, and run after run.
+
+use candle_core::{DType, Device};
+use zsad_nn::{Init, ParamStore, Pass, loss, nets, optim, train};
+
+/// Five steps of training on a pool of so many threads: losses and final parameters.
+fn train(threads: usize, images: bool) -> (Vec<u64>, Vec<u32>) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let mut params = ParamStore::new(&Device::Cpu, DType::F32);
+        let mut rng = zsad_core::rng::stream(1, &[]);
+        let mut b = params.builder(&mut rng);
+        let shape: &[usize] = if images { &[1, 12, 12] } else { &[40] };
+        let conv = nets::ConvNet::new(&mut b.scope("conv"), &nets::ConvNetConfig::omniglot([1, 12, 12])).unwrap();
+        let mlp = nets::Mlp::new(&mut b.scope("mlp"), &nets::MlpConfig::acr(40, &[33, 20], 32)).unwrap();
+        let centre = b.add("center", &[32], Init::Normal(0.0, 1.0)).unwrap();
+        let adam = optim::Adam::new(&params, optim::AdamConfig::default()).unwrap();
+        let config = train::TrainConfig { clip: Some(1.0), rows: 100, lr: optim::StepLr::constant(1e-2) };
+        let mut trainer = train::Trainer::new(&params, adam, config);
+        let mut losses = Vec::new();
+        for _ in 0..5 {
+            let dim: usize = shape.iter().product();
+            let x = Init::Normal(0.0, 1.0).draw(&[13 * 30, dim], &mut rng);
+            let labels: Vec<bool> = (0..30).map(|i| i >= 20).collect();
+            let parts: Vec<_> = x.chunks(30 * dim).map(|x| (x, labels.as_slice())).collect();
+            let tasks = train::Tasks::stack(shape, &parts, &Device::Cpu).unwrap();
+            let loss = trainer.step(&tasks, |t| {
+                let pass = Pass::train(t.tasks());
+                let z = if images { conv.forward(t.x(), pass)? } else { mlp.forward(t.x(), pass)? };
+                let (normal, outlier) = loss::dsvdd(&z, &centre)?;
+                loss::per_task(&normal, &outlier, t)
+            });
+            losses.push(loss.unwrap().to_bits());
+        }
+        let bits = |p: &zsad_nn::params::Param| p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        (losses, params.iter().flat_map(bits).map(f32::to_bits).collect())
+    })
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    for images in [false, true] {
+        let one = train(1, images);
+        assert!(one.0.windows(2).any(|w| w[0] != w[1]), "training moves");
+        assert_eq!(one, train(2, images));
+        assert_eq!(one, train(5, images));
+        assert_eq!(one, train(1, images));
+    }
+}
