@@ -47,6 +47,7 @@ pub mod checkpoint;
 pub mod device;
 mod error;
 pub mod features;
+pub mod flow;
 mod init;
 mod kernels;
 pub mod layers;
