@@ -27,22 +27,15 @@ fn value(ranking: &PixelRanking) -> MetricValue {
     crate::ranking::both_classes(total, || area(ranking, total.fp as f64) / LIMIT)
 }
 
-/// The integral of the curve from 0 to [`LIMIT`]: trapezoids between all distinct thresholds, the last one cut at the
+/// The integral of the curve from 0 to [`LIMIT`]: trapezoids between all steps, the last one cut at the
 /// limit by linear interpolation.
 fn area(ranking: &PixelRanking, normals: f64) -> f64 {
     let regions = ranking.region_sizes();
     let weights: Vec<f64> = regions.iter().map(|&size| 1.0 / (size as f64 * regions.len() as f64)).collect();
-    let (mut area, mut fp, mut fpr, mut pro) = (0.0, 0u64, 0.0, 0.0);
-    for tied in ranking.groups() {
-        let mut gain = 0.0;
-        for region in tied {
-            // Region r has its weight at r - 1; 0 is a normal pixel.
-            match region.checked_sub(1) {
-                Some(r) => gain += weights[r as usize],
-                None => fp += 1,
-            }
-        }
-        let next = fp as f64 / normals;
+    let (mut area, mut fpr, mut pro) = (0.0, 0.0, 0.0);
+    for (step, regions) in ranking.steps() {
+        let gain: f64 = regions.map(|region| weights[region as usize - 1]).sum();
+        let next = step.fp as f64 / normals;
         if next > LIMIT {
             let at_limit = pro + gain * (LIMIT - fpr) / (next - fpr);
             return area + (LIMIT - fpr) * (pro + at_limit) / 2.0;

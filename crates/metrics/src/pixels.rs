@@ -1,15 +1,27 @@
 //! The sorted pass over all pixels of a set of maps.
+//!
+//! Few pixels are anomalous, and between two anomalous scores it does not matter how the normal ones are ordered. So
+//! only the anomalous pixels are sorted; the normal ones are counted into the gaps between them.
 
+use rayon::prelude::*;
 use zsad_core::MetricValue;
 
 use crate::components::{Regions, regions};
 use crate::ranking::{Step, both_classes};
 
-/// All pixels in the order of their scores, each with the anomalous region that it lies in.
+/// Pixels that are counted together.
+const CHUNK: usize = 1 << 19;
+/// Leading bits of a key that are looked up; the rest is searched for.
+const LOOKED_UP: u32 = 18;
+
+/// All pixels of a set of maps in the order of their scores, as far as metrics can tell them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PixelRanking {
-    /// The complement of the score's order in the upper half, the region (0: normal) in the lower.
-    sorted: Vec<u64>,
+    /// The anomalous pixels from the highest score down: [`key`] in the upper half, region in the lower.
+    anomalous: Vec<u64>,
+    /// For each distinct anomalous score, the normal pixels between it and the one before, and at it; at the end, those
+    /// below all.
+    normal: Vec<u64>,
     region_sizes: Vec<u64>,
 }
 
@@ -22,12 +34,21 @@ impl PixelRanking {
         if maps.len() != masks.len() || height * width == 0 || !maps.len().is_multiple_of(height * width) {
             return Err("maps and masks differ in shape");
         }
-        if maps.iter().any(|s| !s.is_finite()) {
+        if maps.par_chunks(CHUNK).any(|part| part.iter().any(|s| !s.is_finite())) {
             return Err("non-finite score");
         }
         let Regions { labels, sizes } = regions(masks, height, width);
-        let entries = maps.iter().zip(&labels).map(|(&score, &region)| pack(score, region));
-        Ok(PixelRanking { sorted: radix_sort(entries.collect()), region_sizes: sizes })
+        let pixels = maps.par_chunks(CHUNK).zip(labels.par_chunks(CHUNK));
+        let of_chunk = |(maps, labels): (&[f32], &[u32])| {
+            let pixels = maps.iter().zip(labels).filter(|(_, region)| **region > 0);
+            pixels.map(|(&score, &region)| u64::from(key(score)) << 32 | u64::from(region)).collect::<Vec<_>>()
+        };
+        let mut anomalous = pixels.clone().map(of_chunk).collect::<Vec<_>>().concat();
+        anomalous.par_sort_unstable();
+        let gaps = Gaps::new(&anomalous);
+        let counts = pixels.map(|(maps, labels)| gaps.count(maps, labels)).collect::<Vec<_>>();
+        let normal = (0..gaps.counts()).map(|i| counts.iter().map(|c| u64::from(c[i])).sum()).collect();
+        Ok(PixelRanking { anomalous, normal, region_sizes: sizes })
     }
 
     /// The number of pixels of each anomalous region.
@@ -35,63 +56,76 @@ impl PixelRanking {
         &self.region_sizes
     }
 
-    /// For each distinct score from the highest down, the regions of its pixels (0: normal).
-    pub fn groups(&self) -> impl Iterator<Item = impl Iterator<Item = u32>> {
-        self.sorted.chunk_by(|a, b| a >> 32 == b >> 32).map(|tied| tied.iter().map(|&e| e as u32))
+    /// The steps from the highest score down, each with the regions (from 1) of the anomalous pixels that it adds.
+    pub fn steps(&self) -> impl Iterator<Item = (Step, impl Iterator<Item = u32>)> {
+        let mut at = Step { tp: 0, fp: 0 };
+        let same = |a: &u64, b: &u64| a >> 32 == b >> 32;
+        let gaps = self.anomalous.chunk_by(same).flat_map(|tied| [&tied[..0], tied]).chain([&self.anomalous[..0]]);
+        let steps = gaps.zip(&self.normal).filter(|(tied, normal)| !tied.is_empty() || **normal > 0);
+        steps.map(move |(tied, normal)| {
+            at = Step { tp: at.tp + tied.len() as u64, fp: at.fp + normal };
+            (at, tied.iter().map(|&pixel| pixel as u32))
+        })
     }
 
     /// `f` of the steps and the totals of both classes; undefined where a class is missing.
     pub(crate) fn defined(&self, f: impl FnOnce(&mut dyn Iterator<Item = Step>, Step) -> f64) -> MetricValue {
-        let mut at = Step { tp: 0, fp: 0 };
-        let mut steps = self.groups().map(|tied| {
-            for region in tied {
-                if region == 0 { at.fp += 1 } else { at.tp += 1 }
-            }
-            at
-        });
         let total = self.total();
-        both_classes(total, || f(&mut steps, total))
+        both_classes(total, || f(&mut self.steps().map(|(step, _)| step), total))
     }
 
     /// The number of anomalous and of normal pixels.
     pub(crate) fn total(&self) -> Step {
-        let tp = self.region_sizes.iter().sum();
-        Step { tp, fp: self.sorted.len() as u64 - tp }
+        Step { tp: self.anomalous.len() as u64, fp: self.normal.iter().sum() }
     }
 }
 
-/// A key that sorts upwards from the highest finite score to the lowest, above the region.
-fn pack(score: f32, region: u32) -> u64 {
+/// The gaps between the distinct anomalous scores.
+struct Gaps {
+    /// Their keys, rising.
+    keys: Vec<u32>,
+    /// For each value of the leading bits, the first key that has it or more; one more at the end.
+    starts: Vec<u32>,
+}
+
+impl Gaps {
+    fn new(anomalous: &[u64]) -> Self {
+        let mut keys: Vec<u32> = anomalous.iter().map(|pixel| (pixel >> 32) as u32).collect();
+        keys.dedup();
+        let mut starts = vec![0u32; (1 << LOOKED_UP) + 1];
+        keys.iter().for_each(|key| starts[(key >> (32 - LOOKED_UP)) as usize + 1] += 1);
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        Gaps { keys, starts }
+    }
+
+    /// Before and at every key, and after the last one.
+    fn counts(&self) -> usize {
+        2 * self.keys.len() + 1
+    }
+
+    /// Counts the normal pixels of a chunk, which has fewer than 2³².
+    fn count(&self, maps: &[f32], labels: &[u32]) -> Vec<u32> {
+        let mut counts = vec![0u32; self.counts()];
+        for (&score, _) in maps.iter().zip(labels).filter(|(_, region)| **region == 0) {
+            let key = key(score);
+            let leading = (key >> (32 - LOOKED_UP)) as usize;
+            let (start, end) = (self.starts[leading] as usize, self.starts[leading + 1] as usize);
+            let i = start + self.keys[start..end].partition_point(|&k| k < key);
+            counts[2 * i + usize::from(i < end && self.keys[i] == key)] += 1;
+        }
+        counts
+    }
+}
+
+/// A key that rises from the highest finite score to the lowest.
+fn key(score: f32) -> u32 {
     // Adding zero turns -0.0 into 0.0: the two are equal scores.
     let bits = (score + 0.0).to_bits();
-    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    u64::from(!ascending) << 32 | u64::from(region)
-}
-
-/// Sorts by the upper half: least significant digit first, 11 bits a pass, stable.
-fn radix_sort(mut entries: Vec<u64>) -> Vec<u64> {
-    const BITS: u32 = 11;
-    let digit = |e: u64, pass: u32| (e >> (32 + pass * BITS)) as usize & ((1 << BITS) - 1);
-    let mut counts = [[0usize; 1 << BITS]; 3];
-    for &e in &entries {
-        for pass in 0..3 {
-            counts[pass as usize][digit(e, pass)] += 1;
-        }
-    }
-    let mut sorted = vec![0; entries.len()];
-    for (pass, counts) in (0..).zip(&mut counts) {
-        let mut start = 0;
-        for count in counts.iter_mut() {
-            start += std::mem::replace(count, start);
-        }
-        for &e in &entries {
-            let slot = &mut counts[digit(e, pass)];
-            sorted[*slot] = e;
-            *slot += 1;
-        }
-        std::mem::swap(&mut entries, &mut sorted);
-    }
-    entries
+    if bits >> 31 == 1 { bits } else { !(bits | 1 << 31) }
 }
 
 #[cfg(test)]
@@ -102,12 +136,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn radix_order_is_score_order(scores in prop::collection::vec(prop::num::f32::NORMAL | prop::num::f32::ZERO, 0..200)) {
-            let sorted = radix_sort(scores.iter().zip(0..).map(|(&s, i)| pack(s, i)).collect());
-            let ours: Vec<f32> = sorted.iter().map(|&e| scores[e as u32 as usize]).collect();
-            let mut expected = scores.clone();
-            expected.sort_by(|a, b| b.partial_cmp(a).unwrap());
-            prop_assert_eq!(ours, expected);
+        fn keys_fall_as_scores_rise(a in prop::num::f32::NORMAL | prop::num::f32::ZERO, b in prop::num::f32::ANY) {
+            prop_assume!(b.is_finite());
+            prop_assert_eq!(key(a).cmp(&key(b)), b.partial_cmp(&a).unwrap());
         }
 
         #[test]
