@@ -7,6 +7,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::commands;
+use crate::config::ConfigError;
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -74,8 +75,9 @@ pub fn main() -> ExitCode {
         Err(error) => match Exit::of(&error) {
             None => Exit::Well.into(),
             Some(exit) => {
-                // Nobody is left to tell where standard error is closed.
-                drop(writeln!(io::stderr(), "error: {error:#}"));
+                // Mistakes in a file begin with their place. Nobody is left to tell where standard error is closed.
+                let placed = matches!(error.downcast_ref(), Some(ConfigError::Invalid { .. }));
+                drop(writeln!(io::stderr(), "{}{error:#}", if placed { "" } else { "error: " }));
                 exit.into()
             }
         },

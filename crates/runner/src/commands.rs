@@ -12,6 +12,8 @@ pub mod status;
 pub mod table;
 pub mod validate;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use zsad_core::{DataDir, Error, Result, suggest};
@@ -50,6 +52,11 @@ impl Target {
         });
         Ok((experiment, Store::new(out), DataDir::resolve(self.data.clone())))
     }
+}
+
+/// A line on standard error; where nobody reads it any more, that is no reason to stop.
+fn note(line: impl Display) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 /// The folder of a finished run: `what` itself, or a run of that name under `results/runs`.

@@ -66,7 +66,7 @@ pub fn print(plan: &plan::Plan, store: &Store, out: &mut impl Write) -> Result<E
         writeln!(out, "  metric {metric} from the stored scores of {n} cells")?;
     }
     for error in plan.data_errors() {
-        eprintln!("error: {error}");
+        super::note(format_args!("error: {error}"));
     }
     Ok(match plan.data_errors().count() {
         0 => Exit::Well,

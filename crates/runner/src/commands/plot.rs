@@ -1,9 +1,12 @@
 //! `zsad plot`: the plots of a run.
 
+mod heatmaps;
+
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use zsad_core::DataDir;
 use zsad_core::record::Row;
 
 use crate::exit::Exit;
@@ -12,9 +15,11 @@ use crate::store::Store;
 const EXAMPLES: &str = "\
 Examples:
   zsad plot results/runs/quickstart
+  zsad plot resad_mvtec --heatmaps --data ~/data
 
 Writes <dir>/plots/*.svg and *.png: AUROC against contamination and against batch size, the spread over domains, and
-the training loss.";
+the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for methods that make anomaly maps: a test
+batch of each category is scored again, for which the data must be there.";
 
 /// Draw the plots of a run, SVG and PNG
 #[derive(clap::Args)]
@@ -23,6 +28,12 @@ pub struct Plot {
     /// The folder of a run, or its name under results/runs
     #[arg(value_name = "DIR")]
     dir: PathBuf,
+    /// Also a sheet of images, masks and anomaly maps for each category
+    #[arg(long)]
+    heatmaps: bool,
+    /// Where the data lie, for --heatmaps [default: $ZSAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 impl Plot {
@@ -31,6 +42,11 @@ impl Plot {
         let rows = zsad_report::read_results(store.root())?;
         write_all(&store, &rows)?;
         writeln!(out, "{}", store.root().join("plots").display())?;
+        if self.heatmaps {
+            for path in heatmaps::write_all(&store, &rows, &DataDir::resolve(self.data))? {
+                writeln!(out, "{}", path.display())?;
+            }
+        }
         Ok(Exit::Well)
     }
 }

@@ -67,9 +67,12 @@ impl Run {
         let (all, outstanding) = (plan.cells().count(), plan.outstanding());
         let fits = plan.fits.iter().filter(|f| f.is_outstanding()).count();
         let cached = all - outstanding;
-        eprintln!("{}: {all} cells, {cached} finished before, {outstanding} to run in {fits} fits", experiment.name);
+        super::note(format_args!(
+            "{}: {all} cells, {cached} finished before, {outstanding} to run in {fits} fits",
+            experiment.name
+        ));
         for error in plan.data_errors() {
-            eprintln!("error: {error}");
+            super::note(format_args!("error: {error}"));
         }
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
         let (threads, device) = (self.threads.get(), self.device);
@@ -90,7 +93,7 @@ impl Run {
     fn summary(&self, plan: &Plan, data_failures: usize) -> Exit {
         let count = |status| plan.cells().filter(|c| plan.status(c) == Some(status)).count();
         let (ok, failed, refused) = (count(Status::Ok), count(Status::Failed), count(Status::Refused));
-        eprintln!("{ok} cells ok, {failed} failed, {refused} refused");
+        super::note(format_args!("{ok} cells ok, {failed} failed, {refused} refused"));
         match failed {
             0 => Exit::Well,
             _ if data_failures > 0 && ok + refused == 0 => Exit::Data,

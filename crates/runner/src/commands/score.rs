@@ -75,7 +75,9 @@ impl Score {
         let batch = input::read(&self.input)?;
         let n = batch.info().domains[0].normal;
         if n < SMALL {
-            eprintln!("warning: {n} samples are a small batch: what is normal is estimated from them alone");
+            super::note(format_args!(
+                "warning: {n} samples are a small batch: what is normal is estimated from them alone"
+            ));
         }
         let fitted = match &self.checkpoint {
             Some(path) => method.load(path, Device::Cpu)?,

@@ -1,10 +1,11 @@
-//! `zsad table`: the comparison of a run, in any format.
+//! `zsad table`: the comparison of a run, or our numbers beside published ones, in any format.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use zsad_core::record::Row;
+use zsad_report::published::{self, Beside, Reference};
 use zsad_report::table::{Table as Comparison, comparison, default_metrics};
 
 use crate::exit::Exit;
@@ -13,20 +14,27 @@ const EXAMPLES: &str = "\
 Examples:
   zsad table results/runs/quickstart
   zsad table quickstart --format tex > table.tex
-  zsad table quickstart --format parquet      rewrites <dir>/table.parquet
-  zsad table quickstart --check               are the stored tables those of the stored results?";
+  zsad table acr_omniglot                 ours beside the published numbers, as experiments/tables/ says
+  zsad table quickstart --check           are the stored tables those of the stored results?
+  zsad table acr_omniglot --check         are ours within the stated tolerances?";
 
-/// Print the table of a run: mean ± standard deviation over seeds, 95 % intervals, best in bold
+/// Where the tables of published numbers are defined, their numbers, and all results.
+const TABLES: &str = "experiments/tables";
+const REFERENCE: &str = "results/reference";
+const RESULTS: &str = "results";
+
+/// Print the table of a run, or ours beside published numbers
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Table {
-    /// The folder of a run, or its name under results/runs
+    /// The folder of a run, a table of experiments/tables, or a run's name under results/runs
     #[arg(value_name = "DIR|NAME")]
     what: PathBuf,
-    /// The format
+    /// The format; parquet is written beside the results, and its path is printed
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Compare the stored tables with the stored results instead; exit code 1 where they differ
+    /// Check instead: the stored tables against the stored results, or ours against the published numbers;
+    /// exit code 1 where they differ
     #[arg(long)]
     check: bool,
 }
@@ -39,23 +47,45 @@ enum Format {
     Parquet,
 }
 
+/// What can be printed in every format.
+trait Printed {
+    fn terminal(&self) -> String;
+    fn markdown(&self) -> String;
+    fn tex(&self) -> String;
+    fn csv(&self) -> zsad_core::Result<String>;
+    fn parquet(&self, path: &Path) -> zsad_core::Result<()>;
+}
+
 impl Table {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let dir = super::run_folder(&self.what)?;
-        let rows = zsad_report::read_results(&dir)?;
-        let table = of(&rows);
-        if self.check {
-            return check(&dir, &table, out);
+        let name = self.what.to_string_lossy();
+        if !self.what.is_dir() && Path::new(TABLES).join(format!("{name}.yaml")).exists() {
+            let reference = Reference::read(Path::new(REFERENCE))?;
+            let spec = published::find(Path::new(TABLES), &name, &reference)?;
+            let rows = published::rows(&spec, Path::new(RESULTS))?;
+            let beside = published::build(&spec, &reference, &rows)?;
+            if self.check {
+                return check_published(&beside, out);
+            }
+            return self.print(&beside, &Path::new(RESULTS).join("published").join(format!("{name}.parquet")), out);
         }
+        let dir = super::run_folder(&self.what)?;
+        let table = of(&zsad_report::read_results(&dir)?);
+        if self.check {
+            return check_stored(&dir, &table, out);
+        }
+        self.print(&table, &dir.join("table.parquet"), out)
+    }
+
+    fn print(&self, table: &impl Printed, parquet: &Path, out: &mut impl Write) -> Result<Exit> {
         match self.format {
-            None => write!(out, "{}", table.to_terminal())?,
-            Some(Format::Md) => write!(out, "{}", table.to_markdown())?,
-            Some(Format::Tex) => write!(out, "{}", table.to_tex())?,
-            Some(Format::Csv) => write!(out, "{}", table.to_csv()?)?,
+            None => write!(out, "{}", table.terminal())?,
+            Some(Format::Md) => write!(out, "{}", table.markdown())?,
+            Some(Format::Tex) => write!(out, "{}", table.tex())?,
+            Some(Format::Csv) => write!(out, "{}", table.csv()?)?,
             Some(Format::Parquet) => {
-                let path = dir.join("table.parquet");
-                table.write_parquet(&path)?;
-                writeln!(out, "{}", path.display())?;
+                table.parquet(parquet)?;
+                writeln!(out, "{}", parquet.display())?;
             }
         }
         Ok(Exit::Well)
@@ -73,19 +103,70 @@ pub fn print(rows: &[Row], out: &mut impl Write) -> Result<()> {
 }
 
 /// Whether the stored tables are those that the stored results give.
-fn check(dir: &Path, table: &Comparison, out: &mut impl Write) -> Result<Exit> {
+fn check_stored(dir: &Path, table: &Comparison, out: &mut impl Write) -> Result<Exit> {
     let mut exit = Exit::Well;
     for (name, text) in [("table.md", table.to_markdown()), ("table.tex", table.to_tex())] {
         let same = std::fs::read_to_string(dir.join(name)).is_ok_and(|stored| stored == text);
-        writeln!(
-            out,
-            "{}: {}",
-            dir.join(name).display(),
-            if same { "up to date" } else { "differs from the results" }
-        )?;
+        writeln!(out, "{}: {}", dir.join(name).display(), if same { "up to date" } else { "not that of the results" })?;
         if !same {
             exit = Exit::SomeFailed;
         }
     }
     Ok(exit)
+}
+
+/// Whether every number that has a tolerance lies within it.
+fn check_published(beside: &Beside, out: &mut impl Write) -> Result<Exit> {
+    let outside = beside.outside();
+    for line in &outside {
+        let difference = line.difference().unwrap_or_default();
+        let tolerance = line.tolerance.unwrap_or_default();
+        writeln!(out, "{}: {} differs by {difference:+.2} points, allowed {tolerance}", line.name, line.metric)?;
+    }
+    writeln!(out, "{} lines, {} outside their tolerance", beside.lines.len(), outside.len())?;
+    Ok(if outside.is_empty() { Exit::Well } else { Exit::SomeFailed })
+}
+
+impl Printed for Comparison {
+    fn terminal(&self) -> String {
+        self.to_terminal()
+    }
+
+    fn markdown(&self) -> String {
+        self.to_markdown()
+    }
+
+    fn tex(&self) -> String {
+        self.to_tex()
+    }
+
+    fn csv(&self) -> zsad_core::Result<String> {
+        self.to_csv()
+    }
+
+    fn parquet(&self, path: &Path) -> zsad_core::Result<()> {
+        self.write_parquet(path)
+    }
+}
+
+impl Printed for Beside {
+    fn terminal(&self) -> String {
+        self.to_terminal()
+    }
+
+    fn markdown(&self) -> String {
+        self.to_markdown()
+    }
+
+    fn tex(&self) -> String {
+        self.to_tex()
+    }
+
+    fn csv(&self) -> zsad_core::Result<String> {
+        self.to_csv()
+    }
+
+    fn parquet(&self, path: &Path) -> zsad_core::Result<()> {
+        self.write_parquet(path)
+    }
 }

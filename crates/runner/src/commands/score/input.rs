@@ -6,6 +6,7 @@ use image::{ColorType, DynamicImage};
 use zsad_core::{Error, Kind, Result, Samples, Values};
 use zsad_data::formats::npy::Numbers;
 use zsad_data::formats::npz::Npz;
+use zsad_data::formats::table::Table;
 use zsad_data::memory::InMemory;
 
 /// Reads `path`.
@@ -13,6 +14,7 @@ pub fn read(path: &Path) -> Result<InMemory> {
     let (kind, samples) = match path.extension().and_then(|e| e.to_str()) {
         _ if path.is_dir() => images(path)?,
         Some("npz") => npz(path)?,
+        Some("csv" | "parquet") => table(path)?,
         _ => {
             return Err(Error::data(path, "not a batch", "give an .npz, .csv or .parquet file, or a folder of images"));
         }
@@ -39,6 +41,14 @@ fn npz(path: &Path) -> Result<(Kind, Samples)> {
         _ => Values::F64(array.into_f64()),
     };
     Ok((kind.clone(), Samples::new(kind.shape(), values)))
+}
+
+/// All columns of a table, in their order; they must be numbers.
+fn table(path: &Path) -> Result<(Kind, Samples)> {
+    let table = Table::read(path, None)?;
+    let columns = table.names().iter().map(|name| table.numbers(name)).collect::<Result<Vec<_>>>()?;
+    let values = (0..table.height()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+    Ok((Kind::Tabular { dim: columns.len() }, Samples::new(vec![columns.len()], Values::F64(values))))
 }
 
 /// All images of a folder by name, values 0 … 1; grey where all of them are.
