@@ -8,6 +8,7 @@ use zsad_core::MethodDef;
 pub mod acr_bce;
 pub mod acr_dsvdd;
 pub mod acr_ntl;
+pub mod acr_patch;
 mod augment;
 pub mod autoencoder;
 pub mod bn_distance;
@@ -36,6 +37,7 @@ pub mod pca;
 mod pooled;
 mod settings;
 pub mod spade;
+mod state;
 mod tasks;
 pub mod testing;
 mod trained;
@@ -46,6 +48,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &acr_bce::DEF,
     &acr_dsvdd::DEF,
     &acr_ntl::DEF,
+    &acr_patch::DEF,
     &autoencoder::DEF,
     &bn_distance::DEF,
     &copod::DEF,
