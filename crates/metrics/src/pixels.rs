@@ -11,8 +11,8 @@ use crate::ranking::{Step, both_classes};
 
 /// Pixels that are counted together.
 const CHUNK: usize = 1 << 19;
-/// Leading bits of a key that are looked up; the rest is searched for.
-const LOOKED_UP: u32 = 18;
+/// Most cells that the range of the anomalous scores is cut into, to look up where a score lies.
+const CELLS: usize = 1 << 20;
 
 /// All pixels of a set of maps in the order of their scores, as far as metrics can tell them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,40 +82,54 @@ impl PixelRanking {
 
 /// The gaps between the distinct anomalous scores.
 struct Gaps {
-    /// Their keys, rising.
-    keys: Vec<u32>,
-    /// For each value of the leading bits, the first key that has it or more; one more at the end.
+    /// Those scores, falling.
+    levels: Vec<f32>,
+    /// The first level of each of the even cells between the first and the last level, and the number of levels.
     starts: Vec<u32>,
+    /// Cells by unit of score.
+    density: f32,
 }
 
 impl Gaps {
     fn new(anomalous: &[u64]) -> Self {
-        let mut keys: Vec<u32> = anomalous.iter().map(|pixel| (pixel >> 32) as u32).collect();
-        keys.dedup();
-        let mut starts = vec![0u32; (1 << LOOKED_UP) + 1];
-        keys.iter().for_each(|key| starts[(key >> (32 - LOOKED_UP)) as usize + 1] += 1);
+        let mut levels: Vec<f32> = anomalous.iter().map(|pixel| score((pixel >> 32) as u32)).collect();
+        levels.dedup();
+        let cells = (2 * levels.len()).clamp(1, CELLS);
+        let range = levels.first().zip(levels.last()).map_or(0.0, |(first, last)| first - last);
+        let mut gaps = Gaps { levels, starts: vec![0; cells + 1], density: cells as f32 / range };
+        for i in 0..gaps.levels.len() {
+            let cell = gaps.cell(gaps.levels[i]);
+            gaps.starts[cell + 1] += 1;
+        }
         let mut sum = 0;
-        for start in &mut starts {
+        for start in &mut gaps.starts {
             sum += *start;
             *start = sum;
         }
-        Gaps { keys, starts }
+        gaps
     }
 
-    /// Before and at every key, and after the last one.
+    /// The cell of a score. It never falls as scores fall, so levels of earlier cells are higher and of later ones lower;
+    /// where the density is not finite or 0 all fall into few cells, and the search in [`Gaps::count`] takes longer.
+    fn cell(&self, score: f32) -> usize {
+        let below = self.levels.first().map_or(0.0, |first| first - score);
+        // Converting saturates, and makes 0 of what is not a number.
+        ((below * self.density) as usize).min(self.starts.len() - 2)
+    }
+
+    /// Before and at every level, and after the last one.
     fn counts(&self) -> usize {
-        2 * self.keys.len() + 1
+        2 * self.levels.len() + 1
     }
 
     /// Counts the normal pixels of a chunk, which has fewer than 2³².
     fn count(&self, maps: &[f32], labels: &[u32]) -> Vec<u32> {
         let mut counts = vec![0u32; self.counts()];
         for (&score, _) in maps.iter().zip(labels).filter(|(_, region)| **region == 0) {
-            let key = key(score);
-            let leading = (key >> (32 - LOOKED_UP)) as usize;
-            let (start, end) = (self.starts[leading] as usize, self.starts[leading + 1] as usize);
-            let i = start + self.keys[start..end].partition_point(|&k| k < key);
-            counts[2 * i + usize::from(i < end && self.keys[i] == key)] += 1;
+            let cell = self.cell(score);
+            let (start, end) = (self.starts[cell] as usize, self.starts[cell + 1] as usize);
+            let i = start + self.levels[start..end].partition_point(|&level| level > score);
+            counts[2 * i + usize::from(i < end && self.levels[i] == score)] += 1;
         }
         counts
     }
@@ -128,17 +142,48 @@ fn key(score: f32) -> u32 {
     if bits >> 31 == 1 { bits } else { !(bits | 1 << 31) }
 }
 
+/// The score of a key.
+fn score(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key } else { !(key | 1 << 31) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{pixel_metrics, sample_metrics};
     use proptest::prelude::*;
 
+    #[test]
+    fn scores_of_any_spread_are_counted_into_their_gaps() {
+        for levels in [vec![0.5f32], vec![1e-45, 0.0], vec![3e38, 1.0, -3e38], vec![2.0, 1.0, 1.0 - 6e-8, 0.5, -4.0]] {
+            let masks: Vec<u8> = levels.iter().map(|_| 1).chain([0; 7]).collect();
+            let normal = [f32::MAX, 1.5, 1.0, 0.5, 0.0, -1e-45, f32::MIN];
+            let maps: Vec<f32> = levels.iter().copied().chain(normal).collect();
+            let ranking = PixelRanking::new(&maps, &masks, 1, maps.len()).unwrap();
+            let mut brute = Vec::new();
+            for &level in &levels {
+                let above = |or: fn(f32, f32) -> bool| normal.iter().filter(|&&s| or(s, level)).count() as u64;
+                brute.extend([above(|s, l| s > l), above(|s, l| s >= l)]);
+            }
+            let mut sum = 0;
+            let found: Vec<u64> = ranking
+                .normal
+                .iter()
+                .map(|n| {
+                    sum += n;
+                    sum
+                })
+                .collect();
+            assert_eq!(found, [&brute[..], &[7]].concat(), "{levels:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn keys_fall_as_scores_rise(a in prop::num::f32::NORMAL | prop::num::f32::ZERO, b in prop::num::f32::ANY) {
             prop_assume!(b.is_finite());
             prop_assert_eq!(key(a).cmp(&key(b)), b.partial_cmp(&a).unwrap());
+            prop_assert_eq!(score(key(a)), a);
         }
 
         #[test]
