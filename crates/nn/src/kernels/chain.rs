@@ -94,8 +94,8 @@ impl Stage {
     }
 
     /// Its parameters, or gradients, by role.
-    fn split<T>(&self, mut all: Vec<T>) -> Split<T> {
-        let mut all = all.drain(..);
+    fn split<T>(&self, all: impl IntoIterator<Item = T>) -> Split<T> {
+        let mut all = all.into_iter();
         let weight = all.next();
         let bias = if self.bias { all.next() } else { None };
         let affine = if self.affine { all.next().zip(all.next()) } else { None };
@@ -161,7 +161,7 @@ impl Chain {
             let input = output;
             let lhs = input.as_deref().unwrap_or(x);
             let (out, (hat, istd, choice)) =
-                self.stage_forward(i, lhs, samples, groups, &stage.split(own.to_vec()), next);
+                self.stage_forward(i, lhs, samples, groups, &stage.split(own.iter().copied()), next);
             output = Some(out);
             kept.push(Kept { input, hat, istd, choice });
         }
@@ -255,8 +255,8 @@ impl Chain {
         for (i, (stage, kept)) in self.stages.iter().zip(&tape.kept).enumerate().rev() {
             let own = end - stage.parameters()..end;
             end = own.start;
-            let p = stage.split(params[own.clone()].to_vec());
-            let g = stage.split(gradients[own].iter_mut().map(Vec::as_mut_slice).collect());
+            let p = stage.split(params[own.clone()].iter().copied());
+            let g = stage.split(gradients[own].iter_mut().map(Vec::as_mut_slice));
             let dy = self.undo_tail(stage, kept, tape.groups, d, &p, g.affine);
             if let Some(dbias) = g.bias.filter(|_| !stage.norm) {
                 let mut sums = vec![0.0; dbias.len()];

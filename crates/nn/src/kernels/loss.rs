@@ -32,7 +32,7 @@ pub fn squared_distance_backward<F: Real>(z: &[F], centre: &[F], d: &[F]) -> (Ve
         for ((&z, &c), sum) in row.iter().zip(centre).zip(&mut sums) {
             let g = two * d * (z - c);
             dz.push(g);
-            *sum = *sum - g.f64();
+            *sum -= g.f64();
         }
     }
     (dz, sums.into_iter().map(F::of).collect())

@@ -160,6 +160,7 @@ mod portable_tiles {
 pub use x86::{avx2, avx512};
 
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::needless_range_loop, reason = "indices name rows and registers; the compiler unrolls them all")]
 mod x86 {
     use super::*;
     use std::arch::x86_64::*;

@@ -142,7 +142,7 @@ impl Plan {
                 view_sums = rest;
                 gather_rows(&dall, &mut part, d, k1, k + 1);
                 if let (Some(dx), Some(more)) = (&mut dx, chain.backward(tape, x, &part, mine, my_sums)) {
-                    dx.iter_mut().zip(more).for_each(|(a, b)| *a = *a + b);
+                    dx.iter_mut().zip(more).for_each(|(a, b)| *a += b);
                 }
             }
             dx

@@ -24,7 +24,7 @@ pub fn add(to: Tensor, by: &Tensor) -> crate::Result<Tensor> {
     fn sum<F: Slices>(to: &mut [F], by: &[F]) {
         vectorised(
             #[inline(always)]
-            || to.iter_mut().zip(by).for_each(|(a, &b)| *a = *a + b),
+            || to.iter_mut().zip(by).for_each(|(a, &b)| *a += b),
         );
     }
     match (to.device().is_cpu(), to.dtype()) {

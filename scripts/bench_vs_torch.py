@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""The meta-training step of zsad-nn beside the same step in PyTorch, interleaved on one machine.
+
+A step is: 32 tasks (8 for tab_ntl), each one a batch with its own batch-normalisation statistics,
+loss = mean over tasks of mean(concat(L_normal[y=0], L_outlier[y=1])), backward, one Adam update.
+The official ACR implementation loops over the tasks one by one; so does the PyTorch step here.
+
+    python3 scripts/bench_vs_torch.py                          # all configurations, 1 and 2 threads, 3 rounds
+    python3 scripts/bench_vs_torch.py --config cnn4 --threads 1 --rounds 1 --iters 3
+
+Builds the example `meta_step` and prints a markdown table: medians over the rounds, the ratio of zsad-nn to PyTorch,
+and the share of this machine's measured matrix-product rate that the step reaches.
+Needs: cargo, torch, numpy.
+"""
+import argparse, json, os, platform, resource, statistics, subprocess, sys, time
+import numpy as np, torch
+from torch import nn
+
+# Multiply-adds of a step: forward, gradients of all weights, gradients of all inputs but the first layer's.
+MLP = lambda sizes, rows: rows * sum(a * b * (2 if i == 0 else 3) for i, (a, b) in enumerate(zip(sizes, sizes[1:])))
+CONV = lambda c, f, sizes, rows: rows * sum(
+    s * s * f * 9 * (c * 2 if i == 0 else f * 3) for i, s in enumerate(sizes))
+GFLOP = {
+    "tab_dsvdd": 2e-9 * MLP([570, 128, 128, 128, 32], 32 * 512),
+    "tab_ntl": 2e-9 * (19 * MLP([570, 128, 128, 570], 8 * 512) + MLP([570, 128, 128, 128, 32], 20 * 8 * 512)
+                       + 20 * 8 * 512 * 570 * 128),
+    "omniglot_cnn": 2e-9 * CONV(1, 64, [14, 7, 4, 2], 32 * 30),
+    "cnn4": 2e-9 * CONV(3, 128, [32, 16, 8, 4], 32 * 60),
+    "feature_svdd": 2e-9 * MLP([1024, 512, 256, 128, 64, 32, 32], 32 * 60),
+}
+
+
+def mlp(sizes, out, final_bn=True):
+    layers = []
+    for a, b in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]
+    layers.append(nn.Linear(sizes[-1], out))
+    if final_bn:
+        layers.append(nn.BatchNorm1d(out))
+    return nn.Sequential(*layers)
+
+
+def cnn(channels, width, out, pool):
+    layers, c = [], channels
+    for _ in range(4):
+        layers += [nn.Conv2d(c, width, 3, padding=1, stride=1 if pool else 2), nn.BatchNorm2d(width), nn.ReLU()]
+        if pool:
+            layers.append(nn.MaxPool2d(2))
+        c = width
+    if pool:
+        layers += [nn.Flatten(), nn.Linear(width * 4, out)]
+    else:
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, out)]
+    return nn.Sequential(*layers, nn.BatchNorm1d(out))
+
+
+class Svdd(nn.Module):
+    """Squared distance to a trainable centre; outliers pay the reciprocal."""
+
+    def __init__(self, net, out=32):
+        super().__init__()
+        self.net, self.center = net, nn.Parameter(torch.randn(out))
+
+    def losses(self, x):
+        d = ((self.net(x) - self.center) ** 2).sum(1)
+        return d, 1 / d
+
+
+class Ntl(nn.Module):
+    """Neural transformation learning: 19 learned views, deterministic contrastive loss, temperature 0.1."""
+
+    def __init__(self, dim=570, hidden=128, out=32, views=19):
+        super().__init__()
+        self.views = nn.ModuleList(
+            nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, dim))
+            for _ in range(views))
+        self.enc = mlp([dim, hidden, hidden, hidden], out, final_bn=False)
+
+    def losses(self, x, temp=0.1):
+        k = len(self.views)
+        v = torch.stack([x] + [t(x) for t in self.views], 1)
+        z = nn.functional.normalize(self.enc(v.flatten(0, 1)).view(len(x), k + 1, -1), dim=-1)
+        sim = torch.exp(z @ z.transpose(1, 2) / temp)
+        denom = (sim.sum(-1) - torch.diagonal(sim, dim1=1, dim2=2))[:, 1:]
+        pos = torch.exp((z[:, 1:] * z[:, :1]).sum(-1) / temp)
+        scale = 1 / abs(np.log(1 / k))
+        return ((denom.log() - pos.log()) * scale).mean(1), (-(1 - pos / denom).log() * scale).mean(1)
+
+
+CONFIGS = {  # name: (model, one task's batch shape, outliers in it, tasks in a step)
+    "tab_dsvdd": (lambda: Svdd(mlp([570, 128, 128, 128], 32)), (512, 570), 103, 32),
+    "tab_ntl": (Ntl, (512, 570), 103, 8),
+    "omniglot_cnn": (lambda: Svdd(cnn(1, 64, 32, pool=False)), (30, 1, 28, 28), 15, 32),
+    "cnn4": (lambda: Svdd(cnn(3, 128, 32, pool=True)), (60, 3, 32, 32), 30, 32),
+    "feature_svdd": (lambda: Svdd(mlp([1024, 512, 256, 128, 64, 32], 32)), (60, 1024), 30, 32),
+}
+
+
+def gemm_gflops(n=2048, reps=5):
+    a, b = torch.randn(n, n), torch.randn(n, n)
+    a @ b
+    t = time.perf_counter()
+    for _ in range(reps):
+        a @ b
+    return reps * 2 * n**3 / (time.perf_counter() - t) / 1e9
+
+
+def bench(name, iters, threads):
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    make, shape, outliers, tasks = CONFIGS[name]
+    model = make().train()
+    opt = torch.optim.Adam(model.parameters(), lr=1e-3)
+    xs = [torch.randn(shape) for _ in range(tasks)]
+    y = torch.arange(shape[0]) >= shape[0] - outliers
+
+    def step():
+        loss = 0
+        for x in xs:
+            ln, la = model.losses(x)
+            loss = loss + torch.cat([ln[~y], la[y]]).mean()
+        opt.zero_grad()
+        (loss / tasks).backward()
+        opt.step()
+
+    step()
+    times = []
+    for _ in range(iters):
+        t = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - t) * 1e3)
+    with torch.no_grad():
+        t = time.perf_counter()
+        for x in xs:
+            model.losses(x)
+        forward = (time.perf_counter() - t) * 1e3
+    return dict(config=name, threads=threads, tasks=tasks, median_ms=round(float(np.median(times)), 1),
+                min_ms=round(min(times), 1), forward_ms=round(forward, 1),
+                peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                gemm_gflops=round(gemm_gflops(), 1))
+
+
+def run(command, threads):
+    env = dict(os.environ, OMP_NUM_THREADS=str(threads), RAYON_NUM_THREADS=str(threads))
+    return json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+
+
+def machine():
+    model = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} CPUs; PyTorch {torch.__version__}; {platform.system()} {platform.release()}"
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--config", choices=CONFIGS, action="append")
+    p.add_argument("--threads", type=int, action="append")
+    p.add_argument("--iters", type=int, default=5)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--torch-only", action="store_true", help="one PyTorch measurement as JSON; used by this script itself")
+    a = p.parse_args()
+    if a.torch_only:
+        print(json.dumps(bench(a.config[0], a.iters, a.threads[0])))
+        return
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    build = ["cargo", "build", "--release", "-p", "zsad-nn", "--example", "meta_step", "--message-format", "json"]
+    lines = subprocess.run(build, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    artifacts = (json.loads(l) for l in lines)
+    program = next(x["executable"] for x in artifacts if x.get("executable") and x["target"]["name"] == "meta_step")
+    print(machine() + "\n")
+    print("| step | threads | zsad-nn ms | PyTorch ms | ratio | zsad-nn MB | PyTorch MB | GFLOP/s of GEMM's |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in a.config or CONFIGS:
+        for threads in a.threads or [1, 2]:
+            options = ["--config", name, "--threads", str(threads), "--iters", str(a.iters)]
+            ours, theirs = [], []
+            for _ in range(a.rounds):
+                ours.append(run([program, *options], threads))
+                theirs.append(run([sys.executable, __file__, "--torch-only", *options], threads))
+            x, y = (statistics.median(r["median_ms"] for r in rs) for rs in (ours, theirs))
+            rate, peak = GFLOP[name] / x * 1e3, statistics.median(r["gemm_gflops"] for r in ours)
+            mb, torch_mb = (max(r["peak_rss_mb"] for r in rs) for rs in (ours, theirs))
+            print(f"| `{name}` | {threads} | {x:.0f} | {y:.0f} | **{x / y:.2f}** | {mb} | {torch_mb} "
+                  f"| {rate:.0f} of {peak:.0f} ({rate / peak:.0%}) |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
