@@ -39,7 +39,8 @@ pub fn execute(plan: &mut Plan, registry: &Registry, store: &Store, options: &Op
     // Long work first, so that no worker is left with a training at the end; otherwise in the file's order.
     work.sort_by_key(|f| !f.trains);
     let workers = options.jobs.min(work.len());
-    let board = Board::new(plan.outstanding());
+    let cells = |trains| work.iter().filter(|f| f.trains == trains).map(|f| f.outstanding().count()).sum();
+    let board = Board::new(cells(true), cells(false));
     if 0 < workers && workers < options.jobs {
         board.say(&format!(
             "{} fits keep {workers} of {} jobs busy; --threads N lets each use more",
@@ -114,7 +115,7 @@ impl Runner<'_> {
 
     /// Trains or loads, then scores every outstanding cell of `fit`.
     fn fit(&self, fit: &FitPlan) -> Result<Vec<CellRecord>> {
-        let task = self.board.task(label(fit));
+        let task = self.board.task(label(fit), fit.trains);
         let dataset = self.plan.datasets[fit.dataset].as_ref();
         let ready = dataset
             .map_err(Failure::from)

@@ -9,6 +9,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use zsad_core::Progress;
 use zsad_core::record::Status;
 
+/// What a cell of a trained fit counts in the guess of the time left; a cell without training counts one.
+const TRAINED: usize = 50;
+
 /// Seconds between two lines about one long training.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
@@ -16,6 +19,9 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 pub struct Board {
     total: usize,
     done: AtomicUsize,
+    /// Total and done once more, weighted by what a cell costs.
+    work: usize,
+    worked: AtomicUsize,
     start: Instant,
     bars: Option<(MultiProgress, ProgressBar)>,
 }
@@ -23,21 +29,24 @@ pub struct Board {
 /// The progress of one fit and its cells.
 pub struct Task<'b> {
     board: &'b Board,
+    /// What one of its cells counts.
+    weight: usize,
     label: String,
     bar: Option<ProgressBar>,
     last_line: Mutex<Instant>,
 }
 
 impl Board {
-    /// A board for `total` cells.
-    pub fn new(total: usize) -> Self {
+    /// A board for `trained` cells whose fit is trained and `untrained` others.
+    pub fn new(trained: usize, untrained: usize) -> Self {
+        let (total, work) = (trained + untrained, trained * TRAINED + untrained);
         let bars = std::io::stderr().is_terminal().then(|| {
             let multi = MultiProgress::new();
-            let overall = multi.add(ProgressBar::new(total as u64));
-            overall.set_style(style("{elapsed_precise} [{bar:30}] {pos}/{len} cells, {eta} left"));
+            let overall = multi.add(ProgressBar::new(work as u64));
+            overall.set_style(style("{elapsed_precise} [{bar:30}] {msg} cells, {eta} left"));
             (multi, overall)
         });
-        Board { total, done: AtomicUsize::new(0), start: Instant::now(), bars }
+        Board { total, done: 0.into(), work, worked: 0.into(), start: Instant::now(), bars }
     }
 
     /// A line above the bars.
@@ -49,15 +58,16 @@ impl Board {
         }
     }
 
-    /// Begins a fit.
-    pub fn task(&self, label: String) -> Task<'_> {
+    /// Begins a fit; `trains`: it is a trained one.
+    pub fn task(&self, label: String, trains: bool) -> Task<'_> {
         let bar = self.bars.as_ref().map(|(multi, overall)| {
             let bar = multi.insert_before(overall, ProgressBar::new(0));
             bar.set_style(style("  {prefix} {msg}"));
             bar.set_prefix(label.clone());
             bar
         });
-        Task { board: self, label, bar, last_line: Mutex::new(Instant::now()) }
+        let weight = if trains { TRAINED } else { 1 };
+        Task { board: self, weight, label, bar, last_line: Mutex::new(Instant::now()) }
     }
 
     /// Clears the bars.
@@ -67,18 +77,21 @@ impl Board {
         }
     }
 
-    /// Seconds left, guessed from the cells done so far.
-    fn left(&self, done: usize) -> Duration {
-        self.start.elapsed().mul_f64((self.total - done.min(self.total)) as f64 / done.max(1) as f64)
+    /// Time left, guessed from the work done so far.
+    fn left(&self) -> Duration {
+        let worked = self.worked.load(Ordering::Relaxed);
+        self.start.elapsed().mul_f64((self.work - worked.min(self.work)) as f64 / worked.max(1) as f64)
     }
 }
 
 impl Task<'_> {
     /// Notes the end of a cell.
     pub fn cell(&self) {
-        self.board.done.fetch_add(1, Ordering::Relaxed);
+        let done = self.board.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.board.worked.fetch_add(self.weight, Ordering::Relaxed);
         if let Some((_, overall)) = &self.board.bars {
-            overall.inc(1);
+            overall.set_message(format!("{done}/{}", self.board.total));
+            overall.inc(self.weight as u64);
         }
     }
 
@@ -95,7 +108,7 @@ impl Task<'_> {
             .collect();
         parts.extend(seconds.map(|s| format!("trained in {s:.1} s")));
         let done = self.board.done.load(Ordering::Relaxed);
-        let left = humantime::format_duration(Duration::from_secs(self.board.left(done).as_secs()));
+        let left = humantime::format_duration(Duration::from_secs(self.board.left().as_secs()));
         let total = self.board.total;
         if self.bar.is_none() {
             self.board.say(&format!("[{done}/{total} cells, {left} left] {}: {}", self.label, parts.join(", ")));
