@@ -32,12 +32,12 @@ fn maps_and_masks() -> (Vec<f32>, Vec<u8>) {
     (maps, masks)
 }
 
-/// The integral over an even grid of thresholds, every pixel looked at for each.
+/// The usual way: the curve over an even grid of thresholds, every pixel looked at for each, then cut at the limit.
 fn threshold_loop(maps: &[f32], masks: &[u8]) -> f64 {
     let found = regions(masks, SIDE, SIDE);
     let normals = masks.iter().filter(|&&m| m == 0).count() as f64;
     let (low, high) = maps.iter().fold((f32::MAX, f32::MIN), |(low, high), &s| (low.min(s), high.max(s)));
-    let (mut area, mut fpr, mut pro) = (0.0, 0.0, 0.0);
+    let mut curve = vec![(0.0, 0.0)];
     for t in 0..THRESHOLDS {
         let threshold = high - (high - low) * t as f32 / (THRESHOLDS - 1) as f32;
         let mut hits = vec![0u64; found.sizes.len() + 1];
@@ -45,13 +45,13 @@ fn threshold_loop(maps: &[f32], masks: &[u8]) -> f64 {
             hits[region as usize] += u64::from(score >= threshold);
         }
         let overlaps = hits[1..].iter().zip(&found.sizes).map(|(&h, &s)| h as f64 / s as f64);
-        let (next, overlap) = (hits[0] as f64 / normals, overlaps.sum::<f64>() / found.sizes.len() as f64);
-        if next > 0.3 {
-            let at_limit = pro + (overlap - pro) * (0.3 - fpr) / (next - fpr);
-            return (area + (0.3 - fpr) * (pro + at_limit) / 2.0) / 0.3;
-        }
-        area += (next - fpr) * (pro + overlap) / 2.0;
-        (fpr, pro) = (next, overlap);
+        curve.push((hits[0] as f64 / normals, overlaps.sum::<f64>() / found.sizes.len() as f64));
+    }
+    let mut area = 0.0;
+    for (&(fpr, pro), &(next, overlap)) in curve.iter().zip(&curve[1..]).filter(|((fpr, _), _)| *fpr < 0.3) {
+        let end = f64::min(next, 0.3);
+        let at_end = if next > fpr { pro + (overlap - pro) * (end - fpr) / (next - fpr) } else { pro };
+        area += (end - fpr) * (pro + at_end) / 2.0;
     }
     area / 0.3
 }

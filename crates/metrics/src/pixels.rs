@@ -128,7 +128,13 @@ impl Gaps {
         for (&score, _) in maps.iter().zip(labels).filter(|(_, region)| **region == 0) {
             let cell = self.cell(score);
             let (start, end) = (self.starts[cell] as usize, self.starts[cell + 1] as usize);
-            let i = start + self.levels[start..end].partition_point(|&level| level > score);
+            let levels = &self.levels[start..end];
+            // Mostly there is one or none.
+            let i = start
+                + match levels.len() {
+                    0..4 => levels.iter().map(|&level| usize::from(level > score)).sum(),
+                    _ => levels.partition_point(|&level| level > score),
+                };
             counts[2 * i + usize::from(i < end && self.levels[i] == score)] += 1;
         }
         counts
