@@ -51,6 +51,7 @@ impl Run {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         zsad_nn::device::open(self.device)?;
         let (experiment, store, data) = self.target.load()?;
+        zsad_nn::backbones::set_data_folder(&data.path);
         if self.dry_run {
             let plan = Plan::new(&experiment, &Registry::BUILT_IN, &data, &store)?;
             return super::plan::print(&plan, &store, out);
