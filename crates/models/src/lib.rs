@@ -35,6 +35,7 @@ pub mod padim;
 pub mod patchcore;
 pub mod pca;
 mod pooled;
+pub mod resad;
 mod settings;
 pub mod spade;
 mod state;
@@ -69,6 +70,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &padim::DEF,
     &patchcore::DEF,
     &pca::DEF,
+    &resad::DEF,
     &spade::DEF,
 ];
 

@@ -1,0 +1,91 @@
+//! Residual features: what a position's feature differs by from the nearest one of the references.
+
+use zsad_core::{Params, Result, SampleRef};
+use zsad_nn::backbones::LayerShape;
+use zsad_nn::features::FeatureStore;
+
+use crate::classical::Points;
+use crate::classical::neighbours::nearest;
+use crate::vision::concat;
+
+/// The parameter `residual`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Residual {
+    /// x − x*.
+    Signed,
+    /// (x − x*)², element by element.
+    Squared,
+    /// x.
+    None,
+}
+
+impl Residual {
+    pub fn of(params: &Params) -> Self {
+        match params.text("residual") {
+            "signed" => Residual::Signed,
+            "squared" => Residual::Squared,
+            _ => Residual::None,
+        }
+    }
+
+    /// What the features of layer number `level` of `references` amount to as a pool; nothing is read where it is not
+    /// needed.
+    pub fn pool(self, store: &FeatureStore, references: &[SampleRef], level: usize) -> Result<Option<Points>> {
+        if self == Residual::None {
+            return Ok(None);
+        }
+        let sets: Vec<Points> = references.iter().map(|&r| points(store, r, level)).collect::<Result<_>>()?;
+        Ok(Some(concat(&sets)))
+    }
+
+    /// The residuals of layer number `level` of `sample`, row-major `[positions, channels]`.
+    pub fn rows(
+        self,
+        store: &FeatureStore,
+        sample: SampleRef,
+        level: usize,
+        pool: Option<&Points>,
+    ) -> Result<Vec<f32>> {
+        let queries = points(store, sample, level)?;
+        Ok(match pool {
+            Some(pool) => self.against(&queries, pool),
+            None => queries.values().iter().map(|&v| v as f32).collect(),
+        })
+    }
+
+    /// Equation 1: the nearest by L2 over all positions of the pool.
+    fn against(self, queries: &Points, pool: &Points) -> Vec<f32> {
+        let near = nearest(pool, queries, 1, false);
+        let pairs = queries.rows().zip(near).flat_map(|(row, near)| row.iter().zip(pool.row(near.index)));
+        pairs.map(|(x, y)| if self == Residual::Squared { (x - y).powi(2) } else { x - y } as f32).collect()
+    }
+}
+
+/// One point a position.
+fn points(store: &FeatureStore, sample: SampleRef, level: usize) -> Result<Points> {
+    let (LayerShape { channels, height, width }, map) = store.get(sample)?.layer(level);
+    let positions = height * width;
+    let rows = (0..positions).flat_map(|p| map[p..].iter().step_by(positions));
+    Ok(Points::from_values(rows.map(|&v| f64::from(v)).collect(), channels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // import torch; q = torch.sin(torch.arange(12.) * 0.7).reshape(4, 3); p = torch.cos(torch.arange(15.) * 0.4).reshape(5, 3)
+    // d = q - p[torch.cdist(q, p).argmin(1)]; print(d[1], (d ** 2)[3])
+    #[test]
+    fn residuals_are_those_of_brute_force_in_pytorch() {
+        let queries = Points::from_values((0..12).map(|i| (f64::from(i) * 0.7).sin()).collect(), 3);
+        let pool = Points::from_values((0..15).map(|i| (f64::from(i) * 0.4).cos()).collect(), 3);
+        let near = |got: &[f32], want: [f32; 3]| got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-6);
+        let signed = Residual::Signed.against(&queries, &pool);
+        assert!(near(&signed[3..6], SIGNED), "{signed:?}");
+        let squared = Residual::Squared.against(&queries, &pool);
+        assert!(near(&squared[9..], SQUARED), "{squared:?}");
+    }
+
+    const SIGNED: [f32; 3] = [0.50085175, 0.36418775, 0.06536362];
+    const SQUARED: [f32; 3] = [0.00499645, 0.03552082, 0.04519977];
+}
