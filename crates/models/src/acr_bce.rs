@@ -71,3 +71,25 @@ impl Objective for Logit {
         self.forward(x, Phase::Score)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{assert_close, built, gradient, meta_loss, perceptron};
+    use crate::network::{Norm, Style};
+
+    /// ```python
+    /// net, head = mlp(3, [4], 2), nn.Linear(2, 1); fill([*net.parameters(), *head.parameters()])
+    /// y = torch.tensor([0., 0, 0, 1, 1]); loss = 0
+    /// for x in wave(2, 5, 3): loss = loss + F.binary_cross_entropy_with_logits(head(net(x)).squeeze(1), y) / 2
+    /// loss.backward(); print(loss, head.weight.grad)
+    /// ```
+    #[test]
+    fn loss_and_gradient_are_those_of_torch() {
+        let spec = perceptron(3, &[4], 2, Norm::BatchStats, Style::Adapted);
+        let (store, objective) = built(build, &Params::defaults(SPEC.params), &spec);
+        let (loss, gradients) = meta_loss(objective.as_ref());
+        assert_close(&loss, &[0.675899151]);
+        assert_close(&gradient(&store, &gradients, "logit.weight"), &[0.0518446459, 0.00567750958]);
+    }
+}

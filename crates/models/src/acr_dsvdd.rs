@@ -50,3 +50,30 @@ impl Objective for Dsvdd {
         loss::dsvdd(&self.network.forward(x, phase)?, &self.centre)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{assert_close, built, gradient, meta_loss, perceptron, wave};
+    use crate::network::{Norm, Style};
+
+    /// ```python
+    /// net, c = mlp(3, [4], 2), nn.Parameter(torch.zeros(2)); fill([*net.parameters(), c])
+    /// loss = 0
+    /// for x in wave(2, 5, 3):
+    ///     d = ((net(x) - c) ** 2).sum(1); loss = loss + torch.cat([d[:3], 1 / d[3:]]).mean() / 2
+    /// loss.backward(); print(loss, c.grad, net[0].weight.grad[0], ((net(wave(2, 5, 3)[1]) - c) ** 2).sum(1))
+    /// ```
+    #[test]
+    fn losses_gradients_and_scores_are_those_of_torch() {
+        let spec = perceptron(3, &[4], 2, Norm::BatchStats, Style::Adapted);
+        let (store, objective) = built(build, &Params::defaults(SPEC.params), &spec);
+        let (loss, gradients) = meta_loss(objective.as_ref());
+        assert_close(&loss, &[1.69845021]);
+        assert_close(&gradient(&store, &gradients, "center"), &[1.43716553, 2.76069002]);
+        let first = gradient(&store, &gradients, "net.0.linear.weight").narrow(0, 0, 1).unwrap();
+        assert_close(&first, &[-0.045570638, 0.0283716659, 0.088970332]);
+        let scores = objective.scores(&wave(&[10, 3]).narrow(0, 5, 5).unwrap()).unwrap();
+        assert_close(&scores, &[2.02892942, 0.221744105, 0.49279764, 2.01629346, 0.21767459]);
+    }
+}

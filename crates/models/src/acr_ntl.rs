@@ -100,3 +100,46 @@ impl Objective for Views {
         self.losses(x, phase)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::golden::{assert_close, built, gradient, meta_loss, params, perceptron, wave};
+    use crate::network::{Norm, Style};
+
+    /// Two views 3-4-3, encoder 3-5-3.
+    pub(crate) fn small(norm: Norm) -> (serde_json::Value, NetworkSpec) {
+        (json!({"views": 2, "view_hidden": [4]}), perceptron(3, &[5], 3, norm, Style::Plain))
+    }
+
+    /// ```python
+    /// class Views(nn.Module):
+    ///     def __init__(s, d, K, hidden, enc, out, residual):
+    ///         super().__init__(); s.enc = mlp(d, enc, out, final=False); s.residual = residual
+    ///         s.views = nn.ModuleList(
+    ///             nn.Sequential(nn.Linear(d, hidden), nn.ReLU(), nn.Linear(hidden, d)) for _ in range(K))
+    ///     def losses(s, x, temp=0.1):
+    ///         k = len(s.views); v = torch.stack([x] + [t(x) + (x if s.residual else 0) for t in s.views], 1)
+    ///         z = F.normalize(s.enc(v.flatten(0, 1)).view(len(x), k + 1, -1), dim=-1)
+    ///         sim = torch.exp(z @ z.transpose(1, 2) / temp)
+    ///         denom = (sim.sum(-1) - torch.diagonal(sim, dim1=1, dim2=2))[:, 1:]
+    ///         pos = torch.exp((z[:, 1:] * z[:, :1]).sum(-1) / temp); scale = 1 / abs(math.log(1 / k))
+    ///         return ((denom.log() - pos.log()) * scale).mean(1), (-(1 - pos / denom).log() * scale).mean(1)
+    /// m = Views(3, 2, 4, [5], 3, False); fill(m.parameters()); loss = 0
+    /// for x in wave(2, 5, 3):
+    ///     ln, la = m.losses(x); loss = loss + torch.cat([ln[:3], la[3:]]).mean() / 2
+    /// loss.backward(); print(loss, m.views[1][2].bias.grad, m.losses(wave(2, 5, 3)[1])[0])
+    /// ```
+    #[test]
+    fn losses_gradients_and_scores_are_those_of_torch() {
+        let (given, spec) = small(Norm::BatchStats);
+        let (store, objective) = built(build, &params(&SPEC, given), &spec);
+        let (loss, gradients) = meta_loss(objective.as_ref());
+        assert_close(&loss, &[1.39816192]);
+        assert_close(&gradient(&store, &gradients, "views.1.1.bias"), &[-0.203980288, -0.396871497, -0.224880881]);
+        let scores = objective.scores(&wave(&[10, 3]).narrow(0, 5, 5).unwrap()).unwrap();
+        assert_close(&scores, &[2.15434333, 2.14064131, 1.07383656, 2.12611477, 2.1123671]);
+    }
+}

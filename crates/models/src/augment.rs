@@ -47,7 +47,9 @@ impl Augment {
             let noise = Init::Normal(0.0, f64::from(NOISE)).draw(&[sample.len()], rng);
             let view = match self.shape[..] {
                 [c, h, w] => image(sample, [c, h, w], rng),
-                _ => sample.iter().zip(&mean).map(|(&x, &m)| if rng.random::<f64>() < MASKED { m } else { x }).collect(),
+                _ => {
+                    sample.iter().zip(&mean).map(|(&x, &m)| if rng.random::<f64>() < MASKED { m } else { x }).collect()
+                }
             };
             out.extend(view.iter().zip(noise.iter().zip(&deviation)).map(|(x, (e, s))| x + e * s));
         }

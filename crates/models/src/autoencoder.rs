@@ -1,9 +1,7 @@
 //! An autoencoder on the pooled normals: what it cannot rebuild is anomalous.
 
 use candle_core::{D, Tensor, Var};
-use zsad_core::{
-    DatasetInfo, Method, MethodDef, MethodSpec, Needs, Params, Result, Setting,
-};
+use zsad_core::{DatasetInfo, Method, MethodDef, MethodSpec, Needs, Params, Result, Setting};
 use zsad_nn::{Init, params::Builder};
 
 use crate::network::{Backbone, Network, NetworkSpec, Norm, Phase, Style};
@@ -94,5 +92,28 @@ impl Pooled for Rebuilder {
 
     fn loss(&self, x: &Tensor, _: Step) -> zsad_nn::Result<Tensor> {
         Ok(self.errors(x, Phase::Pooled)?.mean(D::Minus1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{assert_close, built, perceptron, wave};
+
+    /// ```python
+    /// x = wave(6, 3); m, s = x.mean(0), x.std(0, unbiased=False); z = (x - m) / s
+    /// net = mlp(3, [4, 2, 4], 3, final=False); fill(net.parameters())
+    /// print(m, s, ((net(z) - z) ** 2).mean(1))
+    /// ```
+    #[test]
+    fn errors_are_those_of_torch() {
+        let spec = perceptron(3, &[4, 2, 4], 3, Norm::BatchStats, Style::Plain);
+        let (store, model) = built(build, &Params::defaults(SPEC.params), &spec);
+        let device = store.device().clone();
+        let mean = Tensor::new(&[-0.00216206115f32, -0.000107189514, 0.00199809503], &device).unwrap();
+        store.set("mean", &mean).unwrap();
+        store.set("scale", &Tensor::new(&[0.706864189f32, 0.704812884, 0.706564488], &device).unwrap()).unwrap();
+        let errors = model.scores(&wave(&[6, 3])).unwrap();
+        assert_close(&errors, &[0.994386247, 1.35697153, 1.25038894, 1.01589344, 1.35882426, 1.2284988]);
     }
 }

@@ -95,9 +95,7 @@ impl Pooled for Sphere {
             sum = (sum + self.network.forward(&x?, Phase::Pooled)?.detach().sum(0)?)?;
         }
         let mean = (sum / pool.len() as f64)?.to_vec1::<f32>()?;
-        let moved: Vec<f32> = mean.into_iter().map(|c| if c.abs() < 0.1 { 0.1f32.copysign(c) } else { c }).collect();
-        let moved = Tensor::new(moved, self.centre.device())?;
-        Ok(self.centre.set(&moved)?)
+        Ok(self.centre.set(&Tensor::new(away_from_zero(&mean), self.centre.device())?)?)
     }
 
     /// Soft boundary, after the warm-up: the next step's radius is the (1 − nu) quantile of this one's distances.
@@ -114,6 +112,11 @@ impl Pooled for Sphere {
     }
 }
 
+/// Coordinates nearer to 0 than 0.1 become ±0.1.
+fn away_from_zero(centre: &[f32]) -> Vec<f32> {
+    centre.iter().map(|&c| if c.abs() < 0.1 { 0.1f32.copysign(c) } else { c }).collect()
+}
+
 /// The `q` quantile of the roots of `squares`, linear between neighbours, as `numpy.quantile` takes it.
 fn quantile(mut squares: Vec<f32>, q: f64) -> f32 {
     squares.sort_unstable_by(f32::total_cmp);
@@ -121,4 +124,43 @@ fn quantile(mut squares: Vec<f32>, q: f64) -> f32 {
     let (low, high) = (at.floor() as usize, at.ceil() as usize);
     let root = |i: usize| f64::from(squares[i]).sqrt();
     (root(low) + (root(high) - root(low)) * at.fract()) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use zsad_core::rng::stream;
+
+    use super::*;
+    use crate::golden::{assert_close, built, params, perceptron, wave};
+    use crate::network::Norm;
+
+    /// ```python
+    /// net = mlp(3, [4], 2, final=False, bias=False, affine=False); fill(net.parameters()); x = wave(6, 3)
+    /// c = net(x).mean(0); print(torch.where(c.abs() < 0.1, 0.1 * c.sign(), c))  # net(x).mean(0)[0] is small
+    /// d = ((net(x) - torch.tensor([-0.1, -0.2799067])) ** 2).sum(1); nu = 0.1; print(d.mean(), d.mean() / nu)
+    /// R = torch.quantile(d.sqrt(), 1 - nu); print(R**2, R**2 + (1 / nu) * F.relu(d - R**2).mean())
+    /// ```
+    #[test]
+    fn both_objectives_are_those_of_torch() {
+        let spec = perceptron(3, &[4], 2, Norm::Running, Style::FixedCentre);
+        let step = || Step { rng: stream(0, &[]), epoch: 0 };
+        let x = wave(&[6, 3]);
+        for (objective, losses) in [("one_class", [0.138138231; 2]), ("soft_boundary", [1.38138231, 0.280304696])] {
+            let given = json!({"objective": objective, "warm_up": 0});
+            let (store, model) = built(build, &params(&SPEC, given), &spec);
+            let centre = Tensor::new(&[-0.1f32, -0.2799067], x.device()).unwrap();
+            store.set("center", &centre).unwrap();
+            for loss in losses {
+                assert_close(&model.loss(&x, step()).unwrap(), &[loss]);
+            }
+            let radius = &store.get("squared_radius").unwrap().var;
+            assert_close(radius, &[if objective == "one_class" { 0.0 } else { 0.274757048 }]);
+        }
+    }
+
+    #[test]
+    fn a_centre_near_zero_moves_away_from_it() {
+        assert_eq!(away_from_zero(&[0.05, -0.01, 0.5, -0.1]), [0.1, -0.1, 0.5, -0.1]);
+    }
 }

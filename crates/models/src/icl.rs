@@ -1,7 +1,9 @@
 //! Internal contrastive learning: a window of a row's features against the rest of the same row.
 
 use candle_core::{D, Tensor};
-use zsad_core::{DatasetInfo, Error, Kind, Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamSpec, Params, Result, Setting};
+use zsad_core::{
+    DatasetInfo, Error, Kind, Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamSpec, Params, Result, Setting,
+};
 use zsad_nn::nets::{Mlp, MlpConfig};
 use zsad_nn::{Pass, params::Builder};
 
@@ -25,7 +27,12 @@ static SPEC: MethodSpec = MethodSpec {
     setting: Setting::ZeroShot,
     needs: Needs { image: false, ..Needs::ANY },
     params: &[
-        int("window", 1, ParamDefault::Auto, "features in a window; auto: 2 up to 40 features, 10 up to 160, else d − 150"),
+        int(
+            "window",
+            1,
+            ParamDefault::Auto,
+            "features in a window; auto: 2 up to 40 features, 10 up to 160, else d − 150",
+        ),
         widths("hidden", &[200], "hidden widths of the two encoders, each linear and ReLU"),
         int("latent", 1, ParamDefault::Int(128), "dimensions of the codes"),
         epochs(100),
@@ -35,7 +42,12 @@ static SPEC: MethodSpec = MethodSpec {
         decay(0.0),
         DOMAINS,
         ParamSpec { default: ParamDefault::Float(0.01), ..TEMPERATURE },
-        float("stop_loss", f64::INFINITY, ParamDefault::Auto, "end once an epoch's mean loss is below; auto: 0.001, or 0.01 above 40 features"),
+        float(
+            "stop_loss",
+            f64::INFINITY,
+            ParamDefault::Auto,
+            "end once an epoch's mean loss is below; auto: 0.001, or 0.01 above 40 features",
+        ),
     ],
 };
 
@@ -55,7 +67,9 @@ fn network(params: &Params, info: &DatasetInfo) -> Result<NetworkSpec> {
     };
     let window = window(params, dim);
     if dim < 3 || window >= dim {
-        return Err(Error::refused(format!("a window of {window} leaves nothing of {dim} features to contrast it with")));
+        return Err(Error::refused(format!(
+            "a window of {window} leaves nothing of {dim} features to contrast it with"
+        )));
     }
     Ok(NetworkSpec {
         backbone: Backbone::Mlp,
@@ -102,8 +116,9 @@ impl Contrast {
     /// Unit codes `[n, windows, latent]` of the columns that `of` picks for each window.
     fn codes(&self, net: &Mlp, x: &Tensor, of: impl Fn(usize, usize) -> bool) -> zsad_nn::Result<Tensor> {
         let (n, windows) = (x.dims()[0], self.d - self.window + 1);
-        let columns: Vec<u32> =
-            (0..windows).flat_map(|w| (0..self.d).filter(|&j| of(w, j)).map(|j| j as u32).collect::<Vec<_>>()).collect();
+        let columns: Vec<u32> = (0..windows)
+            .flat_map(|w| (0..self.d).filter(|&j| of(w, j)).map(|j| j as u32).collect::<Vec<_>>())
+            .collect();
         let width = columns.len() / windows;
         let columns = Tensor::new(columns, x.device())?;
         let parts = x.contiguous()?.index_select(&columns, 1)?.reshape((n * windows, width))?;
@@ -136,5 +151,35 @@ impl Pooled for Contrast {
 
     fn stop_below(&self) -> Option<f64> {
         Some(self.stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::golden::{assert_close, built, params, perceptron, wave};
+
+    /// ```python
+    /// f, g = mlp(2, [4], 3, final=False, norm=False), mlp(3, [4], 3, final=False, norm=False)
+    /// fill([*f.parameters(), *g.parameters()])
+    /// for row in wave(4, 5):
+    ///     a = torch.stack([row[i:i + 2] for i in range(4)])
+    ///     b = torch.stack([torch.cat([row[:i], row[i + 2:]]) for i in range(4)])
+    ///     logits = F.normalize(f(a), dim=1) @ F.normalize(g(b), dim=1).T / 0.1
+    ///     print(F.cross_entropy(logits, torch.arange(4)))
+    /// ```
+    #[test]
+    fn losses_are_those_of_torch() {
+        let spec = perceptron(5, &[4], 3, Norm::None, Style::Plain);
+        let (_, model) = built(build, &params(&SPEC, json!({"temperature": 0.1})), &spec);
+        assert_close(&model.scores(&wave(&[4, 5])).unwrap(), &[2.56827334, 4.47125696, 4.03780736, 5.00979666]);
+    }
+
+    #[test]
+    fn the_window_follows_the_published_rule() {
+        let auto = Params::defaults(SPEC.params);
+        assert_eq!([6, 40, 41, 160, 161, 570].map(|d| window(&auto, d)), [2, 2, 10, 10, 11, 420]);
     }
 }

@@ -154,3 +154,24 @@ impl Pooled for MeanShifted {
         Ok(self.bank.set(&Tensor::from_vec(bank, (rows, latent), self.bank.device())?)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{assert_close, wave};
+
+    /// ```python
+    /// z1, z2, c = F.normalize(wave(4, 3), dim=1), F.normalize(wave(2, 4, 3)[1], dim=1), torch.tensor([0.1, -0.2, 0.3])
+    /// a, b = F.normalize(z1 - c, dim=1), F.normalize(z2 - c, dim=1); out = torch.cat([a, b])
+    /// sim = torch.exp(out @ out.T / 0.25); mask = ~torch.eye(8, dtype=torch.bool)
+    /// neg = sim.masked_select(mask).view(8, -1).sum(1); pos = torch.exp((a * b).sum(1) / 0.25).repeat(2)
+    /// print((-torch.log(pos / neg)).mean())
+    /// ```
+    #[test]
+    fn the_loss_is_that_of_torch() {
+        let z = unit(&wave(&[8, 3])).unwrap();
+        let centre = Tensor::new(&[0.1f32, -0.2, 0.3], z.device()).unwrap();
+        let views = [&z.narrow(0, 0, 4).unwrap(), &z.narrow(0, 4, 4).unwrap()];
+        assert_close(&mean_shifted_loss(views, &centre, 0.25).unwrap(), &[5.63835155]);
+    }
+}

@@ -225,8 +225,9 @@ impl Network {
         let affine = mode != NormMode::None && spec.style != Style::FixedCentre;
         let shape = |norm: NormConfig| NormConfig { mode, affine, ..norm };
         // After the mean over space there is nothing left that instance norm could take statistics over.
-        let last =
-            |norm: Option<NormConfig>| norm.map(shape).filter(|_| spec.style == Style::Adapted && spec.norm != Norm::Instance);
+        let last = |norm: Option<NormConfig>| {
+            norm.map(shape).filter(|_| spec.style == Style::Adapted && spec.norm != Norm::Instance)
+        };
         let other = match (spec.backbone, spec.input.as_slice()) {
             (Backbone::OmniglotCnn | Backbone::Cnn4, &[c, h, w]) => {
                 let input = [c, h, w];
@@ -255,7 +256,10 @@ impl Network {
             _ => {
                 let published = MlpConfig::acr(spec.input.iter().product(), &spec.hidden, spec.latent);
                 let (norm, final_norm) = (shape(published.norm), last(published.final_norm));
-                Net::Mlp(Mlp::new(b, &MlpConfig { norm, final_norm, bias: spec.style != Style::FixedCentre, ..published })?)
+                Net::Mlp(Mlp::new(
+                    b,
+                    &MlpConfig { norm, final_norm, bias: spec.style != Style::FixedCentre, ..published },
+                )?)
             }
         };
         Ok(Network { tasks: other.clone().without_running(), other })

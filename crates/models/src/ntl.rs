@@ -72,3 +72,24 @@ impl Pooled for Views {
         Ok(self.losses(x, Phase::Pooled)?.0.mean(D::Minus1)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acr_ntl::tests::small;
+    use crate::golden::{assert_close, built, params, wave};
+    use crate::network::Norm;
+
+    /// With the class of `acr_ntl`'s test:
+    /// ```python
+    /// m = Views(3, 2, 4, [5], 3, True); fill(m.parameters())
+    /// print(m.losses(wave(2, 5, 3)[1])[0])
+    /// ```
+    #[test]
+    fn residual_views_give_torchs_losses() {
+        let (given, spec) = small(Norm::BatchStats);
+        let (_, model) = built(build, &params(&SPEC, given), &spec);
+        let scores = model.scores(&wave(&[10, 3]).narrow(0, 5, 5).unwrap()).unwrap();
+        assert_close(&scores, &[0.929439695, 0.851632605, 0.945433163, 0.929737257, 0.85951938]);
+    }
+}

@@ -5,8 +5,8 @@ use std::path::Path;
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 use zsad_core::{
-    Device, FitContext, FitReport, Fitted, Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamKind,
-    ParamSpec, Params, Result, Setting,
+    Device, FitContext, FitReport, Fitted, Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamKind, ParamSpec,
+    Params, Result, Setting,
 };
 use zsad_nn::optim::{Adam, AdamConfig, Gradients, Optimizer};
 use zsad_nn::{Error, ParamStore, loss, params::Builder};
@@ -208,4 +208,38 @@ fn mean(outcomes: Vec<zsad_nn::Result<(f64, Gradients)>>) -> zsad_nn::Result<(f6
         }
     }
     Ok((total, sums))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::golden::{assert_close, built, params, perceptron, wave};
+    use crate::network::Norm;
+
+    /// ```python
+    /// net, head = mlp(3, [4], 2, final=False, norm=False), nn.Linear(2, 1)
+    /// ps = [*net.parameters(), *head.parameters()]; fill(ps); x = wave(9, 3); f = lambda x: head(net(x)).squeeze(1)
+    /// for _ in range(3):
+    ///     g = torch.autograd.grad(F.softplus(f(x[:3])).mean(), ps)
+    ///     for p, d in zip(ps, g): p.data -= 0.05 * d
+    /// l = f(x[3:]); loss = torch.cat([F.softplus(l[:3]), F.softplus(-l[3:])]).mean()
+    /// g = torch.autograd.grad(loss, ps); print(loss, g[-2], l)
+    /// ```
+    #[test]
+    fn the_inner_loop_and_the_first_order_gradient_are_those_of_torch() {
+        let spec = perceptron(3, &[4], 2, Norm::None, Style::Plain);
+        let params = params(&SPEC, json!({"shots": 3, "query": 3, "inner_steps": 3}));
+        let (store, logit) = built(build, &params, &spec);
+        let adapter = Adapter::new(&params, &spec, store, *logit);
+        let x = wave(&[9, 3]);
+        let adapted = adapter.adapted(&x.narrow(0, 0, 3).unwrap()).unwrap().unwrap();
+        let logits = [-0.118602569, -0.00173870917, -0.0945195036, -0.120559157, 0.000890831882, -0.09303678];
+        assert_close(&adapted.scores(&x.narrow(0, 3, 6).unwrap()).unwrap(), &logits);
+        let (loss, gradients) = adapter.task(&x).unwrap();
+        assert!((loss - 0.693929441).abs() < 1e-5, "{loss}");
+        let head = gradients[gradients.len() - 2].as_ref().unwrap();
+        assert_close(head, &[0.0114346852, -0.0131951073]);
+    }
 }

@@ -46,7 +46,7 @@ static SPEC: MethodSpec = MethodSpec {
         LR_GAMMA,
         WEIGHT_DECAY,
         GRAD_CLIP,
-        TASKS,
+        ParamSpec { default: ParamDefault::Int(8), ..TASKS },
         TASK_BATCH,
         TRAIN_CONTAMINATION,
         ParamSpec {
@@ -56,7 +56,12 @@ static SPEC: MethodSpec = MethodSpec {
         NOISE_SIGMA,
         ParamSpec { default: ParamDefault::Bool(false), ..PERMUTE_COLUMNS },
         DOMAINS,
-        float("weight", f64::INFINITY, ParamDefault::Float(0.5), "weight of the outliers' mean loss beside the normals'"),
+        float(
+            "weight",
+            f64::INFINITY,
+            ParamDefault::Float(0.5),
+            "weight of the outliers' mean loss beside the normals'",
+        ),
     ],
 };
 
@@ -129,4 +134,20 @@ fn exposure(logits: &Tensor, tasks: &Tasks, weight: f64) -> zsad_nn::Result<Tens
     };
     let normal = (normal * share(false)?)?.sum(D::Minus1)?;
     Ok((normal + ((outlier * share(true)?)?.sum(D::Minus1)? * weight)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{assert_close, wave};
+
+    /// ```python
+    /// logits = wave(10) * 3; y = torch.tensor([False, False, False, True, True] * 2)
+    /// print(F.softplus(logits[~y]).mean() + 0.5 * F.softplus(-logits[y]).mean())
+    /// ```
+    #[test]
+    fn the_loss_is_that_of_torch() {
+        let tasks = Tasks::new(wave(&[10, 3]), [false, false, false, true, true].repeat(2), 2).unwrap();
+        assert_close(&exposure(&(wave(&[10]) * 3.0).unwrap(), &tasks, 0.5).unwrap(), &[1.49909528]);
+    }
 }

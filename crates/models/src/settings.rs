@@ -73,7 +73,10 @@ pub(crate) const TEMPERATURE: ParamSpec =
     float("temperature", NO_END, ParamDefault::Float(0.1), "temperature of the contrastive loss");
 
 pub(crate) const fn views(default: i64) -> ParamSpec {
-    ParamSpec { kind: ParamKind::Int { min: 2, max: 1 << 10 }, ..int("views", 2, ParamDefault::Int(default), "learned views") }
+    ParamSpec {
+        kind: ParamKind::Int { min: 2, max: 1 << 10 },
+        ..int("views", 2, ParamDefault::Int(default), "learned views")
+    }
 }
 
 pub(crate) const fn view_hidden(default: &'static [i64]) -> ParamSpec {

@@ -37,7 +37,7 @@ pub fn images() -> Result<InMemory> {
     waves.sort_by_key(|&(u, v)| (u + v, u));
     let wave = |(u, v)| (0..64).map(move |i| cosine(u, i / 8, 8) * cosine(v, i % 8, 8)).collect();
     let basis: Vec<Vec<f64>> = waves.into_iter().map(wave).collect();
-    let single = |values: Vec<f64>| Values::F32(values.into_iter().map(|x| (0.5 + 0.1 * x) as f32).collect());
+    let single = |values: Vec<f64>| Values::F32(values.into_iter().map(|x| (0.5 + 0.25 * x) as f32).collect());
     family("synthetic_images", Kind::Image { channels: 1, height: 8, width: 8 }, &basis, single)
 }
 
@@ -68,10 +68,10 @@ fn family(name: &str, kind: Kind, basis: &[Vec<f64>], store: impl Fn(Vec<f64>) -
 }
 
 /// One sample: smooth variation around the domain's mean, or an anomaly's own, a little noise everywhere, and for an
-/// anomaly as much variation again along the less smooth half of the basis.
+/// anomaly twice as much variation along the less smooth half of the basis.
 fn row(rng: &mut Rng, basis: &[Vec<f64>], mean: &[f64], domain: usize, anomalous: bool) -> Vec<f64> {
     let half = basis.len() / 2;
-    let rough = (2.0 * SMOOTH as f64 / half as f64).sqrt();
+    let rough = 2.0 * (2.0 * SMOOTH as f64 / half as f64).sqrt();
     let weights: Vec<f64> = (0..basis.len())
         .map(|r| {
             let scale = match r {

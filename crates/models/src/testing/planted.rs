@@ -209,3 +209,12 @@ fn training_that_does_not_train_is_caught() {
     assert_eq!(fails(&Pretender { moves: false, ..well.clone() }), ["weights_move"]);
     assert_eq!(fails(&Pretender { forgets: true, ..well }), ["save_and_load"]);
 }
+
+#[path = "../../template/method.rs"]
+mod template;
+
+#[test]
+fn the_template_of_new_methods_passes() {
+    assert_eq!(violations(&template::DEF, &data::tabular().unwrap()), []);
+    assert_eq!(violations(&template::DEF, &data::images().unwrap()), []);
+}
