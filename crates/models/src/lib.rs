@@ -18,6 +18,8 @@ pub mod deep_svdd;
 pub mod ecod;
 pub mod external;
 pub mod gaussian_ad;
+#[cfg(test)]
+mod golden;
 pub mod icl;
 pub mod iforest;
 pub mod knn;
