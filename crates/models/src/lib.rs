@@ -3,6 +3,8 @@
 //! A new method is one file that declares a [`MethodDef`] named `DEF`, its `mod` line and its line in [`METHODS`];
 //! configuration, `zsad describe`, the documentation and the conformance suite ([`testing`]) read the slice.
 
+#![cfg_attr(test, allow(clippy::excessive_precision, reason = "constants stand as the other program printed them"))]
+
 use zsad_core::MethodDef;
 
 pub mod acr_bce;

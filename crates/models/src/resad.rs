@@ -120,7 +120,7 @@ impl MethodDef for ResAd {
         if let Some(layer) = params.ints("layers").into_iter().find(|&l| l as usize > kind.layers()) {
             return Err(Error::Config(format!("{kind} has layers 1 to {}, not {layer}", kind.layers())));
         }
-        if params.size("condition") % 4 != 0 {
+        if !params.size("condition").is_multiple_of(4) {
             return Err(Error::Config(format!("resad: condition {} is no multiple of 4", params.size("condition"))));
         }
         Ok(Box::new(Configured { params: params.clone() }))

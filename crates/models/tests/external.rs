@@ -74,9 +74,10 @@ fn play(part: &str, args: &[String]) -> ExitCode {
         "garbage" => fs::write(&out, "no archive").unwrap(),
         "hang" => {
             let mut child = std::process::Command::new(env::current_exe().unwrap());
-            child.args(["--play", "child", &args[0]]).args(&args[1..]).spawn().unwrap();
+            let mut child = child.args(["--play", "child", &args[0]]).args(&args[1..]).spawn().unwrap();
             eprintln!("waiting");
             sleep(Duration::from_secs(60));
+            child.wait().unwrap();
         }
         "child" => {
             sleep(Duration::from_millis(1500));

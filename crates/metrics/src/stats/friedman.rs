@@ -34,7 +34,7 @@ pub fn friedman(table: &[Vec<f64>]) -> Option<Friedman> {
     let (n, k) = (table.len() as f64, k as f64);
     let untied = 1.0 - ties / (k * (k * k - 1.0) * n);
     let degrees = ChiSquared::new(k - 1.0).ok()?;
-    if !(untied > 0.0) {
+    if untied.is_nan() || untied <= 0.0 {
         return None;
     }
     let squares: f64 = sums.iter().map(|s| s * s).sum();

@@ -11,6 +11,7 @@ pub(super) type Slot = usize;
 
 /// One step.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network has some hundred steps, most of them operations")]
 pub(super) enum Step {
     /// `dst = act(norm(op(src)) + add)`; without a norm here it is folded into the operation.
     Op { op: Op, src: Slot, dst: Slot, add: Option<Slot>, norm: Option<Norm>, act: Act },

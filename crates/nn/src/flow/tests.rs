@@ -133,12 +133,10 @@ fn log_abs_determinant(mut rows: Vec<Vec<f64>>) -> f64 {
         let pivot = (i..rows.len()).max_by(|&a, &b| rows[a][i].abs().total_cmp(&rows[b][i].abs())).unwrap();
         rows.swap(i, pivot);
         sum += rows[i][i].abs().ln();
-        for r in i + 1..rows.len() {
-            let factor = rows[r][i] / rows[i][i];
-            for c in i..rows.len() {
-                let by = factor * rows[i][c];
-                rows[r][c] -= by;
-            }
+        let (done, below) = rows.split_at_mut(i + 1);
+        for row in below {
+            let factor = row[i] / done[i][i];
+            row.iter_mut().zip(&done[i]).skip(i).for_each(|(v, p)| *v -= factor * p);
         }
     }
     sum

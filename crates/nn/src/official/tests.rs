@@ -79,12 +79,13 @@ fn the_published_feature_network_is_recognised_by_its_sizes() {
 
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
-    let refuse = |change: &dyn Fn(&mut NamedTensors)| {
+    type Change<'a> = &'a dyn Fn(&mut NamedTensors);
+    let refuse = |change: Change| {
         let mut tensors = feature_svdd();
         change(&mut tensors);
         OfficialModel::from_tensors(&tensors, Path::new("f.pt"), &Device::Cpu).unwrap_err().to_string()
     };
-    let cases: [(&dyn Fn(&mut NamedTensors), &str); 6] = [
+    let cases: [(Change, &str); 6] = [
         (&|t| drop(t.remove("center")), "no tensor `center`"),
         (&|t| drop(t.remove("enc.3.bias")), "no tensor `enc.3.bias`"),
         (&|t| drop(t.insert("extra".into(), HostTensor::new(vec![], vec![1.0]))), "beside the network's: extra"),
