@@ -5,7 +5,7 @@ use zsad_nn::features::Reduction;
 use zsad_nn::features::patches::Neighbourhood;
 
 use crate::classical::Points;
-use crate::classical::neighbours::nearest;
+use crate::classical::neighbours::nearest_by;
 use crate::classical::points::squared_distance;
 use crate::vision::{BACKBONE, Frozen, LAYERS, NEEDS, SHOTS, SIGMA, View, concat, features};
 
@@ -52,7 +52,7 @@ fn score(params: &Params, _: u64, batch: &TestBatch) -> Result<Scores> {
     let memory = coreset(&concat(&memory), params.float("coreset"));
     let k = params.size("neighbours").min(memory.len());
     view.score(params.float("sigma"), |sample| {
-        let near = nearest(&memory, &view.patches(sample, Neighbourhood::Mean3x3)?, k, false);
+        let near = nearest_by::<f32>(&memory, &view.patches(sample, Neighbourhood::Mean3x3)?, k, false);
         Ok(near.chunks_exact(k).map(|near| near.iter().map(|n| n.squared.sqrt()).sum::<f64>() / k as f64).collect())
     })
 }

@@ -50,7 +50,7 @@ const fn flag(name: &'static str, doc: &'static str) -> ParamSpec {
 
 static SPEC: MethodSpec = MethodSpec {
     name: "resad",
-    version: 1,
+    version: 2,
     summary: "residuals of patch features to the nearest references, constrained, under a conditional normalizing flow",
     citation: "Yao et al., ResAD: A Simple Framework for Class Generalizable Anomaly Detection, NeurIPS 2024; boundary: \
                Yao et al., Explicit Boundary Guided Semi-Push-Pull Contrastive Learning, CVPR 2023",
@@ -91,7 +91,7 @@ static SPEC: MethodSpec = MethodSpec {
             "lr",
             f64::INFINITY,
             ParamDefault::Float(1e-3),
-            "Adam's learning rate, divided by ten after 70 and 90 % of the epochs (1e-5 in the paper, for 17,000 updates)",
+            "Adam's learning rate, divided by ten after 70 and 90 % of the updates (1e-5 in the paper, for 17,000 updates)",
         ),
         float("weight_decay", f64::INFINITY, ParamDefault::Float(5e-4), "L2 penalty, added to the gradient"),
         flag("exclude_query", "a training image is not among its own references"),

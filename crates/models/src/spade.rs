@@ -10,7 +10,7 @@ use zsad_nn::features::patches::Neighbourhood;
 use zsad_nn::features::{FeatureSpec, Reduction};
 
 use crate::classical::Points;
-use crate::classical::neighbours::nearest;
+use crate::classical::neighbours::{nearest, nearest_by};
 use crate::vision::{BACKBONE, Frozen, LAYERS, NEEDS, SHOTS, SIGMA, View, concat, features};
 
 /// The registry's entry: the image score is the mean distance of the backbone's pooled last layer to the
@@ -61,7 +61,7 @@ fn score(params: &Params, _: u64, batch: &TestBatch) -> Result<Scores> {
             None => Cow::Owned(concat(near[place(sample)].iter().map(|n| &galleries[n.index]))),
         };
         let pixels = view.patches(sample, Neighbourhood::None)?;
-        Ok(nearest(&gallery, &pixels, 1, false).into_iter().map(|n| n.squared.sqrt()).collect())
+        Ok(nearest_by::<f32>(&gallery, &pixels, 1, false).into_iter().map(|n| n.squared.sqrt()).collect())
     })?;
     scores.samples = near.iter().map(|near| near.iter().map(|n| n.squared.sqrt()).sum::<f64>() / k as f64).collect();
     Ok(scores)

@@ -49,6 +49,13 @@ pub struct Condition<'a> {
     pub rows: &'a Tensor,
 }
 
+impl Condition<'_> {
+    /// A condition a point, `[n, condition]`.
+    fn gathered(&self) -> Result<Tensor> {
+        Ok(self.table.index_select(self.rows, 0)?)
+    }
+}
+
 impl ConditionalFlow {
     /// Registers the parameters, in forward order; the rotations are kept as buffers.
     ///
@@ -68,9 +75,10 @@ impl ConditionalFlow {
     /// Where the shapes do not fit.
     pub fn forward(&self, x: &Tensor, condition: Condition) -> Result<(Tensor, Tensor)> {
         self.check(x)?;
+        let conditions = condition.gathered()?;
         let (mut z, mut log_det) = (x.clone(), x.narrow(1, 0, 1)?.zeros_like()?.squeeze(1)?.detach());
         for coupling in &self.couplings {
-            let (next, by) = coupling.forward(&z, condition)?;
+            let (next, by) = coupling.forward(&z, &conditions)?;
             (z, log_det) = (next, (log_det + by)?);
         }
         Ok((z, log_det))
@@ -82,7 +90,8 @@ impl ConditionalFlow {
     /// Where the shapes do not fit.
     pub fn inverse(&self, z: &Tensor, condition: Condition) -> Result<Tensor> {
         self.check(z)?;
-        self.couplings.iter().rev().try_fold(z.clone(), |z, coupling| coupling.inverse(&z, condition))
+        let conditions = condition.gathered()?;
+        self.couplings.iter().rev().try_fold(z.clone(), |z, coupling| coupling.inverse(&z, &conditions))
     }
 
     /// log p(x) under a standard normal z, in nats: `[n]`.

@@ -4,8 +4,12 @@
 //! that can be near; those are measured again by their differences, so that nothing is lost to cancellation. Memory is
 //! one block of products a thread; no n × n matrix is ever held.
 
+use std::borrow::Cow;
+use std::ops::Add;
+
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::traits::ComplexField;
+use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::Points;
@@ -14,6 +18,8 @@ use super::points::squared_distance;
 /// Queries and points of a block. Fixed: the work is cut alike for any number of threads.
 const QUERIES: usize = 128;
 const POINTS: usize = 512;
+/// Products looked at together.
+const STRIP: usize = 64;
 
 /// A neighbour of a query.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,20 +30,68 @@ pub(crate) struct Neighbour {
     pub squared: f64,
 }
 
+/// The type that the products are computed in: a finer one leaves less to be measured again, a coarser one is faster.
+pub(crate) trait Product: ComplexField + Copy + PartialOrd + Default + Add<Output = Self> + Send + Sync {
+    /// The rounding of one operation.
+    const EPSILON: f64;
+    /// The nearest value.
+    fn of(v: f64) -> Self;
+    /// All of them.
+    fn all(values: &[f64]) -> Cow<'_, [Self]>;
+}
+
+impl Product for f64 {
+    const EPSILON: f64 = f64::EPSILON;
+
+    fn of(v: f64) -> Self {
+        v
+    }
+
+    fn all(values: &[f64]) -> Cow<'_, [f64]> {
+        values.into()
+    }
+}
+
+impl Product for f32 {
+    const EPSILON: f64 = f32::EPSILON as f64;
+
+    fn of(v: f64) -> Self {
+        v as f32
+    }
+
+    fn all(values: &[f64]) -> Cow<'_, [f32]> {
+        values.iter().map(|&v| v as f32).collect()
+    }
+}
+
 /// The `k` points of `base` that are nearest to each of `queries`, nearest first; of equally near ones those with the
 /// least index. `[queries · k]`.
 ///
 /// With `itself`, the queries are the base and a point is no neighbour of itself. There must be at least `k` others.
 pub(crate) fn nearest(base: &Points, queries: &Points, k: usize, itself: bool) -> Vec<Neighbour> {
+    nearest_by::<f64>(base, queries, k, itself)
+}
+
+/// [`nearest`] by products in `T`. The result is the same, as long as `T` holds the squared norms; f32 is faster where
+/// distances are not tiny beside the norms, as those of a network's features.
+pub(crate) fn nearest_by<T: Product>(base: &Points, queries: &Points, k: usize, itself: bool) -> Vec<Neighbour> {
     assert!(k > 0 && base.len() >= k + usize::from(itself), "{k} neighbours among {} points", base.len());
     let norms: Vec<f64> = base.rows().map(squared_norm).collect();
+    let coarse = Coarse { base: T::all(base.values()), queries: T::all(queries.values()), norms: T::all(&norms) };
     let blocks: Vec<usize> = (0..queries.len()).step_by(QUERIES).collect();
-    let found = blocks.into_par_iter().map(|first| Block { base, queries, norms: &norms, first, k, itself }.nearest());
-    found.collect::<Vec<_>>().concat()
+    let block = |first| Block { base, queries, norms: &norms, first, k, itself }.nearest(&coarse);
+    blocks.into_par_iter().map(block).collect::<Vec<_>>().concat()
 }
 
 fn squared_norm(row: &[f64]) -> f64 {
     row.iter().map(|v| v * v).sum()
+}
+
+/// What the products are made of.
+struct Coarse<'a, T: Product> {
+    base: Cow<'a, [T]>,
+    queries: Cow<'a, [T]>,
+    norms: Cow<'a, [T]>,
 }
 
 /// Some queries from `first` on.
@@ -51,28 +105,35 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    fn nearest(&self) -> Vec<Neighbour> {
+    fn nearest<T: Product>(&self, coarse: &Coarse<T>) -> Vec<Neighbour> {
         let d = self.base.dim();
         let n = QUERIES.min(self.queries.len() - self.first);
-        let queries = &self.queries.values()[self.first * d..(self.first + n) * d];
-        let query_norms: Vec<f64> = queries.chunks_exact(d).map(squared_norm).collect();
+        let query_norms: Vec<f64> = (self.first..self.first + n).map(|q| squared_norm(self.queries.row(q))).collect();
+        let queries = MatRef::from_column_major_slice(&coarse.queries[self.first * d..(self.first + n) * d], d, n);
         let mut best: Vec<Vec<Neighbour>> = vec![Vec::with_capacity(self.k + 1); n];
-        let mut products = Mat::zeros(POINTS, n);
+        let mut products = vec![T::default(); POINTS * n];
         for start in (0..self.base.len()).step_by(POINTS) {
             let m = POINTS.min(self.base.len() - start);
-            let points = &self.base.values()[start * d..(start + m) * d];
-            let mut products = products.subrows_mut(0, m);
-            let (a, b) = (MatRef::from_row_major_slice(points, m, d), MatRef::from_column_major_slice(queries, d, n));
-            matmul(products.as_mut(), Accum::Replace, a, b, -2.0, Par::Seq);
-            let norms = &self.norms[start..start + m];
-            let largest = norms.iter().fold(0.0, |m: f64, &v| m.max(v));
+            let points = MatRef::from_row_major_slice(&coarse.base[start * d..(start + m) * d], m, d);
+            let out = MatMut::from_column_major_slice_mut(&mut products[..m * n], m, n);
+            matmul(out, Accum::Replace, points, queries, T::of(-2.0), Par::Seq);
+            let norms = &coarse.norms[start..start + m];
+            let largest = self.norms[start..start + m].iter().fold(0.0, |m: f64, &v| m.max(v));
             for (q, best) in best.iter_mut().enumerate() {
                 // What rounding can do to the norms and the product together, with room to spare.
-                let error = 4.0 * f64::EPSILON * (d + 4) as f64 * (query_norms[q] + largest);
-                let mut limit = self.limit(best) - query_norms[q] + error;
-                for (j, (norm, product)) in norms.iter().zip(products.as_ref().col(q).iter()).enumerate() {
-                    if norm + product < limit && self.insert(best, self.first + q, start + j) {
-                        limit = self.limit(best) - query_norms[q] + error;
+                let error = 4.0 * T::EPSILON * (d + 4) as f64 * (query_norms[q] + largest);
+                let limit = |best: &[Neighbour]| T::of(self.limit(best) - query_norms[q] + error);
+                let mut bound = limit(best);
+                let strips = norms.chunks(STRIP).zip(products[q * m..(q + 1) * m].chunks(STRIP));
+                for (strip, (norms, products)) in strips.enumerate() {
+                    // Most strips hold nothing near: one look at all of them side by side.
+                    if !norms.iter().zip(products).fold(false, |any, (&v, &p)| any | (v + p < bound)) {
+                        continue;
+                    }
+                    for (j, (&v, &p)) in norms.iter().zip(products).enumerate() {
+                        if v + p < bound && self.insert(best, self.first + q, start + strip * STRIP + j) {
+                            bound = limit(best);
+                        }
                     }
                 }
             }
@@ -136,6 +197,8 @@ mod tests {
             let (base, queries) = (points(&values[..values.len() / 2 * 2]), points(&extra));
             prop_assert_eq!(nearest(&base, &queries, k, false), brute(&base, &queries, k, false));
             prop_assert_eq!(nearest(&base, &base, k, true), brute(&base, &base, k, true));
+            prop_assert_eq!(nearest_by::<f32>(&base, &queries, k, false), brute(&base, &queries, k, false));
+            prop_assert_eq!(nearest_by::<f32>(&base, &base, k, true), brute(&base, &base, k, true));
         }
     }
 }

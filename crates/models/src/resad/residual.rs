@@ -5,7 +5,7 @@ use zsad_nn::backbones::LayerShape;
 use zsad_nn::features::FeatureStore;
 
 use crate::classical::Points;
-use crate::classical::neighbours::nearest;
+use crate::classical::neighbours::nearest_by;
 use crate::vision::concat;
 
 /// The parameter `residual`.
@@ -55,7 +55,7 @@ impl Residual {
 
     /// Equation 1: the nearest by L2 over all positions of the pool.
     fn against(self, queries: &Points, pool: &Points) -> Vec<f32> {
-        let near = nearest(pool, queries, 1, false);
+        let near = nearest_by::<f32>(pool, queries, 1, false);
         let pairs = queries.rows().zip(near).flat_map(|(row, near)| row.iter().zip(pool.row(near.index)));
         pairs.map(|(x, y)| if self == Residual::Squared { (x - y).powi(2) } else { x - y } as f32).collect()
     }

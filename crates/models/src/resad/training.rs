@@ -81,9 +81,9 @@ impl Run<'_> {
         let mut peaks = vec![f64::NEG_INFINITY; self.levels.levels.len()];
         let mut step = 0;
         for epoch in 0..epochs {
-            let passed = [7, 9].into_iter().filter(|tenths| epoch * 10 >= tenths * epochs).count();
-            let lr = self.params.float("lr") * 0.1f64.powi(passed as i32);
             for images in self.images.order(epoch).chunks(batch) {
+                let passed = [7, 9].into_iter().filter(|tenths| step * 10 >= tenths * steps).count();
+                let lr = self.params.float("lr") * 0.1f64.powi(passed as i32);
                 step += 1;
                 let (loss, gradients, greatest) = self.step(epoch, step, images)?;
                 if !loss.is_finite() {

@@ -2,8 +2,10 @@
 
 use candle_core::{D, DType, Tensor, Var};
 
-use super::{Condition, FlowConfig};
-use crate::layers::{Linear, LinearInit};
+use super::FlowConfig;
+use crate::kernels::chain::Source;
+use crate::layers::{Linear, LinearInit, Pass};
+use crate::ops::{self, Plan};
 use crate::{Init, Result, params::Builder};
 
 /// The perceptron's output is scaled by this, so that a fresh coupling is close to the identity (FrEIA).
@@ -11,10 +13,8 @@ const DAMPING: f64 = 0.1;
 
 #[derive(Debug, Clone)]
 pub struct Coupling {
-    /// The perceptron's first layer in two parts, one for the kept channels and one for the condition: points that
-    /// share a condition share the second part's product.
-    kept: Linear,
-    condition: Linear,
+    /// The perceptron: the kept channels and the condition come in, factor and shift of the others go out.
+    first: Linear,
     second: Linear,
     scale: Var,
     offset: Var,
@@ -24,17 +24,13 @@ pub struct Coupling {
 }
 
 impl Coupling {
-    /// Registers the parameters. The perceptron's are PyTorch's defaults for a layer of both parts' inputs together.
+    /// Registers the parameters. The perceptron's are PyTorch's defaults.
     pub fn new(b: &mut Builder, config: &FlowConfig) -> Result<Self> {
         let channels = config.channels;
         let split = channels - channels / 2;
         let input = split + config.condition;
         let hidden = config.hidden.unwrap_or(2 * input);
-        let bound = 1.0 / (input as f64).sqrt();
-        let first = LinearInit { weight: Init::Uniform(-bound, bound), bias: Some(Init::TorchBias(input)) };
-        let kept = Linear::new(&mut b.scope("kept"), split, hidden, first)?;
-        let without_bias = LinearInit { bias: None, ..first };
-        let condition = Linear::new(&mut b.scope("condition"), config.condition, hidden, without_bias)?;
+        let first = Linear::new(&mut b.scope("first"), input, hidden, LinearInit::torch(input))?;
         let second = Linear::new(&mut b.scope("second"), hidden, 2 * (channels - split), LinearInit::torch(hidden))?;
         // softplus gives a factor of 1 to start with.
         let one = 2.0 * (5f64.exp() - 1.0).ln();
@@ -42,24 +38,32 @@ impl Coupling {
         let offset = b.add("offset", &[channels], Init::ZEROS)?;
         let rotation = b.buffer("rotation", &[channels, channels], Init::Normal(0.0, 1.0))?;
         rotation.set(&orthonormal(&rotation)?)?;
-        Ok(Coupling { kept, condition, second, scale, offset, rotation, split, clamp: config.clamp })
+        Ok(Coupling { first, second, scale, offset, rotation, split, clamp: config.clamp })
     }
 
-    pub fn forward(&self, x: &Tensor, condition: Condition) -> Result<(Tensor, Tensor)> {
-        let (kept, changed) = self.halves(x)?;
-        let (log_factor, shift) = self.coefficients(&kept, condition)?;
-        let changed = ((changed * log_factor.exp()?)? + shift)?;
+    /// `x` `[n, channels]` with conditions `[n, condition]` → y of the same shape and log |det| `[n]`.
+    pub fn forward(&self, x: &Tensor, conditions: &Tensor) -> Result<(Tensor, Tensor)> {
+        let channels = x.dims()[1];
+        let a = self.coefficients(&x.narrow(1, 0, self.split)?, conditions)?;
+        let coupled = match x.device().is_cpu() {
+            true => ops::affine(x, &a, self.clamp)?,
+            false => self.affine_composed(x, &a)?,
+        };
         let factor = self.factor()?;
-        let y = Tensor::cat(&[kept, changed], 1)?.broadcast_mul(&factor)?.broadcast_add(&self.offset)?;
-        let log_det = log_factor.sum(D::Minus1)?.broadcast_add(&factor.log()?.sum_all()?)?;
-        Ok((y.matmul(&self.rotation.as_detached_tensor().t()?)?, log_det))
+        // Scale and rotation are one matrix, [in, out].
+        let rotation = self.rotation.as_detached_tensor().t()?;
+        let offset = self.offset.unsqueeze(0)?.matmul(&rotation)?;
+        let y = coupled.narrow(1, 0, channels)?.matmul(&rotation.broadcast_mul(&factor.unsqueeze(1)?)?)?;
+        let log_det = coupled.narrow(1, channels, 1)?.squeeze(1)?.broadcast_add(&factor.log()?.sum_all()?)?;
+        Ok((y.broadcast_add(&offset)?, log_det))
     }
 
-    pub fn inverse(&self, y: &Tensor, condition: Condition) -> Result<Tensor> {
+    /// The inverse of [`Coupling::forward`].
+    pub fn inverse(&self, y: &Tensor, conditions: &Tensor) -> Result<Tensor> {
         let y = y.matmul(&self.rotation.as_detached_tensor())?;
         let y = y.broadcast_sub(&self.offset)?.broadcast_div(&self.factor()?)?;
         let (kept, changed) = self.halves(&y)?;
-        let (log_factor, shift) = self.coefficients(&kept, condition)?;
+        let (log_factor, shift) = self.log_factor_and_shift(&self.coefficients(&kept, conditions)?)?;
         let changed = ((changed - shift)? * log_factor.neg()?.exp()?)?;
         Ok(Tensor::cat(&[kept, changed], 1)?)
     }
@@ -70,14 +74,31 @@ impl Coupling {
         Ok((x.narrow(1, 0, self.split)?.contiguous()?, x.narrow(1, self.split, rest)?.contiguous()?))
     }
 
+    /// What the perceptron gives: `[n, 2 · changed channels]`.
+    fn coefficients(&self, kept: &Tensor, conditions: &Tensor) -> Result<Tensor> {
+        let x = Tensor::cat(&[kept, conditions], 1)?;
+        let mut plan = Plan::new(&x);
+        plan.linear(&self.first, Source::Rows, None, true)?;
+        plan.linear(&self.second, Source::Rows, None, false)?;
+        let a = match plan.fits() {
+            true => plan.run(&x, Pass::eval(1), &[x.dims()[0], self.second.weight.dims()[0]])?,
+            false => self.second.forward(&self.first.forward(&x)?.relu()?)?,
+        };
+        Ok((a * DAMPING)?)
+    }
+
     /// Logarithm of the factor, softly clamped, and the shift of the changed channels.
-    fn coefficients(&self, kept: &Tensor, condition: Condition) -> Result<(Tensor, Tensor)> {
-        let by_condition = self.condition.forward(condition.table)?.index_select(condition.rows, 0)?;
-        let hidden = (self.kept.forward(kept)? + by_condition)?.relu()?;
-        let a = (self.second.forward(&hidden)? * DAMPING)?;
+    fn log_factor_and_shift(&self, a: &Tensor) -> Result<(Tensor, Tensor)> {
         let n = a.dims()[1] / 2;
-        let log_factor = (a.narrow(1, 0, n)?.tanh()? * self.clamp)?;
-        Ok((log_factor, a.narrow(1, n, n)?))
+        Ok(((a.narrow(1, 0, n)?.tanh()? * self.clamp)?, a.narrow(1, n, n)?))
+    }
+
+    /// [`ops::affine`] from candle's own operations, for devices without the kernel.
+    fn affine_composed(&self, x: &Tensor, a: &Tensor) -> Result<Tensor> {
+        let (kept, changed) = self.halves(x)?;
+        let (log_factor, shift) = self.log_factor_and_shift(a)?;
+        let changed = ((changed * log_factor.exp()?)? + shift)?;
+        Ok(Tensor::cat(&[kept, changed, log_factor.sum_keepdim(D::Minus1)?], 1)?)
     }
 
     /// The positive factor of every channel: 0.1 softplus with β ½.
@@ -106,4 +127,40 @@ fn orthonormal(matrix: &Var) -> Result<Tensor> {
     }
     let size = rows.len();
     Ok(Tensor::from_vec(rows.concat(), (size, size), matrix.device())?.to_dtype(matrix.dtype())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+    use zsad_core::rng::stream;
+
+    use super::*;
+    use crate::ParamStore;
+
+    #[test]
+    fn the_kernel_is_what_candle_composes_with_the_same_gradients() {
+        let mut store = ParamStore::new(&Device::Cpu, DType::F64);
+        let mut rng = stream(1, &[]);
+        let config = FlowConfig { channels: 5, condition: 4, hidden: Some(6), couplings: 1, clamp: 1.9 };
+        let coupling = Coupling::new(&mut store.builder(&mut rng), &config).unwrap();
+        let draw = |n: usize, k: f64| {
+            let values: Vec<f64> = (0..7 * n).map(|i| (i as f64 * 0.7 + k).sin() * 1.5).collect();
+            Var::from_vec(values, (7, n), &Device::Cpu).unwrap()
+        };
+        let (x, a, weight) = (draw(5, 0.3), draw(4, 0.8), draw(6, 1.7));
+        let kernel = ops::affine(&x, &a, coupling.clamp).unwrap();
+        let composed = coupling.affine_composed(&x, &a).unwrap();
+        let gradients =
+            [&kernel, &composed].map(|y| (y * weight.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap());
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let mut pairs = vec![(values(&kernel), values(&composed))];
+        for var in [&x, &a] {
+            let [kernel, composed] = [0, 1].map(|i| values(gradients[i].get(var).unwrap()));
+            pairs.push((kernel, composed));
+        }
+        for (kernel, composed) in pairs {
+            assert!(kernel.iter().any(|v| v.abs() > 0.1));
+            assert!(kernel.iter().zip(&composed).all(|(k, c)| (k - c).abs() < 1e-12), "{kernel:?} {composed:?}");
+        }
+    }
 }

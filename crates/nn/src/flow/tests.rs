@@ -65,9 +65,8 @@ fn the_flow_is_freias() {
     for k in 0..2usize {
         let at = k as f64;
         let set = |name: &str, value: Tensor| store.set(&format!("{k}.{name}"), &value).unwrap();
-        set("kept.weight", wave(&[6, 3], at + 1.0));
-        set("condition.weight", wave(&[6, 4], at + 2.0));
-        set("kept.bias", wave(&[6], at + 3.0));
+        set("first.weight", Tensor::cat(&[wave(&[6, 3], at + 1.0), wave(&[6, 4], at + 2.0)], 1).unwrap());
+        set("first.bias", wave(&[6], at + 3.0));
         set("second.weight", wave(&[4, 6], at + 4.0));
         set("second.bias", wave(&[4], at + 5.0));
         set("scale", (wave(&[5], at + 6.0) + 8.0).unwrap());

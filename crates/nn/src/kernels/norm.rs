@@ -5,7 +5,7 @@ use super::simd::vectorised;
 use super::{Real, scratch};
 
 /// Added to the variance.
-const EPS: f64 = 1e-5;
+pub const EPS: f64 = 1e-5;
 /// Rows summed in the values' own precision before they are added up in f64.
 const STRIP: usize = 64;
 

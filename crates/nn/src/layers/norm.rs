@@ -4,7 +4,7 @@ use candle_core::{Tensor, Var};
 
 use super::Pass;
 use crate::error::bail_shape;
-use crate::{Init, Result, params::Builder};
+use crate::{Init, Result, ops, params::Builder};
 
 /// Added to the variance.
 pub const EPS: f64 = 1e-5;
@@ -90,6 +90,15 @@ impl Norm {
             bail_shape!("a norm over {} tasks wants [tasks * batch, c(, h, w)], not {dims:?}", pass.tasks);
         }
         let (rows, c) = (dims[0], dims[1]);
+        if let (Some(running), Some(affine)) = (&self.running, &self.affine)
+            && pass.training
+            && pass.tasks == 1
+            && dims.len() == 2
+            && rows > 1
+            && x.device().is_cpu()
+        {
+            return train_rows(x, affine, running, relu);
+        }
         let x4 = x.reshape((pass.tasks, rows / pass.tasks, c, dims[2..].iter().product::<usize>()))?;
         let y = self.normalise(&x4, pass)?;
         let y = match &self.affine {
@@ -135,13 +144,57 @@ fn standardise(x: &Tensor, over: &[usize]) -> Result<Tensor> {
     Ok(centred.broadcast_div(&(var + EPS)?.sqrt()?)?)
 }
 
-/// PyTorch's update: momentum 0.1, and the unbiased variance in the running one.
-fn update_running((mean, var): &(Var, Var), x: &Tensor, n: usize) -> Result<()> {
+/// Ordinary batch norm of rows `[n, c]` in training, by the kernel.
+fn train_rows(x: &Tensor, (gain, offset): &(Var, Var), running: &(Var, Var), relu: bool) -> Result<Tensor> {
+    let (n, c) = x.dims2()?;
+    let normed = ops::batch_norm(x, gain.as_tensor(), offset.as_tensor(), relu)?;
+    let tensor = |v: Vec<f64>| Tensor::from_vec(v, c, x.device())?.to_dtype(x.dtype());
+    let unbiased = normed.var.into_iter().map(|v| v * n as f64 / (n - 1) as f64).collect();
+    mix(running, tensor(normed.mean)?, tensor(unbiased)?)?;
+    Ok(normed.y)
+}
+
+fn update_running(running: &(Var, Var), x: &Tensor, n: usize) -> Result<()> {
     let batch_mean = x.mean_keepdim([1, 3].as_slice())?;
     let batch_var = x.broadcast_sub(&batch_mean)?.sqr()?.sum([0, 1, 3].as_slice())?;
-    let mix = |old: &Var, new: Tensor| -> Result<()> {
-        Ok(old.set(&((old.as_tensor() * (1.0 - MOMENTUM))? + (new * MOMENTUM)?)?)?)
-    };
-    mix(mean, batch_mean.flatten_all()?)?;
-    mix(var, (batch_var / (n - 1) as f64)?)
+    mix(running, batch_mean.flatten_all()?, (batch_var / (n - 1) as f64)?)
+}
+
+/// PyTorch's update: momentum 0.1, and the unbiased variance in the running one.
+fn mix((mean, var): &(Var, Var), new_mean: Tensor, new_var: Tensor) -> Result<()> {
+    for (old, new) in [(mean, new_mean), (var, new_var)] {
+        old.set(&((old.as_tensor() * (1.0 - MOMENTUM))? + (new * MOMENTUM)?)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use zsad_core::rng::stream;
+
+    use super::*;
+    use crate::ParamStore;
+
+    #[test]
+    fn trained_running_statistics_by_kernel_are_the_composed_ones() {
+        let wave = |k: f64| (0..35).map(|i| (f64::from(i) * 0.7 + k).sin() + f64::from(i % 5)).collect::<Vec<f64>>();
+        // Rows go through the kernel, images of one pixel do not.
+        let [rows, images] = [&[7usize, 5][..], &[7, 5, 1, 1]].map(|shape| {
+            let mut store = ParamStore::new(&Device::Cpu, DType::F64);
+            let mut rng = stream(2, &[]);
+            let config = NormConfig::new(NormMode::Running).random_gain();
+            let norm = Norm::new(&mut store.builder(&mut rng), 5, config).unwrap();
+            let x = Var::from_vec(wave(0.1), shape, &Device::Cpu).unwrap();
+            let y = norm.forward(&x, Pass::train(1), true).unwrap();
+            let weight = Tensor::from_vec(wave(0.9), shape, &Device::Cpu).unwrap();
+            let gradients = (&y * weight).unwrap().sum_all().unwrap().backward().unwrap();
+            let mut found = vec![y, gradients.get(&x).unwrap().clone()];
+            found.extend(store.trainable().map(|p| gradients.get(&p.var).unwrap().clone()));
+            found.extend(norm.running.iter().flat_map(|(m, v)| [m.as_tensor().clone(), v.as_tensor().clone()]));
+            found.into_iter().flat_map(|t| t.flatten_all().unwrap().to_vec1::<f64>().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(rows.len(), 35 + 35 + 5 + 5 + 5 + 5);
+        assert!(rows.iter().zip(&images).all(|(a, b)| (a - b).abs() < 1e-10), "{rows:?} {images:?}");
+    }
 }
