@@ -134,9 +134,10 @@ pub trait Dataset: Send + Sync {
     /// Domains, folds and shapes.
     fn info(&self) -> &DatasetInfo;
 
-    /// Name, revision and parameters of what was opened, for keys of caches: equal identities mean equal samples.
-    /// `None`: whoever caches must hash the samples themselves.
-    fn identity(&self) -> Option<&str> {
+    /// What decides the samples of domain number `domain` (its files, how they are read), for keys of caches: domains of
+    /// equal identity hold equal samples, whatever other domains lie beside them. `None`: whoever caches must hash the
+    /// samples themselves.
+    fn identity(&self, _domain: usize) -> Option<String> {
         None
     }
 

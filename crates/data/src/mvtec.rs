@@ -80,7 +80,7 @@ impl DatasetDef for Mvtec {
 
     /// The version and a hash of the names and sizes of all files in use.
     fn revision(&self, params: &Params, dir: &DataDir) -> String {
-        let fingerprint = split::read(params, dir).map(|split| fingerprint(&split.categories, &dir.path));
+        let fingerprint = split::read(params, dir).map(|split| fingerprint(split.categories.iter(), &dir.path));
         fingerprint.map_or_else(|_| SPEC.version.to_string(), |hash| format!("{}-{hash}", SPEC.version))
     }
 
@@ -104,16 +104,19 @@ impl DatasetDef for Mvtec {
             // Results on a part of a data set must not pass for results on the whole.
             notes: vec![("images".into(), format!("{files} in {} categories", categories.len()))],
         };
+        let reading = ["resize", "crop", "aspect", "filter"].map(|name| params.get(name).clone());
+        let reading = key::canonical_json(&serde_json::Value::from(reading.to_vec()));
         let identity =
-            format!("{}@{}:{}", SPEC.name, self.revision(params, dir), key::canonical_json(&params.to_json()));
-        Ok(Arc::new(Folders { info, identity, categories, geometry }))
+            |c| format!("{}@{}:{}:{reading}", SPEC.name, SPEC.version, fingerprint([c].into_iter(), &dir.path));
+        let identities = categories.iter().map(identity).collect();
+        Ok(Arc::new(Folders { info, identities, categories, geometry }))
     }
 }
 
 /// The first 64 bits of SHA-256 over every file's path below the data folder and its size, in hexadecimal digits.
-fn fingerprint(categories: &[Category], root: &Path) -> String {
+fn fingerprint<'c>(categories: impl Iterator<Item = &'c Category>, root: &Path) -> String {
     let mut hash = Sha256::new();
-    for path in categories.iter().flat_map(Category::files) {
+    for path in categories.flat_map(Category::files) {
         let size = std::fs::metadata(path).map_or(0, |m| m.len());
         let name = path.strip_prefix(root).unwrap_or(path);
         hash.update(format!("{}\n{size}\n", name.display()));
@@ -124,7 +127,8 @@ fn fingerprint(categories: &[Category], root: &Path) -> String {
 /// Opened folders: file names alone. Pictures are decoded as they are asked for, and none is kept.
 struct Folders {
     info: DatasetInfo,
-    identity: String,
+    /// By category.
+    identities: Vec<String>,
     categories: Vec<Category>,
     geometry: Geometry,
 }
@@ -154,8 +158,8 @@ impl Dataset for Folders {
         &self.info
     }
 
-    fn identity(&self) -> Option<&str> {
-        Some(&self.identity)
+    fn identity(&self, domain: usize) -> Option<String> {
+        self.identities.get(domain).cloned()
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {

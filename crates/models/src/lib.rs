@@ -40,6 +40,7 @@ pub mod patchcore;
 pub mod pca;
 mod pooled;
 pub mod resad;
+pub mod resad_pp;
 mod settings;
 pub mod spade;
 mod state;
@@ -75,6 +76,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &patchcore::DEF,
     &pca::DEF,
     &resad::DEF,
+    &resad_pp::DEF,
     &spade::DEF,
 ];
 

@@ -1,11 +1,11 @@
 //! ResAD: residual features, which differ little between classes, constrained to a ball and modelled by a flow.
 
-mod constraintor;
+pub(crate) mod constraintor;
 mod detector;
-mod images;
-mod levels;
+pub(crate) mod images;
+pub(crate) mod levels;
 mod objective;
-mod residual;
+pub(crate) mod residual;
 mod training;
 
 use std::path::Path;
@@ -35,7 +35,7 @@ pub const DEF: ResAd = ResAd;
 /// a mini-batch of images moves both parts. Anomalies without masks are not trained on.
 pub struct ResAd;
 
-const fn choice(
+pub(crate) const fn choice(
     name: &'static str,
     words: &'static [&'static str],
     default: &'static str,
@@ -44,8 +44,8 @@ const fn choice(
     ParamSpec { name, doc, kind: ParamKind::Choice(words), default: ParamDefault::Text(default) }
 }
 
-const fn flag(name: &'static str, doc: &'static str) -> ParamSpec {
-    ParamSpec { name, doc, kind: ParamKind::Bool, default: ParamDefault::Bool(true) }
+pub(crate) const fn flag(name: &'static str, default: bool, doc: &'static str) -> ParamSpec {
+    ParamSpec { name, doc, kind: ParamKind::Bool, default: ParamDefault::Bool(default) }
 }
 
 static SPEC: MethodSpec = MethodSpec {
@@ -94,8 +94,8 @@ static SPEC: MethodSpec = MethodSpec {
             "Adam's learning rate, divided by ten after 70 and 90 % of the updates (1e-5 in the paper, for 17,000 updates)",
         ),
         float("weight_decay", f64::INFINITY, ParamDefault::Float(5e-4), "L2 penalty, added to the gradient"),
-        flag("exclude_query", "a training image is not among its own references"),
-        flag("all_normals", "train on the normals of the meta-train domains' test pools, too, as the paper does"),
+        flag("exclude_query", true, "a training image is not among its own references"),
+        flag("all_normals", true, "train on the normals of the meta-train domains' test pools, too, as the paper does"),
         choice(
             "score",
             &["probability", "negative_log"],

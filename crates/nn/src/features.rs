@@ -1,7 +1,7 @@
 //! Features of a frozen backbone, computed once and kept on disk, memory-mapped.
 //!
-//! One file holds all samples of one domain for one (data set, domain, backbone and its weights, layers, reduction,
-//! preprocessing); its name is the hash of these. Methods ask for the samples of a batch and get slices of the mapped
+//! One file holds all samples of one domain for one (domain, backbone and its weights, layers, reduction,
+//! preprocessing); its name is the hash of these, so that experiments on different domains of a data set share files. Methods ask for the samples of a batch and get slices of the mapped
 //! files; images are read in small batches and never all at once. Features do not depend on the batch they were
 //! computed in: batch norms use running statistics here. For `batch_stats`, run [`Backbone::features`] on the batch.
 
@@ -204,12 +204,12 @@ impl Job<'_> {
             pools: [Pool::Normal, Pool::Anomalous, Pool::Reference].map(|pool| about.size(pool) as u64),
             values: self.backbone.layer_shapes(&self.spec.layers, tall, wide)?.iter().map(|s| self.kept(s)).sum(),
         };
-        let content = match self.dataset.identity() {
-            Some(identity) => identity.to_owned(),
+        let content = match self.dataset.identity(domain as usize) {
+            Some(identity) => identity,
             None => self.hash_of_samples(&header.samples(domain))?,
         };
         header.identity = json!({
-            "dataset": content, "domain": about.name, "pools": header.pools, "image": [height, width],
+            "samples": content, "pools": header.pools, "image": [height, width],
             "spec": self.spec, "weights": self.backbone.digest(), "preprocessing": 1,
         });
         Ok(header)

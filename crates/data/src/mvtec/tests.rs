@@ -216,3 +216,20 @@ fn real_pictures_equal_pillows() {
     assert!(masks.values[224 * 224..].iter().all(|v| *v == 0));
     assert_eq!(set.masks(&[first(7, Pool::Anomalous)]).unwrap(), None, "solar_cell has no masks");
 }
+
+#[test]
+fn a_categorys_identity_is_its_own_files_and_how_they_are_read() {
+    let dir = folder();
+    let identity = |params: serde_json::Value, category: &str| {
+        let dataset = open(&dir, params);
+        let domain = dataset.info().domains.iter().position(|d| d.name == category).unwrap();
+        dataset.identity(domain).unwrap()
+    };
+    let wide = identity(json!({}), "wide");
+    assert_eq!(wide, identity(json!({"categories": ["plain", "wide"]}), "wide"));
+    assert_eq!(wide, identity(json!({"categories": ["tall"], "train_categories": ["wide"]}), "wide"));
+    assert_ne!(wide, identity(json!({}), "tall"));
+    assert_ne!(wide, identity(json!({"crop": 200}), "wide"));
+    save(&root(&dir).join("wide/test/good/001.png"), (170, 300), 3, |v| v);
+    assert_ne!(wide, identity(json!({}), "wide"));
+}

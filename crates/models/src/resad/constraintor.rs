@@ -6,7 +6,7 @@ use zsad_nn::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode, Pa
 use zsad_nn::{Init, Result, params::Builder};
 
 /// One layer's constraintor; as many channels come out as go in.
-pub(super) struct Constraintor {
+pub(crate) struct Constraintor {
     convolution: Convolution,
     norm: Norm,
 }

@@ -11,14 +11,14 @@ use zsad_nn::backbones::LayerShape;
 const MASKS: usize = 16;
 
 /// One image.
-pub(super) struct Image {
+pub(crate) struct Image {
     pub sample: SampleRef,
     /// The indices of anomalous positions, for each layer; `None`: a normal.
     pub anomalous: Option<Vec<Vec<u32>>>,
 }
 
 /// All of them.
-pub(super) struct Images<'a> {
+pub(crate) struct Images<'a> {
     ctx: &'a FitContext<'a>,
     pub all: Vec<Image>,
     /// By domain, what references are drawn from.

@@ -9,10 +9,10 @@ use zsad_nn::{Init, ParamStore, Result};
 use super::constraintor::Constraintor;
 
 /// Positions that go through a flow at once: enough to keep the processor busy, few enough to stay small.
-pub(super) const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 
 /// One layer.
-pub(super) struct Level {
+pub(crate) struct Level {
     pub constraintor: Constraintor,
     flow: ConditionalFlow,
     /// The greatest log-likelihood of a normal in training, `[1]`.
@@ -22,7 +22,7 @@ pub(super) struct Level {
 }
 
 /// All layers, with their parameters.
-pub(super) struct Levels {
+pub(crate) struct Levels {
     pub levels: Vec<Level>,
     pub store: ParamStore,
 }
@@ -70,6 +70,12 @@ impl Levels {
 }
 
 impl Level {
+    /// The flow's image z `[n, channels]` of constrained features, and its log-determinant `[n]`.
+    pub fn transform(&self, features: &Tensor, embedding: &Tensor, places: &[u32]) -> Result<(Tensor, Tensor)> {
+        let rows = Tensor::new(places, features.device())?;
+        self.flow.forward(features, Condition { table: embedding, rows: &rows })
+    }
+
     /// log p per channel of constrained features `[n, channels]`, at positions `places` of the embedding: `[n]`.
     pub fn likelihood(&self, features: &Tensor, embedding: &Tensor, places: &[u32]) -> Result<Tensor> {
         let rows = Tensor::new(places, features.device())?;

@@ -8,9 +8,17 @@ use crate::classical::Points;
 use crate::classical::neighbours::nearest_by;
 use crate::vision::concat;
 
+/// Which references are near, and what is kept of the difference to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Residual {
+    kind: Kind,
+    /// Nearest by cosine instead of L2.
+    cosine: bool,
+}
+
 /// The parameter `residual`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Residual {
+enum Kind {
     /// x − x*.
     Signed,
     /// (x − x*)², element by element.
@@ -21,17 +29,23 @@ pub(super) enum Residual {
 
 impl Residual {
     pub fn of(params: &Params) -> Self {
-        match params.text("residual") {
-            "signed" => Residual::Signed,
-            "squared" => Residual::Squared,
-            _ => Residual::None,
-        }
+        let kind = match params.text("residual") {
+            "signed" => Kind::Signed,
+            "squared" => Kind::Squared,
+            _ => Kind::None,
+        };
+        Residual { kind, cosine: false }
+    }
+
+    /// The same by the cosine, where `cosine`.
+    pub fn by_cosine(self, cosine: bool) -> Self {
+        Residual { cosine, ..self }
     }
 
     /// What the features of layer number `level` of `references` amount to as a pool; nothing is read where it is not
     /// needed.
     pub fn pool(self, store: &FeatureStore, references: &[SampleRef], level: usize) -> Result<Option<Points>> {
-        if self == Residual::None {
+        if self.kind == Kind::None {
             return Ok(None);
         }
         let sets: Vec<Points> = references.iter().map(|&r| points(store, r, level)).collect::<Result<_>>()?;
@@ -53,11 +67,14 @@ impl Residual {
         })
     }
 
-    /// Equation 1: the nearest by L2 over all positions of the pool.
+    /// Equation 1: the nearest over all positions of the pool. Of unit vectors the nearest by L2 has the largest cosine.
     fn against(self, queries: &Points, pool: &Points) -> Vec<f32> {
-        let near = nearest_by::<f32>(pool, queries, 1, false);
+        let near = match self.cosine {
+            true => nearest_by::<f32>(&unit(pool), &unit(queries), 1, false),
+            false => nearest_by::<f32>(pool, queries, 1, false),
+        };
         let pairs = queries.rows().zip(near).flat_map(|(row, near)| row.iter().zip(pool.row(near.index)));
-        pairs.map(|(x, y)| if self == Residual::Squared { (x - y).powi(2) } else { x - y } as f32).collect()
+        pairs.map(|(x, y)| if self.kind == Kind::Squared { (x - y).powi(2) } else { x - y } as f32).collect()
     }
 }
 
@@ -67,6 +84,15 @@ fn points(store: &FeatureStore, sample: SampleRef, level: usize) -> Result<Point
     let positions = height * width;
     let rows = (0..positions).flat_map(|p| map[p..].iter().step_by(positions));
     Ok(Points::from_values(rows.map(|&v| f64::from(v)).collect(), channels))
+}
+
+/// The points scaled to length 1; a zero stays.
+fn unit(points: &Points) -> Points {
+    let row = |row: &[f64]| {
+        let length = row.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
+        row.iter().map(|v| v / length).collect::<Vec<_>>()
+    };
+    Points::from_values(points.rows().flat_map(row).collect(), points.dim())
 }
 
 #[cfg(test)]
@@ -80,12 +106,39 @@ mod tests {
         let queries = Points::from_values((0..12).map(|i| (f64::from(i) * 0.7).sin()).collect(), 3);
         let pool = Points::from_values((0..15).map(|i| (f64::from(i) * 0.4).cos()).collect(), 3);
         let near = |got: &[f32], want: [f32; 3]| got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-6);
-        let signed = Residual::Signed.against(&queries, &pool);
+        let residual = |kind, cosine| Residual { kind, cosine }.against(&queries, &pool);
+        let signed = residual(Kind::Signed, false);
         assert!(near(&signed[3..6], SIGNED), "{signed:?}");
-        let squared = Residual::Squared.against(&queries, &pool);
+        let squared = residual(Kind::Squared, false);
         assert!(near(&squared[9..], SQUARED), "{squared:?}");
     }
 
+    // p = p * torch.tensor([0.2, 0.2, 0.2, 0.2, 0.2])[:, None]
+    // c = q - p[(torch.nn.functional.normalize(q) @ torch.nn.functional.normalize(p).T).argmax(1)]; print(c)
+    #[test]
+    fn the_nearest_by_cosine_is_pytorchs() {
+        let queries = Points::from_values((0..12).map(|i| (f64::from(i) * 0.7).sin()).collect(), 3);
+        let length = |i: u32| [0.2, 0.2, 0.2, 0.2, 0.2][i as usize / 3];
+        let pool = Points::from_values((0..15).map(|i| length(i) * (f64::from(i) * 0.4).cos()).collect(), 3);
+        let got = Residual { kind: Kind::Signed, cosine: true }.against(&queries, &pool);
+        assert!(got.iter().zip(COSINE).all(|(g, w)| (g - w).abs() < 1e-6), "{got:?}");
+        assert_ne!(got, Residual { kind: Kind::Signed, cosine: false }.against(&queries, &pool));
+    }
+
+    const COSINE: [f32; 12] = [
+        -0.01749983,
+        0.5505143,
+        0.8303366,
+        0.7907379,
+        0.3408281,
+        -0.2675539,
+        -0.7240969,
+        -0.7940081,
+        -0.4316078,
+        -0.000686219,
+        0.5632832,
+        0.833055,
+    ];
     const SIGNED: [f32; 3] = [0.50085175, 0.36418775, 0.06536362];
     const SQUARED: [f32; 3] = [0.00499645, 0.03552082, 0.04519977];
 }

@@ -25,7 +25,16 @@ pub fn mean3x3(shape: LayerShape, map: &[f32]) -> Vec<f32> {
 /// Bilinear resizing with the corners of pixels aligned (PyTorch's `interpolate(mode="bilinear",
 /// align_corners=False)`): every plane of `[c, h, w]` → `[c, height, width]`.
 pub fn resize_bilinear(shape: LayerShape, map: &[f32], height: usize, width: usize) -> Vec<f32> {
-    let (rows, columns) = (taps(shape.height, height), taps(shape.width, width));
+    resize(shape, map, (taps(shape.height, height), taps(shape.width, width)))
+}
+
+/// The same with the centres of the corner pixels aligned (PyTorch's `align_corners=True`).
+pub fn resize_bilinear_corners(shape: LayerShape, map: &[f32], height: usize, width: usize) -> Vec<f32> {
+    resize(shape, map, (corner_taps(shape.height, height), corner_taps(shape.width, width)))
+}
+
+fn resize(shape: LayerShape, map: &[f32], (rows, columns): (Vec<Tap>, Vec<Tap>)) -> Vec<f32> {
+    let (height, width) = (rows.len(), columns.len());
     let mut out = Vec::with_capacity(shape.channels * height * width);
     for plane in map.chunks_exact(shape.height * shape.width) {
         for &(y0, y1, fy) in &rows {
@@ -40,15 +49,22 @@ pub fn resize_bilinear(shape: LayerShape, map: &[f32], height: usize, width: usi
     out
 }
 
-/// Both neighbours of every output position, and the weight of the second.
-fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
+/// Both neighbours of an output position, and the weight of the second.
+type Tap = (usize, usize, f32);
+
+fn taps(from: usize, to: usize) -> Vec<Tap> {
     let scale = from as f32 / to as f32;
-    let tap = |i: usize| {
-        let at = ((i as f32 + 0.5) * scale - 0.5).max(0.0);
-        let first = (at as usize).min(from - 1);
-        (first, (first + 1).min(from - 1), at - first as f32)
-    };
-    (0..to).map(tap).collect()
+    (0..to).map(|i| tap(((i as f32 + 0.5) * scale - 0.5).max(0.0), from)).collect()
+}
+
+fn corner_taps(from: usize, to: usize) -> Vec<Tap> {
+    let scale = if to > 1 { (from - 1) as f32 / (to - 1) as f32 } else { 0.0 };
+    (0..to).map(|i| tap(i as f32 * scale, from)).collect()
+}
+
+fn tap(at: f32, from: usize) -> Tap {
+    let first = (at as usize).min(from - 1);
+    (first, (first + 1).min(from - 1), at - first as f32)
 }
 
 /// How [`embed`] brings layers together.
@@ -148,12 +164,14 @@ mod tests {
     // import torch, numpy as np, torch.nn.functional as F; from scipy.ndimage import gaussian_filter
     // x = torch.sin(torch.arange(24, dtype=torch.float64) * 0.9).float().reshape(1, 2, 3, 4)
     // F.avg_pool2d(x, 3, 1, 1)[0, 1]; F.interpolate(x, (5, 3), mode="bilinear", align_corners=False)[0, 1]
+    // F.interpolate(x, (5, 3), mode="bilinear", align_corners=True)[0, 1]
     // gaussian_filter(x[0].numpy().astype(np.float64).reshape(4, 6), 1.5)
     #[test]
     fn pooling_resizing_and_smoothing_are_pytorchs_and_scipys() {
         let x = wave(24);
         assert_near(&mean3x3(SHAPE, &x)[12..], &POOLED);
         assert_near(&resize_bilinear(SHAPE, &x, 5, 3)[15..], &RESIZED);
+        assert_near(&resize_bilinear_corners(SHAPE, &x, 5, 3)[15..], &CORNERS);
         let mut plane = x.clone();
         gaussian_blur(&mut plane, 6, 1.5);
         assert_near(&plane, &BLURRED);
@@ -215,6 +233,23 @@ mod tests {
         -0.6174189,
         0.4320482,
         0.9365729,
+    ];
+    const CORNERS: [f32; 15] = [
+        -0.9809362,
+        -0.3641803,
+        0.8037844,
+        -0.007639229,
+        -0.2010105,
+        -0.09014028,
+        0.9656578,
+        -0.03784069,
+        -0.984065,
+        0.1073353,
+        0.1971038,
+        -0.01145613,
+        -0.7509872,
+        0.4320482,
+        0.9611527,
     ];
     const BLURRED: [f32; 24] = [
         -0.001722184,

@@ -36,8 +36,8 @@ impl Dataset for Pictures {
         &self.info
     }
 
-    fn identity(&self) -> Option<&str> {
-        self.identity.as_deref()
+    fn identity(&self, domain: usize) -> Option<String> {
+        self.identity.as_ref().map(|identity| format!("{identity}/{domain}"))
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
