@@ -156,6 +156,11 @@ pub trait Dataset: Send + Sync {
         Ok(None)
     }
 
+    /// What a person calls a sample, such as `crack/012`; `None` where samples have no names.
+    fn sample_name(&self, _sample: &SampleRef) -> Option<String> {
+        None
+    }
+
     /// The data set as training and testing in `fold` read it, where its samples depend on the fold (standardised by
     /// the fold's meta-train normals); `None`: as it is. Its [`DatasetInfo`] is the same.
     ///

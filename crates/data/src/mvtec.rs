@@ -162,6 +162,12 @@ impl Dataset for Folders {
         self.identities.get(domain).cloned()
     }
 
+    /// Folder and number, such as `crack/012`.
+    fn sample_name(&self, sample: &SampleRef) -> Option<String> {
+        let path = self.picture(sample).ok()?;
+        Some(format!("{}/{}", path.parent()?.file_name()?.display(), path.file_stem()?.display()))
+    }
+
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
         let d = 3 * self.geometry.crop * self.geometry.crop;
         let mut values = vec![0.0; refs.len() * d];

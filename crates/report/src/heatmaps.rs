@@ -27,11 +27,11 @@ pub struct Sample {
     pub map: Vec<f32>,
 }
 
-/// Side of a thumbnail, and the space around it.
-const SIDE: f64 = 150.0;
-const GAP: f64 = 8.0;
-const LEFT: f64 = 170.0;
-const TOP: f64 = 92.0;
+/// Side of a thumbnail (224 pixels, what most networks see), and the space around it.
+const SIDE: f64 = 112.0;
+const GAP: f64 = 7.0;
+const LEFT: f64 = 140.0;
+const TOP: f64 = 84.0;
 /// Pixels to a unit; the canvas paints at this scale.
 const SCALE: f64 = 2.0;
 
@@ -134,15 +134,15 @@ fn thumbnails(sample: &Sample, (height, width): (usize, usize), (low, high): (f6
     let small = |i: &RgbImage| imageops::resize(i, tw, th, imageops::FilterType::Triangle);
     // `sheet` has checked the sizes, so `from_raw` gives an image every time.
     let picture = RgbImage::from_raw(w, h, sample.image.clone()).map(|i| small(&i));
-    let map = ImageBuffer::<Luma<f32>, _>::from_raw(w, h, sample.map.clone())
+    // Between 0 and 1, which `resize` would cut it to.
+    let shares = sample.map.iter().map(|&v| ((f64::from(v) - low) / (high - low)).clamp(0.0, 1.0) as f32).collect();
+    let map = ImageBuffer::<Luma<f32>, Vec<f32>>::from_raw(w, h, shares)
         .map(|m| imageops::resize(&m, tw, th, imageops::FilterType::Triangle));
     let mask = sample.mask.as_ref().map(|m| {
         let at = |x: u32, y: u32| m[(y as usize * height / th as usize) * width + x as usize * width / tw as usize];
         ImageBuffer::from_fn(tw, th, |x, y| Luma([if at(x, y) > 0 { 255u8 } else { 0 }]))
     });
-    let share = |x: u32, y: u32| {
-        map.as_ref().map_or(0.0, |m| ((f64::from(m.get_pixel(x, y).0[0]) - low) / (high - low)).clamp(0.0, 1.0))
-    };
+    let share = |x: u32, y: u32| map.as_ref().map_or(0.0, |m| f64::from(m.get_pixel(x, y).0[0]));
     let heat = RgbImage::from_fn(tw, th, |x, y| color(share(x, y)));
     let edge = |x: u32, y: u32| {
         let Some(mask) = &mask else { return false };
@@ -203,7 +203,8 @@ mod tests {
             score: if anomalous { 3.25 } else { 0.5 },
             image: (0..n).flat_map(|i| if blob(i) { [220, 40, 40] } else { [120 + (i % 7) as u8 * 4; 3] }).collect(),
             mask: masked.then(|| (0..n).map(|i| u8::from(blob(i))).collect()),
-            map: (0..n).map(|i| if anomalous { (-20.0 * near(i).powi(2)).exp() as f32 } else { 0.1 }).collect(),
+            // Scores of any size, as a distance has them.
+            map: (0..n).map(|i| if anomalous { 90.0 * (-20.0 * near(i).powi(2)).exp() as f32 } else { 9.0 }).collect(),
         }
     }
 
@@ -234,6 +235,8 @@ mod tests {
         assert!(red > 200 && blue < 60);
         assert_eq!((at(0, 1, 0.3, 0.6), at(0, 1, 0.8, 0.1)), ([255; 3], [0; 3]));
         assert_eq!(at(0, 2, 0.3, 0.6), color(1.0).0);
+        let middle = at(0, 2, 0.55, 0.6);
+        assert!(middle != color(0.0).0 && middle != color(1.0).0, "{middle:?}");
         assert_eq!(at(2, 1, 0.9, 0.1), [255; 3]);
         let green = page.pixels().filter(|p| p.0 == [0x00, 0xe0, 0x60]).count();
         assert!(green > 50, "{green} pixels of the mask's outline");

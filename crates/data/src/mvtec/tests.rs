@@ -221,7 +221,7 @@ fn real_pictures_equal_pillows() {
 fn a_categorys_identity_is_its_own_files_and_how_they_are_read() {
     let dir = folder();
     let identity = |params: serde_json::Value, category: &str| {
-        let dataset = open(&dir, params);
+        let dataset = testing::open(&DEF, params, dir.path()).unwrap();
         let domain = dataset.info().domains.iter().position(|d| d.name == category).unwrap();
         dataset.identity(domain).unwrap()
     };
@@ -229,6 +229,8 @@ fn a_categorys_identity_is_its_own_files_and_how_they_are_read() {
     assert_eq!(wide, identity(json!({"categories": ["plain", "wide"]}), "wide"));
     assert_eq!(wide, identity(json!({"categories": ["tall"], "train_categories": ["wide"]}), "wide"));
     assert_ne!(wide, identity(json!({}), "tall"));
+    let cut = SampleRef { domain: 2, pool: Pool::Anomalous, index: 1 };
+    assert_eq!(testing::open(&DEF, json!({}), dir.path()).unwrap().sample_name(&cut).unwrap(), "cut/000");
     assert_ne!(wide, identity(json!({"crop": 200}), "wide"));
     save(&root(&dir).join("wide/test/good/001.png"), (170, 300), 3, |v| v);
     assert_ne!(wide, identity(json!({}), "wide"));

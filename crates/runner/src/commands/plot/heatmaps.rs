@@ -15,8 +15,9 @@ use zsad_report::heatmaps::{self, Sample};
 use crate::registry::Registry;
 use crate::store::Store;
 
-/// Samples on a sheet: this many normals and anomalies each, as far as the batch has them.
-const EACH: usize = 4;
+/// Samples on a sheet, as far as the batch has them.
+const ANOMALOUS: usize = 4;
+const NORMAL: usize = 2;
 
 /// Writes the sheet of every category that has pixel metrics, made by the method that is best there.
 pub fn write_all(store: &Store, rows: &[Row], data: &DataDir) -> Result<Vec<PathBuf>> {
@@ -63,13 +64,13 @@ fn sheet(store: &Store, record: &CellRecord, category: &str, data: &DataDir) -> 
     let maps = scores.maps.ok_or_else(|| Error::refused(format!("{} made no maps", cell.method)))?;
     let masks = dataset.masks(&batch.refs)?;
 
-    let of = |anomalous| (0..batch.refs.len()).filter(move |&i| batch.labels[i] == anomalous).take(EACH);
+    let of = |anomalous, n| (0..batch.refs.len()).filter(move |&i| batch.labels[i] == anomalous).take(n);
     let pixels = maps.height * maps.width;
     let part = |i: usize| i * pixels..(i + 1) * pixels;
     let mut samples = Vec::new();
-    for i in of(true).chain(of(false)) {
+    for i in of(true, ANOMALOUS).chain(of(false, NORMAL)) {
         samples.push(Sample {
-            name: format!("{} {}", if batch.labels[i] { "anomalous" } else { "normal" }, batch.refs[i].index),
+            name: dataset.sample_name(&batch.refs[i]).unwrap_or_else(|| format!("number {}", batch.refs[i].index)),
             anomalous: batch.labels[i],
             score: scores.samples[i],
             image: rgb(dataset.as_ref(), &batch.refs[i..=i])?,
@@ -78,7 +79,11 @@ fn sheet(store: &Store, record: &CellRecord, category: &str, data: &DataDir) -> 
         });
     }
     let path = heatmaps::path(store.root(), category);
-    let title = format!("{category}: {} on {}, seed {}", cell.method, cell.dataset, cell.seed);
+    let shots = match def.shots(&params) {
+        0 => String::new(),
+        k => format!(", {k} references"),
+    };
+    let title = format!("{category}: {}{shots}, seed {}", cell.method, cell.seed);
     heatmaps::write(&path, &title, (maps.height, maps.width), &samples)?;
     Ok(path)
 }
