@@ -1,6 +1,5 @@
 //! Tables, plots and exports of zsad, and the comparison with published numbers.
 
-mod file;
 mod frame;
 pub mod grid;
 pub mod heatmaps;

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, PolarsResult};
 use zsad_core::record::Row;
-use zsad_core::{Error, Result};
+use zsad_core::{Error, Result, file};
 
 use super::reference::{Origin, Published, Reference};
 use super::spec::{Entry, Spec};
-use crate::file::write_atomic;
 use crate::frame::{self, Field};
 use crate::grid::Grid;
 use crate::metric::Metric;
@@ -253,7 +252,7 @@ impl Beside {
     /// [`Error::Data`] where the file cannot be written.
     pub fn write_parquet(&self, path: &Path) -> Result<()> {
         let bytes = self.frame().and_then(|mut f| frame::to_parquet(&mut f)).map_err(Error::failed)?;
-        write_atomic(path, &bytes)
+        file::write(path, &bytes)
     }
 
     fn frame(&self) -> PolarsResult<DataFrame> {

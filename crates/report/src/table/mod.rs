@@ -7,13 +7,12 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, PolarsResult};
 use zsad_core::record::Row;
-use zsad_core::{Error, Result};
+use zsad_core::{Error, Result, file};
 
 pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
 pub(crate) use layout::{level_head, number};
 
-use crate::file::write_atomic;
 use crate::frame::{self, Field};
 use crate::grid::Grid;
 use crate::metric::{METRICS, Metric};
@@ -56,10 +55,10 @@ pub fn default_metrics(rows: &[Row]) -> Vec<&'static Metric> {
 /// [`Error::Data`] where a file cannot be written.
 pub fn write_all(dir: &Path, rows: &[Row]) -> Result<()> {
     let table = comparison(rows, &default_metrics(rows));
-    write_atomic(&dir.join("table.md"), table.to_markdown().as_bytes())?;
-    write_atomic(&dir.join("table.tex"), table.to_tex().as_bytes())?;
+    file::write(&dir.join("table.md"), table.to_markdown().as_bytes())?;
+    file::write(&dir.join("table.tex"), table.to_tex().as_bytes())?;
     let every: Vec<_> = METRICS.iter().filter(|m| m.name == "auroc" || present(rows, m)).collect();
-    write_atomic(&dir.join("table.csv"), comparison(rows, &every).to_csv()?.as_bytes())
+    file::write(&dir.join("table.csv"), comparison(rows, &every).to_csv()?.as_bytes())
 }
 
 fn present(rows: &[Row], metric: &Metric) -> bool {
@@ -105,7 +104,7 @@ impl Table {
     /// [`Error::Data`] where the file cannot be written.
     pub fn write_parquet(&self, path: &Path) -> Result<()> {
         let bytes = self.frame().and_then(|mut f| frame::to_parquet(&mut f)).map_err(failed)?;
-        write_atomic(path, &bytes)
+        file::write(path, &bytes)
     }
 
     fn frame(&self) -> PolarsResult<DataFrame> {
