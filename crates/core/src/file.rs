@@ -38,18 +38,21 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |out| out.write_all(bytes).map_err(|e| Error::io(path, &e)))
 }
 
-/// Removes what killed writers left half written in `folder` and the folders in it; no writer may be at work there.
+/// Removes what killed writers left half written in `folder` (and with `deep` in the folders in it); no writer may be
+/// at work there.
 ///
 /// # Errors
 /// [`Error::Data`] where a folder cannot be read or a file not be removed.
-pub fn clean(folder: &Path) -> Result<()> {
+pub fn clean(folder: &Path, deep: bool) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(|e| Error::io(folder, &e))? {
         let entry = entry.map_err(|e| Error::io(folder, &e))?;
         let path = entry.path();
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
-            clean(&path)?;
+            if deep {
+                clean(&path, deep)?;
+            }
         } else if name.starts_with('.') && name.ends_with(".tmp") {
             fs::remove_file(&path).map_err(|e| Error::io(&path, &e))?;
         }
@@ -95,7 +98,9 @@ mod tests {
             write(&path, b"whole").unwrap();
             fs::write(temporary(&path), b"half").unwrap();
         }
-        clean(dir.path()).unwrap();
+        clean(dir.path(), false).unwrap();
+        assert_eq!(names(&dir.path().join("plots")).len(), 2);
+        clean(dir.path(), true).unwrap();
         let mut left = names(dir.path());
         left.sort();
         assert_eq!(left, ["plots", "results.csv"]);

@@ -67,8 +67,9 @@ impl Store {
     /// # Errors
     /// [`Error::Config`] where another run holds the folder; [`Error::Data`] where it cannot be written.
     pub fn lock(&self) -> Result<Lock> {
-        for folder in [self.records_dir(), self.fits_dir(), self.metrics_dir()] {
-            fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, &e))?;
+        let ours = [self.records_dir(), self.fits_dir(), self.metrics_dir(), self.root.join("plots")];
+        for folder in &ours {
+            fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
         }
         let path = self.root.join(".lock");
         let io = |e: std::io::Error| Error::io(&path, &e);
@@ -87,7 +88,9 @@ impl Store {
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
         lock.set_len(0).and_then(|()| writeln!(lock, "process {}", std::process::id())).map_err(io)?;
-        file::clean(&self.root)?;
+        // What else lies in the folder is the user's.
+        file::clean(&self.root, false)?;
+        ours.iter().try_for_each(|folder| file::clean(folder, true))?;
         Ok(Lock { _file: lock })
     }
 
