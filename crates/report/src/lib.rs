@@ -5,6 +5,7 @@ pub mod grid;
 pub mod heatmaps;
 pub mod metric;
 pub mod plots;
+mod printed;
 pub mod published;
 pub mod results;
 pub mod scores;
@@ -14,4 +15,5 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
+pub use printed::Printed;
 pub use results::{read_results, write_results};
