@@ -214,3 +214,19 @@ pub fn add_column_sums<F: Real>(rows: &[F], sums: &mut [f64]) {
         *to += from;
     }
 }
+
+/// ReLU in place. NaN stays NaN.
+pub fn rectify<F: Real>(y: &mut [F]) {
+    vectorised(
+        #[inline(always)]
+        || y.iter_mut().for_each(|v| *v = if *v < F::ZERO { F::ZERO } else { *v }),
+    );
+}
+
+/// The gradient `d` of what [`rectify`] made `out`, in place.
+pub fn unrectify<F: Real>(out: &[F], d: &mut [F]) {
+    vectorised(
+        #[inline(always)]
+        || d.iter_mut().zip(out).for_each(|(d, &v)| *d = if v > F::ZERO { *d } else { F::ZERO }),
+    );
+}

@@ -4,6 +4,7 @@ mod custom;
 mod plan;
 pub mod sink;
 mod update;
+mod views;
 
 pub use custom::custom;
 pub use plan::Plan;
