@@ -12,7 +12,7 @@ pub use stage::{Map, Source, Stage};
 use super::Real;
 use super::conv::{Conv, channels_first, channels_last, unfold};
 use super::gemm::{Packed, RowMap, rows_product};
-use super::norm::{rectify, standardise};
+use super::norm::{moments, rectify};
 use super::scratch::{self, Buffer};
 use super::tile::Run;
 use pixels::{mean, pixel_order};
@@ -152,26 +152,34 @@ impl Chain {
         next: Option<&Stage>,
     ) -> (Buffer<F>, (Option<Buffer<F>>, Buffer<F>, Vec<u8>)) {
         let (c, rows) = (stage.channels(), samples * stage.pixels());
-        let mut istd = scratch::take(if stage.norm { groups * c } else { 0 });
-        if stage.norm {
-            let group = rows / groups * c;
-            for (y, istd) in y.chunks_exact_mut(group).zip(istd.chunks_exact_mut(c)) {
-                standardise(y, istd);
-            }
-        }
         if stage.bare() && !matches!(next.map(|n| n.map), Some(Map::Conv(_))) {
-            return (y, (None, istd, Vec::new()));
+            return (y, (None, scratch::take(0), Vec::new()));
         }
         if stage.rectifies(next) {
             rectify(&mut y);
-            return (y, (None, istd, Vec::new()));
+            return (y, (None, scratch::take(0), Vec::new()));
         }
         let (mut out, map) = match next.map(|n| n.map) {
             Some(Map::Conv(conv)) => (scratch::zeros(samples * conv.input().len()), conv.input().pixels()),
             _ => (scratch::take(samples * stage.pixels_out() * c), RowMap::dense(c)),
         };
         let mut choice = vec![0; if stage.pool { samples * stage.pixels_out() * c } else { 0 }];
-        stage.tail(p, &stage.plain()).forward(&y, (&mut out, &map), &mut choice);
+        let plain = stage.plain();
+        let tail = stage.tail(p, &plain);
+        let mut istd = scratch::take(if stage.norm { groups * c } else { 0 });
+        let mut means = scratch::take(if stage.norm { c } else { 0 });
+        // A group at a time while it is in the caches.
+        let (group, out_group, choices) = (rows / groups * c, out.len() / groups, choice.len() / groups);
+        for (g, y) in y.chunks_exact_mut(group).enumerate() {
+            let out = (&mut out[g * out_group..(g + 1) * out_group], &map);
+            let choice = &mut choice[g * choices..(g + 1) * choices];
+            let moments = stage.norm.then(|| {
+                let istd = &mut istd[g * c..(g + 1) * c];
+                moments(y, &mut means, istd);
+                (&*means, &*istd)
+            });
+            tail.forward(y, moments, out, choice);
+        }
         if let Some(Map::Linear { source: Source::Mean(pixels), .. }) = next.map(|n| n.map) {
             out = mean(&out, c, pixels);
         }
@@ -181,6 +189,6 @@ impl Chain {
 
 /// Rows `[rows, k]` → `y` `[rows, c]` with `weight` `[c, k]`.
 fn linear<F: Real>(rows: usize, x: &[F], k: usize, weight: &[F], bias: Option<&[F]>, c: usize, y: &mut [F]) {
-    let b = Packed::new(k, c, weight, |i| i, k);
+    let b = Packed::transposed(k, c, weight);
     rows_product(rows, (x, &RowMap::dense(k)), &[Run { offset: 0, len: k }], &b, bias, (y, &RowMap::dense(c)));
 }

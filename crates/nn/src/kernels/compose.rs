@@ -63,7 +63,7 @@ impl Pair {
         }
         // dW_o += dW W_iᵀ + db b_iᵀ, db_o += db.
         let mut product = scratch::take(h * d);
-        let b = Packed::new(k, d, inner.0, |i| i, k);
+        let b = Packed::transposed(k, d, inner.0);
         let runs = [Run { offset: 0, len: k }];
         rows_product(h, (dweight, &RowMap::dense(k)), &runs, &b, None, (&mut product, &RowMap::dense(d)));
         douter.0.iter_mut().zip(&*product).for_each(|(to, &v)| *to = *to + v);

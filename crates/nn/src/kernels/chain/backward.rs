@@ -68,25 +68,27 @@ impl Chain {
     ) -> Buffer<F> {
         let Some(hat) = &kept.hat else { return dout };
         let c = stage.channels();
-        let mut dy = scratch::take(hat.len());
         let mut sums = vec![0.0; 2 * c];
         let (dgain, doffset) = sums.split_at_mut(c);
         let plain = stage.plain();
         let tail = stage.tail(p, &plain);
+        let mut d = dout;
+        if let Some(size) = tail.pool {
+            let mut unpooled = scratch::take(hat.len());
+            tail.unpool(size, &d, &kept.choice, &mut unpooled);
+            d = unpooled;
+        }
         let group = hat.len() / groups;
-        let out_group = dout.len() / groups;
-        for (i, dy) in dy.chunks_exact_mut(group).enumerate() {
+        for (i, (d, hat)) in d.chunks_exact_mut(group).zip(hat.chunks_exact(group)).enumerate() {
             let istd = stage.norm.then(|| &kept.istd[i * c..(i + 1) * c]);
-            let out = i * out_group..(i + 1) * out_group;
-            let choice = if stage.pool { &kept.choice[out.clone()] } else { &[] };
-            tail.backward(&hat[i * group..(i + 1) * group], istd, &dout[out], choice, dy, dgain, doffset);
+            tail.backward(hat, istd, d, dgain, doffset);
         }
         if let Some((to_gain, to_offset)) = g {
             for (to, &v) in to_gain.iter_mut().chain(to_offset).zip(&sums) {
                 *to = *to + F::of(v);
             }
         }
-        dy
+        d
     }
 
     /// The gradient of a stage's weight into `dweight`, and that of its input, as the stage before gives it, where `dx`.
