@@ -4,6 +4,7 @@
 
 pub mod dataset;
 pub mod error;
+pub mod file;
 pub mod key;
 pub mod method;
 pub mod metric;

@@ -195,7 +195,7 @@ pub trait Fitted: Send + Sync {
     /// [`Error::Refused`] where the batch is too small for the method.
     fn score(&self, batch: &TestBatch) -> Result<Scores>;
 
-    /// Writes the trained state as safetensors.
+    /// Writes the trained state as safetensors, whole or not at all ([`crate::file`]); folders are made.
     ///
     /// # Errors
     /// Where the file cannot be written.

@@ -8,14 +8,13 @@ pub mod torch;
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::key::canonical_json;
-use zsad_core::{Error, Result};
+use zsad_core::{Error, Result, file};
 
 pub use tensors::{HostTensor, NamedTensors, read_tensors};
 
@@ -71,7 +70,7 @@ pub fn save(path: &Path, meta: &CheckpointMeta, tensors: &NamedTensors) -> Resul
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let file = safetensors::serialize(views, Some(metadata)).map_err(|e| Error::data(path, e, ""))?;
-    write_atomically(path, |out| out.write_all(&file))
+    file::write(path, &file)
 }
 
 impl Checkpoint {
@@ -131,30 +130,6 @@ impl Checkpoint {
     pub fn tensor(&self, name: &str) -> Result<&HostTensor> {
         self.tensors.get(name).ok_or_else(|| Error::data(&self.path, format!("has no tensor `{name}`"), RETRAIN))
     }
-}
-
-/// Runs `write` on a temporary file beside `path`, then fsyncs and renames it to `path`.
-pub(crate) fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut std::io::BufWriter<&mut fs::File>) -> std::io::Result<()>,
-) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let run = || {
-        fs::create_dir_all(folder)?;
-        let mut temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
-        let mut out = std::io::BufWriter::new(temp.as_file_mut());
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        temp.as_file().sync_all()?;
-        temp.persist(path)?;
-        // The rename itself is durable once the folder is.
-        fs::File::open(folder)?.sync_all()
-    };
-    run().map_err(|e| Error::io(path, &e))
 }
 
 /// A hash of names, shapes and values.

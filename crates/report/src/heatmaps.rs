@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use image::{ImageBuffer, Luma, Rgb, RgbImage, imageops};
-use zsad_core::{Error, Result};
+use zsad_core::{Error, Result, file};
 
-use crate::file::write_atomic;
 use crate::plots::canvas::{Anchor, BLACK, Canvas, GREY, encode};
 use crate::plots::file_name;
 use crate::stats::quantile;
@@ -47,7 +46,7 @@ pub fn path(out: &Path, category: &str) -> PathBuf {
 /// [`Error::Failed`] without samples, or where a sample is of another size; [`Error::Data`] where the file cannot be
 /// written.
 pub fn write(path: &Path, title: &str, (height, width): (usize, usize), samples: &[Sample]) -> Result<()> {
-    write_atomic(path, &encode(&sheet(title, (height, width), samples)?)?)
+    file::write(path, &encode(&sheet(title, (height, width), samples)?)?)
 }
 
 fn sheet(title: &str, size: (usize, usize), samples: &[Sample]) -> Result<RgbImage> {

@@ -1,11 +1,11 @@
 //! Tables, plots and exports of zsad, and the comparison with published numbers.
 
-mod file;
 mod frame;
 pub mod grid;
 pub mod heatmaps;
 pub mod metric;
 pub mod plots;
+mod printed;
 pub mod published;
 pub mod results;
 pub mod scores;
@@ -15,4 +15,5 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
+pub use printed::Printed;
 pub use results::{read_results, write_results};

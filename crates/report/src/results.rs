@@ -5,9 +5,8 @@ use std::path::Path;
 
 use polars::prelude::*;
 use zsad_core::record::Row;
-use zsad_core::{Error, Result};
+use zsad_core::{Error, Result, file};
 
-use crate::file::write_atomic;
 use crate::frame::{self, Field};
 
 /// All columns in their order, each with its type: the one list behind writing and reading.
@@ -58,8 +57,8 @@ pub fn write_results(dir: &Path, rows: &[Row]) -> Result<()> {
     }
     let failed = |e: PolarsError| Error::failed(format!("the results do not make a table: {e}"));
     let mut frame = to_frame(&sorted).map_err(failed)?;
-    write_atomic(&dir.join("results.csv"), &frame::to_csv(&mut frame).map_err(failed)?)?;
-    write_atomic(&dir.join("results.parquet"), &frame::to_parquet(&mut frame).map_err(failed)?)
+    file::write(&dir.join("results.csv"), &frame::to_csv(&mut frame).map_err(failed)?)?;
+    file::write(&dir.join("results.parquet"), &frame::to_parquet(&mut frame).map_err(failed)?)
 }
 
 /// The rows of `results.parquet` in `dir`, or of `results.csv` where there is no Parquet file.

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use polars::prelude::*;
-use zsad_core::{Error, Result};
+use zsad_core::{Error, Result, file};
 
-use crate::file::write_atomic;
 use crate::frame::{self, Field};
 
 /// One scored sample.
@@ -37,7 +36,7 @@ pub fn write(path: &Path, rows: &[ScoreRow]) -> Result<()> {
         f64::column("score", rows.iter().map(|r| &r.score)),
     ];
     let bytes = DataFrame::new(rows.len(), columns).and_then(|mut frame| frame::to_parquet(&mut frame));
-    write_atomic(path, &bytes.map_err(|e| Error::failed(format!("the scores do not make a table: {e}")))?)
+    file::write(path, &bytes.map_err(|e| Error::failed(format!("the scores do not make a table: {e}")))?)
 }
 
 /// The rows of a file that [`write`] wrote.

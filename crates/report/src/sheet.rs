@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// A piece of a grid.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Text {
+pub struct Text {
     /// What it says, unescaped.
     pub plain: String,
     /// In bold.
@@ -21,7 +21,7 @@ impl<T: Into<String>> From<T> for Text {
 
 /// One grid.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Block {
+pub struct Block {
     /// Heading.
     pub caption: String,
     /// How many columns at the left hold words; the others hold numbers.
@@ -34,7 +34,7 @@ pub(crate) struct Block {
 
 /// A page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sheet {
+pub struct Sheet {
     /// Title.
     pub title: String,
     /// How to read it.

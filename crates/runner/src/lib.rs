@@ -3,7 +3,6 @@
 //! The way of the data: [`config`] (an experiment file, checked) → [`plan`] (fits and their cells, cached ones struck
 //! out) → [`execute`] (train, score, measure, record) → [`rows`] (the result tables, from the records alone).
 
-pub mod atomic;
 pub mod cli;
 mod commands;
 pub mod config;

@@ -18,10 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zsad_core::key::key;
 use zsad_core::record::{CellRecord, FitRecord, SCHEMA};
-use zsad_core::{Error, MetricSpec, Result};
+use zsad_core::{Error, MetricSpec, Result, file};
 use zsad_report::scores::{self, ScoreRow};
-
-use crate::atomic;
 
 /// A metric of one cell that was computed after the cell was finished: `metrics/<metric_key>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,17 +67,18 @@ impl Store {
     /// # Errors
     /// [`Error::Config`] where another run holds the folder; [`Error::Data`] where it cannot be written.
     pub fn lock(&self) -> Result<Lock> {
-        for folder in [self.records_dir(), self.fits_dir(), self.metrics_dir()] {
-            fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, &e))?;
+        let ours = [self.records_dir(), self.fits_dir(), self.metrics_dir(), self.root.join("plots")];
+        for folder in &ours {
+            fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
         }
         let path = self.root.join(".lock");
         let io = |e: std::io::Error| Error::io(&path, &e);
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        match file.try_lock() {
+        let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
-                file.read_to_string(&mut owner).map_err(io)?;
+                lock.read_to_string(&mut owner).map_err(io)?;
                 return Err(Error::Config(format!(
                     "{}: another run ({}) is writing here; wait for it, or choose another folder with --out",
                     self.root.display(),
@@ -88,14 +87,11 @@ impl Store {
             }
             Err(TryLockError::Error(e)) => return Err(io(e)),
         }
-        file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id())).map_err(io)?;
-        atomic::clean(&self.root)?;
-        atomic::clean(&self.records_dir())?;
-        atomic::clean(&self.metrics_dir())?;
-        for fit in fs::read_dir(self.fits_dir()).map_err(io)? {
-            atomic::clean(&fit.map_err(io)?.path())?;
-        }
-        Ok(Lock { _file: file })
+        lock.set_len(0).and_then(|()| writeln!(lock, "process {}", std::process::id())).map_err(io)?;
+        // What else lies in the folder is the user's.
+        file::clean(&self.root, false)?;
+        ours.iter().try_for_each(|folder| file::clean(folder, true))?;
+        Ok(Lock { _file: lock })
     }
 
     /// Whether a run is writing here now.
@@ -157,11 +153,8 @@ impl Store {
     /// # Errors
     /// Where `save` fails or the folder cannot be written.
     pub fn put_fit(&self, record: &FitRecord, save: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let folder = self.fits_dir().join(&record.fit_key);
-        fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, &e))?;
-        atomic::sync_folder(&folder)?;
-        atomic::write_with(&self.model_path(&record.fit_key), save)?;
-        write_json(&folder.join("fit.json"), record)
+        save(&self.model_path(&record.fit_key))?;
+        write_json(&self.fits_dir().join(&record.fit_key).join("fit.json"), record)
     }
 
     /// All finished fits, by key.
@@ -226,7 +219,7 @@ impl Store {
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::failed(format!("{}: {e}", path.display())))?;
     text.push(b'\n');
-    atomic::write(path, &text)
+    file::write(path, &text)
 }
 
 /// Reads a file of ours: `None` where it is missing or damaged (with a warning), an error where it is too new.

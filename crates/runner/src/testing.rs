@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use zsad_core::{
     AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Device, Error, FitContext, FitReport, Fitted, Fold, Kind,
     Method, MethodDef, MethodSpec, MetricDef, Needs, ParamDefault, ParamKind, ParamSpec, Params, Result, Samples,
-    Scores, Setting, TestBatch, Values,
+    Scores, Setting, TestBatch, Values, file,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
@@ -161,7 +161,7 @@ impl Fitted for Detector {
     }
 
     fn save(&self, path: &Path) -> Result<()> {
-        std::fs::write(path, self.shift.to_string()).map_err(|e| Error::io(path, &e))
+        file::write(path, self.shift.to_string().as_bytes())
     }
 
     fn report(&self) -> FitReport {

@@ -5,14 +5,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::key::canonical_json;
-use zsad_core::{Error, MethodSpec, Params, Result};
+use zsad_core::{Error, MethodSpec, Params, Result, file};
 
 use super::Points;
 
@@ -55,15 +54,7 @@ pub(super) fn save(path: &Path, spec: &MethodSpec, params: &Params, seed: u64, p
         safetensors::serialize([(TENSOR, view)], Some(HashMap::from([(HEADER.into(), canonical_json(&header))])))
     });
     let file = file.map_err(|e| Error::data(path, e, ""))?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
-        fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
-        temporary.write_all(&file)?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map_err(|e| e.error)
-    };
-    write().map(drop).map_err(|e| Error::io(path, &e))
+    file::write(path, &file)
 }
 
 /// Reads and checks what [`save`] wrote for the method of `spec`.

@@ -13,9 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zsad_core::{Error, Pool, Result, SampleRef, key::canonical_json};
-
-use crate::checkpoint::write_atomically;
+use zsad_core::{Error, Pool, Result, SampleRef, file, key::canonical_json};
 
 const MAGIC: &[u8; 8] = b"zsadfeat";
 const VERSION: u32 = 1;
@@ -112,28 +110,23 @@ fn write(
     make: impl FnOnce(&mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()>,
 ) -> Result<()> {
     let start = header.bytes()?;
-    let mut made = Ok(());
-    let written = write_atomically(path, |out| {
+    let io = |e: std::io::Error| Error::io(path, &e);
+    file::write_with(path, |out| {
         let mut hasher = blake3::Hasher::new();
         let mut put = |bytes: &[u8]| {
             hasher.update(bytes);
-            out.write_all(bytes)
+            out.write_all(bytes).map_err(io)
         };
         put(&start)?;
-        made = make(&mut |sample| {
+        make(&mut |sample| {
             if sample.len() as u64 != header.values {
                 return Err(Error::failed(format!("{} features instead of {}", sample.len(), header.values)));
             }
             let bytes: Vec<u8> = sample.iter().flat_map(|v| v.to_le_bytes()).collect();
-            put(&bytes).map_err(|e| Error::io(path, &e))
-        });
-        match made {
-            Ok(()) => out.write_all(hasher.finalize().as_bytes()),
-            Err(_) => Err(std::io::Error::other("given up")),
-        }
-    });
-    // The error of `make` says more than that the file was given up for it.
-    made.and(written)
+            put(&bytes)
+        })?;
+        out.write_all(hasher.finalize().as_bytes()).map_err(io)
+    })
 }
 
 impl DomainFile {

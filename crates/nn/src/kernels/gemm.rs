@@ -3,6 +3,7 @@
 //! All run on the calling thread: work is shared out by task, above. The order of every sum depends on the shapes
 //! alone.
 
+use super::simd::prefetch;
 use super::tile::{Cols, ROWS, Rows, Run, Start};
 use super::{Real, scratch};
 
@@ -19,6 +20,23 @@ pub struct Packed<F: Real> {
 }
 
 impl<F: Real> Packed<F> {
+    /// Packs B\[k\]\[j\] = values\[j · K + k\], K of them: the weight `[n, k]` of a linear layer.
+    pub fn transposed(k: usize, n: usize, values: &[F]) -> Self {
+        assert!(values.len() >= n * k);
+        let tiles = F::tiles();
+        let width = tiles.width;
+        let mut data = scratch::take(n.div_ceil(width) * width * k);
+        for (p, panel) in data.chunks_exact_mut((width * k).max(1)).enumerate() {
+            let valid = width.min(n - p * width);
+            if valid < width {
+                panel.fill(F::ZERO);
+            }
+            // SAFETY: `valid` rows of `k` values lie there, and the panel has `k` rows of `width`.
+            unsafe { (tiles.transpose)(&values[p * width * k..], [valid, k], panel, width) };
+        }
+        Packed { data, k, n }
+    }
+
     /// Packs B\[k\]\[j\] = values\[base(k) + j · step\].
     pub fn new(k: usize, n: usize, values: &[F], base: impl Fn(usize) -> usize, step: usize) -> Self {
         let width = F::tiles().width;
@@ -96,16 +114,22 @@ pub fn rows_product<F: Real>(
         first[..b.n].copy_from_slice(bias);
     }
     let blocks = blocks(runs);
+    // The last rows stand in for those past the end.
+    let bases = |r: usize| std::array::from_fn(|i| a[a_map.at((r + i).min(rows - 1))..].as_ptr());
     for block in (0..rows).step_by(BLOCK) {
         let end = rows.min(block + BLOCK);
         for p in 0..panels {
             let col = p * tiles.width;
             let mut panel = &b.data[col * b.k..];
             for (i, runs) in blocks.iter().enumerate() {
+                let mut next = bases(block);
                 for r in (block..end).step_by(ROWS) {
                     let m = ROWS.min(end - r);
+                    let rows = next;
+                    next = bases(r + ROWS);
                     let tile = Rows {
-                        a: std::array::from_fn(|i| a[a_map.at(r + i.min(m - 1))..].as_ptr()),
+                        a: rows,
+                        next,
                         runs,
                         b: panel.as_ptr(),
                         c: std::array::from_fn(|i| c[c_map.at(r + i.min(m - 1)) + col..].as_mut_ptr()),
@@ -163,31 +187,39 @@ pub fn cols_product<F: Real>(
     let tiles = F::tiles();
     let mut panel = scratch::take(DEPTH * tiles.width);
     let mut offsets = [0usize; DEPTH];
-    for block in (0..rows).step_by(DEPTH) {
+    let tiles_here = parts.iter().map(|p| p.2.div_ceil(ROWS)).sum::<usize>().max(1);
+    // Panels of B in turn: (first row, first column).
+    let turns = (0..rows).step_by(DEPTH).flat_map(|block| (0..n).step_by(tiles.width).map(move |col| (block, col)));
+    let mut turns = turns.peekable();
+    while let Some((block, col)) = turns.next() {
         let depth = DEPTH.min(rows - block);
         for (i, o) in offsets.iter_mut().enumerate().take(depth) {
             *o = a_map.at(block + i);
         }
-        for col in (0..n).step_by(tiles.width) {
-            let width = tiles.width.min(n - col);
-            for (i, row) in panel.chunks_exact_mut(tiles.width).take(depth).enumerate() {
-                let from = b_map.at(block + i) + col;
-                row[..width].copy_from_slice(&b[from..from + width]);
-                row[width..].fill(F::ZERO);
-            }
-            for &(shift, first, m) in parts {
-                for r in (0..m).step_by(ROWS) {
-                    let tile = Cols {
-                        a: a[shift + r..].as_ptr(),
-                        rows: &offsets[..depth],
-                        b: panel.as_ptr(),
-                        c: c[(first + r) * n + col..].as_mut_ptr(),
-                        ldc: n,
-                        n: width,
-                    };
-                    // SAFETY: the assertions above bound every row and column; `tiles` fits this processor.
-                    unsafe { (tiles.cols)(ROWS.min(m - r), &tile) };
+        let width = tiles.width.min(n - col);
+        for (i, row) in panel.chunks_exact_mut(tiles.width).take(depth).enumerate() {
+            let from = b_map.at(block + i) + col;
+            row[..width].copy_from_slice(&b[from..from + width]);
+            row[width..].fill(F::ZERO);
+        }
+        // The next panel is fetched meanwhile, some rows with each tile.
+        let (next, next_col) = turns.peek().copied().unwrap_or((rows, 0));
+        let mut ahead = next..rows.min(next + DEPTH);
+        for &(shift, first, m) in parts {
+            for r in (0..m).step_by(ROWS) {
+                for row in ahead.by_ref().take(DEPTH.div_ceil(tiles_here)) {
+                    prefetch(&b[b_map.at(row) + next_col..], tiles.width);
                 }
+                let tile = Cols {
+                    a: a[shift + r..].as_ptr(),
+                    rows: &offsets[..depth],
+                    b: panel.as_ptr(),
+                    c: c[(first + r) * n + col..].as_mut_ptr(),
+                    ldc: n,
+                    n: width,
+                };
+                // SAFETY: the assertions above bound every row and column; `tiles` fits this processor.
+                unsafe { (tiles.cols)(ROWS.min(m - r), &tile) };
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod adam;
 pub mod chain;
+pub mod compose;
 pub mod conv;
 pub mod gemm;
 pub mod loss;

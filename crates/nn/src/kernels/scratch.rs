@@ -29,8 +29,18 @@ pub fn zeros<F: Real>(len: usize) -> Buffer<F> {
     buffer
 }
 
+impl<F: Real> Buffer<F> {
+    /// The values, for good.
+    pub fn into_vec(mut self) -> Vec<F> {
+        std::mem::take(&mut self.0)
+    }
+}
+
 impl<F: Real> Drop for Buffer<F> {
     fn drop(&mut self) {
+        if self.0.capacity() == 0 {
+            return;
+        }
         let mut kept = F::store().take();
         if kept.len() >= KEPT
             && let Some(i) = (0..kept.len()).min_by_key(|&i| kept[i].capacity())

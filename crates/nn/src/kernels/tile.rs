@@ -30,6 +30,8 @@ pub enum Start<F> {
 pub struct Rows<'a, F> {
     /// Bases of the rows of A; as many as there are rows.
     pub a: [*const F; ROWS],
+    /// Those of the tile that comes next, to be fetched meanwhile; any addresses.
+    pub next: [*const F; ROWS],
     /// The summands; B is packed in their order.
     pub runs: &'a [Run],
     /// A packed panel.
@@ -71,6 +73,8 @@ pub struct Tiles<F> {
     pub rows: unsafe fn(usize, &Rows<'_, F>),
     /// See [`Cols`].
     pub cols: unsafe fn(usize, &Cols<'_, F>),
+    /// Transposes a contiguous matrix of `[rows, columns]` into rows of so many values.
+    pub transpose: unsafe fn(&[F], [usize; 2], &mut [F], usize),
 }
 
 /// Calls a tile loop with the number of rows as a constant.
@@ -89,7 +93,12 @@ macro_rules! by_rows {
 
 /// Plain Rust for any float and any processor.
 pub fn portable<F: Real>() -> Tiles<F> {
-    Tiles { width: portable_tiles::WIDTH, rows: portable_tiles::rows, cols: portable_tiles::cols }
+    Tiles {
+        width: portable_tiles::WIDTH,
+        rows: portable_tiles::rows,
+        cols: portable_tiles::cols,
+        transpose: portable_tiles::transpose,
+    }
 }
 
 mod portable_tiles {
@@ -147,6 +156,16 @@ mod portable_tiles {
     }
 
     /// # Safety
+    /// None: the bounds are checked.
+    pub unsafe fn transpose<F: Real>(from: &[F], [rows, columns]: [usize; 2], to: &mut [F], stride: usize) {
+        for (i, row) in from.chunks_exact(columns.max(1)).take(rows).enumerate() {
+            for (&v, to) in row.iter().zip(to[i..].iter_mut().step_by(stride)) {
+                *to = v;
+            }
+        }
+    }
+
+    /// # Safety
     /// `b` must be valid for a panel's row.
     unsafe fn add_scaled<F: Real>(acc: &mut [F; WIDTH], a: F, b: *const F) {
         for (j, acc) in acc.iter_mut().enumerate() {
@@ -167,12 +186,12 @@ mod x86 {
 
     /// AVX-512: panels of 64 columns, four registers a row.
     pub fn avx512() -> Tiles<f32> {
-        Tiles { width: 64, rows: rows512, cols: cols512 }
+        Tiles { width: 64, rows: rows512, cols: cols512, transpose: transpose256 }
     }
 
     /// AVX2 and FMA: panels of 16 columns, two registers a row.
     pub fn avx2() -> Tiles<f32> {
-        Tiles { width: 16, rows: rows256, cols: cols256 }
+        Tiles { width: 16, rows: rows256, cols: cols256, transpose: transpose256 }
     }
 
     /// The registers' masks for `n` columns.
@@ -214,13 +233,18 @@ mod x86 {
             let mut b = t.b;
             for run in t.runs {
                 let a: [*const f32; M] = std::array::from_fn(|i| t.a[i].add(run.offset));
-                for k in 0..run.len {
-                    let row: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(b.add(16 * v)));
-                    b = b.add(64);
+                for line in (0..run.len).step_by(16) {
                     for i in 0..M {
-                        let x = _mm512_set1_ps(*a[i].add(k));
-                        for v in 0..V {
-                            acc[i][v] = _mm512_fmadd_ps(x, row[v], acc[i][v]);
+                        _mm_prefetch::<_MM_HINT_T0>(t.next[i].wrapping_add(run.offset + line).cast());
+                    }
+                    for k in line..run.len.min(line + 16) {
+                        let row: [__m512; V] = std::array::from_fn(|v| _mm512_loadu_ps(b.add(16 * v)));
+                        b = b.add(64);
+                        for i in 0..M {
+                            let x = _mm512_set1_ps(*a[i].add(k));
+                            for v in 0..V {
+                                acc[i][v] = _mm512_fmadd_ps(x, row[v], acc[i][v]);
+                            }
                         }
                     }
                 }
@@ -360,6 +384,49 @@ mod x86 {
                 for (j, sum) in tile.iter().enumerate().take(t.n) {
                     *t.c.add(i * t.ldc + j) += sum;
                 }
+            }
+        }
+    }
+
+    /// In blocks of 8 × 8 that stay in registers.
+    ///
+    /// # Safety
+    /// As [`Tiles`].
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn transpose256(from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32], stride: usize) {
+        let (full_rows, full_columns) = (rows / 8 * 8, columns / 8 * 8);
+        for j in (0..full_columns).step_by(8) {
+            for i in (0..full_rows).step_by(8) {
+                let (from, to) =
+                    (&from[i * columns + j..][..7 * columns + 8], &mut to[j * stride + i..][..7 * stride + 8]);
+                // SAFETY: both slices reach to the end of the eighth row.
+                unsafe {
+                    let r: [__m256; 8] = std::array::from_fn(|k| _mm256_loadu_ps(from.as_ptr().add(k * columns)));
+                    let base = to.as_mut_ptr();
+                    let low = |k: usize| _mm256_unpacklo_ps(r[2 * k], r[2 * k + 1]);
+                    let high = |k: usize| _mm256_unpackhi_ps(r[2 * k], r[2 * k + 1]);
+                    for half in 0..2 {
+                        let pick = |k: usize| if half == 0 { low(k) } else { high(k) };
+                        let pairs: [__m256; 4] = std::array::from_fn(pick);
+                        for quarter in 0..2 {
+                            let join = |a: __m256, b: __m256| match quarter {
+                                0 => _mm256_shuffle_ps::<0x44>(a, b),
+                                _ => _mm256_shuffle_ps::<0xEE>(a, b),
+                            };
+                            let (a, b) = (join(pairs[0], pairs[1]), join(pairs[2], pairs[3]));
+                            let row = 2 * half + quarter;
+                            let at = |row: usize| base.add(row * stride);
+                            _mm256_storeu_ps(at(row), _mm256_permute2f128_ps::<0x20>(a, b));
+                            _mm256_storeu_ps(at(row + 4), _mm256_permute2f128_ps::<0x31>(a, b));
+                        }
+                    }
+                }
+            }
+        }
+        for i in 0..rows {
+            let first = if i < full_rows { full_columns } else { 0 };
+            for j in first..columns {
+                to[j * stride + i] = from[i * columns + j];
             }
         }
     }

@@ -6,6 +6,7 @@ mod norm;
 mod plan;
 pub mod sink;
 mod update;
+mod views;
 
 pub use affine::affine;
 pub use custom::custom;

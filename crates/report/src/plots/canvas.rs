@@ -10,9 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
     Color as _, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle, register_font,
 };
-use zsad_core::{Error, Result};
-
-use crate::file::write_atomic;
+use zsad_core::{Error, Result, file};
 
 /// Pixels of a PNG, and units of an SVG, to a unit of the drawing.
 const SCALE: f64 = 2.0;
@@ -101,8 +99,8 @@ impl Canvas {
     /// Writes `<stem>.svg` and `<stem>.png` and returns their paths.
     pub fn write(&self, dir: &Path, stem: &str) -> Result<Vec<PathBuf>> {
         let (svg, png) = (dir.join(format!("{stem}.svg")), dir.join(format!("{stem}.png")));
-        write_atomic(&svg, self.to_svg()?.as_bytes())?;
-        write_atomic(&png, &self.to_png()?)?;
+        file::write(&svg, self.to_svg()?.as_bytes())?;
+        file::write(&png, &self.to_png()?)?;
         Ok(vec![svg, png])
     }
 

@@ -1,7 +1,6 @@
 //! Our numbers beside the published ones.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use polars::prelude::{DataFrame, PolarsResult};
 use zsad_core::record::Row;
@@ -9,10 +8,10 @@ use zsad_core::{Error, Result};
 
 use super::reference::{Origin, Published, Reference};
 use super::spec::{Entry, Spec};
-use crate::file::write_atomic;
-use crate::frame::{self, Field};
+use crate::frame::Field;
 use crate::grid::Grid;
 use crate::metric::Metric;
+use crate::printed::Printed;
 use crate::sheet::{Block, Sheet, Text};
 use crate::table::{self, Outcome};
 
@@ -222,40 +221,14 @@ impl Beside {
     pub fn outside(&self) -> Vec<&Line> {
         self.lines.iter().filter(|l| l.verdict == Verdict::Outside).collect()
     }
+}
 
-    /// GitHub Markdown.
-    pub fn to_markdown(&self) -> String {
-        self.sheet.to_markdown()
+impl Printed for Beside {
+    fn sheet(&self) -> &Sheet {
+        &self.sheet
     }
 
-    /// LaTeX with `booktabs`.
-    pub fn to_tex(&self) -> String {
-        self.sheet.to_tex()
-    }
-
-    /// Aligned plain text.
-    pub fn to_terminal(&self) -> String {
-        self.sheet.to_terminal()
-    }
-
-    /// One line each, everything in per cent, holes empty.
-    ///
-    /// # Errors
-    /// [`Error::Failed`] where the table cannot be built.
-    pub fn to_csv(&self) -> Result<String> {
-        let bytes = self.frame().and_then(|mut f| frame::to_csv(&mut f)).map_err(Error::failed)?;
-        String::from_utf8(bytes).map_err(Error::failed)
-    }
-
-    /// The lines of [`Beside::to_csv`] as Parquet.
-    ///
-    /// # Errors
-    /// [`Error::Data`] where the file cannot be written.
-    pub fn write_parquet(&self, path: &Path) -> Result<()> {
-        let bytes = self.frame().and_then(|mut f| frame::to_parquet(&mut f)).map_err(Error::failed)?;
-        write_atomic(path, &bytes)
-    }
-
+    /// One line each, everything in per cent.
     fn frame(&self) -> PolarsResult<DataFrame> {
         let mut columns = Vec::new();
         macro_rules! column {

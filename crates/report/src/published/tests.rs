@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::Printed;
 use crate::table::Outcome;
 use crate::testing::row;
 

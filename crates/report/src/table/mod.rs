@@ -7,16 +7,16 @@ use std::path::Path;
 
 use polars::prelude::{DataFrame, PolarsResult};
 use zsad_core::record::Row;
-use zsad_core::{Error, Result};
+use zsad_core::{Result, file};
 
 pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
 pub(crate) use layout::{level_head, number};
 
-use crate::file::write_atomic;
-use crate::frame::{self, Field};
+use crate::frame::Field;
 use crate::grid::Grid;
 use crate::metric::{METRICS, Metric};
+use crate::printed::Printed;
 use crate::sheet::Sheet;
 
 /// All numbers of a comparison, ready to be printed.
@@ -56,10 +56,10 @@ pub fn default_metrics(rows: &[Row]) -> Vec<&'static Metric> {
 /// [`Error::Data`] where a file cannot be written.
 pub fn write_all(dir: &Path, rows: &[Row]) -> Result<()> {
     let table = comparison(rows, &default_metrics(rows));
-    write_atomic(&dir.join("table.md"), table.to_markdown().as_bytes())?;
-    write_atomic(&dir.join("table.tex"), table.to_tex().as_bytes())?;
+    file::write(&dir.join("table.md"), table.to_markdown().as_bytes())?;
+    file::write(&dir.join("table.tex"), table.to_tex().as_bytes())?;
     let every: Vec<_> = METRICS.iter().filter(|m| m.name == "auroc" || present(rows, m)).collect();
-    write_atomic(&dir.join("table.csv"), comparison(rows, &every).to_csv()?.as_bytes())
+    file::write(&dir.join("table.csv"), comparison(rows, &every).to_csv()?.as_bytes())
 }
 
 fn present(rows: &[Row], metric: &Metric) -> bool {
@@ -74,40 +74,12 @@ pub(crate) fn title(rows: &[Row]) -> String {
     if names.is_empty() { "no results".into() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
-impl Table {
-    /// GitHub Markdown, in per cent.
-    pub fn to_markdown(&self) -> String {
-        self.sheet.to_markdown()
+impl Printed for Table {
+    fn sheet(&self) -> &Sheet {
+        &self.sheet
     }
 
-    /// LaTeX with `booktabs`, in per cent.
-    pub fn to_tex(&self) -> String {
-        self.sheet.to_tex()
-    }
-
-    /// Aligned plain text, in per cent.
-    pub fn to_terminal(&self) -> String {
-        self.sheet.to_terminal()
-    }
-
-    /// One line a metric, point and method, at full precision, as shares between 0 and 1.
-    ///
-    /// # Errors
-    /// [`Error::Failed`] where the table cannot be built.
-    pub fn to_csv(&self) -> Result<String> {
-        let bytes = self.frame().and_then(|mut f| frame::to_csv(&mut f)).map_err(failed)?;
-        String::from_utf8(bytes).map_err(Error::failed)
-    }
-
-    /// The lines of [`Table::to_csv`] as Parquet.
-    ///
-    /// # Errors
-    /// [`Error::Data`] where the file cannot be written.
-    pub fn write_parquet(&self, path: &Path) -> Result<()> {
-        let bytes = self.frame().and_then(|mut f| frame::to_parquet(&mut f)).map_err(failed)?;
-        write_atomic(path, &bytes)
-    }
-
+    /// One line a metric, point and method, as shares between 0 and 1.
     fn frame(&self) -> PolarsResult<DataFrame> {
         let mut columns = Vec::new();
         macro_rules! column {
@@ -145,10 +117,6 @@ impl Table {
         column!("reasons", String, |e| e.reasons.join("; "));
         DataFrame::new(self.entries.len(), columns)
     }
-}
-
-fn failed(error: polars::prelude::PolarsError) -> Error {
-    Error::failed(format!("the table cannot be written: {error}"))
 }
 
 #[cfg(test)]

@@ -11,10 +11,9 @@ use anyhow::Result;
 use serde_json::Value;
 use zsad_core::method::Silent;
 use zsad_core::{
-    Dataset, Device, Error, FitContext, Fitted, MethodDef, Params, Pool, SampleRef, Scores, TestBatch, suggest,
+    Dataset, Device, Error, FitContext, Fitted, MethodDef, Params, Pool, SampleRef, Scores, TestBatch, file, suggest,
 };
 
-use crate::atomic;
 use crate::exit::Exit;
 use crate::registry::Registry;
 
@@ -122,7 +121,7 @@ fn score(fitted: &dyn Fitted, batch: &dyn Dataset) -> Result<Scores, Error> {
 /// `index,score`, each score as the shortest text that reads back exactly.
 fn write(path: &Path, scores: &[f64]) -> Result<(), Error> {
     let lines: String = scores.iter().enumerate().map(|(i, s)| format!("{i},{s:?}\n")).collect();
-    atomic::write(path, format!("index,score\n{lines}").as_bytes())
+    file::write(path, format!("index,score\n{lines}").as_bytes())
 }
 
 /// `KEY=VALUE`, the value as in YAML.

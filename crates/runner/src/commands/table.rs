@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use zsad_core::record::Row;
+use zsad_report::Printed;
 use zsad_report::published::{self, Beside, Reference};
 use zsad_report::table::{Table as Comparison, comparison, default_metrics};
 
@@ -47,15 +48,6 @@ enum Format {
     Parquet,
 }
 
-/// What can be printed in every format.
-trait Printed {
-    fn terminal(&self) -> String;
-    fn markdown(&self) -> String;
-    fn tex(&self) -> String;
-    fn csv(&self) -> zsad_core::Result<String>;
-    fn parquet(&self, path: &Path) -> zsad_core::Result<()>;
-}
-
 impl Table {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let name = self.what.to_string_lossy();
@@ -79,12 +71,12 @@ impl Table {
 
     fn print(&self, table: &impl Printed, parquet: &Path, out: &mut impl Write) -> Result<Exit> {
         match self.format {
-            None => write!(out, "{}", table.terminal())?,
-            Some(Format::Md) => write!(out, "{}", table.markdown())?,
-            Some(Format::Tex) => write!(out, "{}", table.tex())?,
-            Some(Format::Csv) => write!(out, "{}", table.csv()?)?,
+            None => write!(out, "{}", table.to_terminal())?,
+            Some(Format::Md) => write!(out, "{}", table.to_markdown())?,
+            Some(Format::Tex) => write!(out, "{}", table.to_tex())?,
+            Some(Format::Csv) => write!(out, "{}", table.to_csv()?)?,
             Some(Format::Parquet) => {
-                table.parquet(parquet)?;
+                table.write_parquet(parquet)?;
                 writeln!(out, "{}", parquet.display())?;
             }
         }
@@ -125,48 +117,4 @@ fn check_published(beside: &Beside, out: &mut impl Write) -> Result<Exit> {
     }
     writeln!(out, "{} lines, {} outside their tolerance", beside.lines.len(), outside.len())?;
     Ok(if outside.is_empty() { Exit::Well } else { Exit::SomeFailed })
-}
-
-impl Printed for Comparison {
-    fn terminal(&self) -> String {
-        self.to_terminal()
-    }
-
-    fn markdown(&self) -> String {
-        self.to_markdown()
-    }
-
-    fn tex(&self) -> String {
-        self.to_tex()
-    }
-
-    fn csv(&self) -> zsad_core::Result<String> {
-        self.to_csv()
-    }
-
-    fn parquet(&self, path: &Path) -> zsad_core::Result<()> {
-        self.write_parquet(path)
-    }
-}
-
-impl Printed for Beside {
-    fn terminal(&self) -> String {
-        self.to_terminal()
-    }
-
-    fn markdown(&self) -> String {
-        self.to_markdown()
-    }
-
-    fn tex(&self) -> String {
-        self.to_tex()
-    }
-
-    fn csv(&self) -> zsad_core::Result<String> {
-        self.to_csv()
-    }
-
-    fn parquet(&self, path: &Path) -> zsad_core::Result<()> {
-        self.write_parquet(path)
-    }
 }

@@ -1,0 +1,157 @@
+//! The way back through a chain.
+
+use super::pixels::{pixel_order, spread};
+use super::stage::{Map, Source, Split, Stage};
+use super::{Chain, Kept, Tape};
+use crate::kernels::Real;
+use crate::kernels::conv::{channels_first, channels_last};
+use crate::kernels::gemm::{Packed, RowMap, cols_product, rows_product};
+use crate::kernels::norm::{add_column_sums, unrectify};
+use crate::kernels::scratch::{self, Buffer};
+use crate::kernels::tile::Run;
+
+impl Chain {
+    /// Adds to `gradients` those of the parameters (nothing where one has no effect), and returns that of the input where
+    /// it was asked for; `x` and `params` are those of the forward pass.
+    pub fn backward<F: Real>(
+        &self,
+        tape: &Tape<F>,
+        x: &[F],
+        dout: &[F],
+        params: &[&[F]],
+        gradients: &mut [Vec<F>],
+    ) -> Option<Buffer<F>> {
+        let n = tape.samples;
+        let [c, pixels] = self.stages.last().map_or([0, 0], |s| [s.channels(), s.pixels_out()]);
+        let mut d = scratch::take(dout.len());
+        channels_last(dout, c, pixels, (&mut d, &RowMap::dense(c)));
+        let mut end = params.len();
+        for (i, (stage, kept)) in self.stages.iter().zip(&tape.kept).enumerate().rev() {
+            let own = end - stage.parameters()..end;
+            end = own.start;
+            let p = stage.split(params[own.clone()].iter().copied());
+            let g = stage.split(gradients[own].iter_mut().map(Vec::as_mut_slice));
+            if stage.rectifies(self.stages.get(i + 1))
+                && let Some(out) = tape.kept.get(i + 1).and_then(|next| next.input.as_deref())
+            {
+                unrectify(out, &mut d);
+            }
+            let dy = self.undo_tail(stage, kept, tape.groups, d, &p, g.affine);
+            if let Some(dbias) = g.bias.filter(|_| !stage.norm) {
+                let mut sums = vec![0.0; dbias.len()];
+                add_column_sums(&dy, &mut sums);
+                dbias.iter_mut().zip(sums).for_each(|(to, v)| *to = *to + F::of(v));
+            }
+            let dx = i > 0 || self.input_gradient;
+            let input = kept.input.as_deref().unwrap_or(x);
+            d = self.undo_map(i, n, input, dy, p.weight.unwrap_or_default(), g.weight, dx);
+        }
+        self.input_gradient.then(|| match self.stages.first().map(|s| s.map) {
+            Some(Map::Conv(conv)) => {
+                let mut out = scratch::take(d.len());
+                channels_first(&d, conv.c, conv.h * conv.w, &mut out);
+                out
+            }
+            _ => d,
+        })
+    }
+
+    /// From the gradient of a stage's output to that of its map's rows.
+    fn undo_tail<F: Real>(
+        &self,
+        stage: &Stage,
+        kept: &Kept<F>,
+        groups: usize,
+        dout: Buffer<F>,
+        p: &Split<&[F]>,
+        g: Option<(&mut [F], &mut [F])>,
+    ) -> Buffer<F> {
+        let Some(hat) = &kept.hat else { return dout };
+        let c = stage.channels();
+        let mut sums = vec![0.0; 2 * c];
+        let (dgain, doffset) = sums.split_at_mut(c);
+        let plain = stage.plain();
+        let tail = stage.tail(p, &plain);
+        let mut d = dout;
+        if let Some(size) = tail.pool {
+            let mut unpooled = scratch::take(hat.len());
+            tail.unpool(size, &d, &kept.choice, &mut unpooled);
+            d = unpooled;
+        }
+        let group = hat.len() / groups;
+        for (i, (d, hat)) in d.chunks_exact_mut(group).zip(hat.chunks_exact(group)).enumerate() {
+            let istd = stage.norm.then(|| &kept.istd[i * c..(i + 1) * c]);
+            tail.backward(hat, istd, d, dgain, doffset);
+        }
+        if let Some((to_gain, to_offset)) = g {
+            for (to, &v) in to_gain.iter_mut().chain(to_offset).zip(&sums) {
+                *to = *to + F::of(v);
+            }
+        }
+        d
+    }
+
+    /// The gradient of a stage's weight into `dweight`, and that of its input, as the stage before gives it, where `dx`.
+    #[allow(clippy::too_many_arguments, reason = "the operands of both products")]
+    fn undo_map<F: Real>(
+        &self,
+        i: usize,
+        n: usize,
+        input: &[F],
+        dy: Buffer<F>,
+        weight: &[F],
+        dweight: Option<&mut [F]>,
+        dx: bool,
+    ) -> Buffer<F> {
+        let stage = &self.stages[i];
+        let c = stage.channels();
+        let dweight = dweight.unwrap_or_default();
+        let dense = RowMap::dense(c);
+        if let Some(conv) = self.unfolds().filter(|_| i == 0) {
+            let k = conv.c * 9;
+            let b = (input, &RowMap::dense(k));
+            cols_product(n * stage.pixels(), (&dy, &dense), &[(0, 0, c)], b, k, dweight);
+            return dy;
+        }
+        match stage.map {
+            Map::Given(_) => dy,
+            Map::Conv(conv) => {
+                let framed = conv.gradient();
+                let mut dy_framed = scratch::zeros(n * framed.len());
+                let map = framed.pixels();
+                for (r, row) in dy.chunks_exact(c).enumerate() {
+                    let at = map.at(r);
+                    dy_framed[at..at + c].copy_from_slice(row);
+                }
+                conv.weight_gradient(n, input, &dy_framed, dweight);
+                let mut d = scratch::take(if dx { n * conv.h * conv.w * conv.c } else { 0 });
+                if dx {
+                    conv.input_gradient(n, &dy_framed, weight, &mut d);
+                }
+                d
+            }
+            Map::Linear { input: k, source, .. } => {
+                let b = (input, &RowMap::dense(k));
+                if let Source::Flatten(_) = source {
+                    let mut sums = scratch::zeros(c * k);
+                    cols_product(n, (&dy, &dense), &[(0, 0, c)], b, k, &mut sums);
+                    let ordered = pixel_order(&sums, k, source, true);
+                    dweight.iter_mut().zip(&*ordered).for_each(|(to, &v)| *to = *to + v);
+                } else {
+                    cols_product(n, (&dy, &dense), &[(0, 0, c)], b, k, dweight);
+                }
+                if !dx {
+                    return dy;
+                }
+                let mut d = scratch::take(n * k);
+                let weight = pixel_order(weight, k, source, false);
+                let b = Packed::new(c, k, &weight, |o| o * k, 1);
+                rows_product(n, (&dy, &dense), &[Run { offset: 0, len: c }], &b, None, (&mut d, &RowMap::dense(k)));
+                match source {
+                    Source::Mean(pixels) => spread(&d, k, pixels),
+                    _ => d,
+                }
+            }
+        }
+    }
+}
