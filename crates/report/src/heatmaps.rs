@@ -29,7 +29,7 @@ pub struct Sample {
 /// Side of a thumbnail (224 pixels, what most networks see), and the space around it.
 const SIDE: f64 = 112.0;
 const GAP: f64 = 7.0;
-const LEFT: f64 = 140.0;
+const LEFT: f64 = 152.0;
 const TOP: f64 = 84.0;
 /// Pixels to a unit; the canvas paints at this scale.
 const SCALE: f64 = 2.0;
@@ -119,7 +119,7 @@ fn frame(title: &str, (low, high): (f64, f64), samples: &[Sample]) -> Canvas {
 
 /// The end of a long name: it holds what tells one file from another.
 fn shortened(name: &str) -> String {
-    const MOST: usize = 20;
+    const MOST: usize = 22;
     let n = name.chars().count();
     if n <= MOST { name.to_owned() } else { format!("…{}", name.chars().skip(n - MOST + 1).collect::<String>()) }
 }

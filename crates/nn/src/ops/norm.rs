@@ -5,7 +5,7 @@ use candle_core::{DType, Tensor};
 use super::{Element, custom, with_slices};
 use crate::Result;
 use crate::kernels::gemm::RowMap;
-use crate::kernels::norm::{EPS, Tail, add_column_sums, standardise};
+use crate::kernels::norm::{EPS, Tail, moments};
 
 /// What a batch norm makes of its batch.
 pub struct Normed {
@@ -31,23 +31,24 @@ pub fn batch_norm(x: &Tensor, gain: &Tensor, offset: &Tensor, relu: bool) -> Res
 fn batch_norm_as<F: Element>(x: &Tensor, gain: &Tensor, offset: &Tensor, relu: bool) -> Result<Normed> {
     let (n, c) = x.dims2()?;
     let args = [x.contiguous()?, gain.clone(), offset.clone()];
-    let (mut istd, mut sums) = (vec![F::ZERO; c], vec![0.0; c]);
+    let (mut mean, mut istd) = (vec![F::ZERO; c], vec![F::ZERO; c]);
     let (out, hat) = with_slices::<F, _>(&args, |s| {
-        add_column_sums(s[0], &mut sums);
-        let mut hat = s[0].to_vec();
-        standardise(&mut hat, &mut istd);
-        let mut out = vec![F::ZERO; n * c];
-        Tail { affine: (s[1], s[2]), relu, pool: None }.forward(&hat, (&mut out, &RowMap::dense(c)), &mut []);
+        moments(s[0], &mut mean, &mut istd);
+        let (mut hat, mut out) = (s[0].to_vec(), vec![F::ZERO; n * c]);
+        let tail = Tail { affine: (s[1], s[2]), relu, pool: None };
+        tail.forward(&mut hat, Some((&mean, &istd)), (&mut out, &RowMap::dense(c)), &mut []);
         (out, hat)
     })?;
-    let mean = sums.into_iter().map(|s| s / n as f64).collect();
+    let mean = mean.iter().map(|m| m.f64()).collect();
     let var = istd.iter().map(|i| (i.f64().powi(-2) - EPS).max(0.0)).collect();
     let values = [gain.detach(), offset.detach()];
     let backward = move |gradient: &Tensor| {
-        let (mut dx, mut dgain, mut doffset) = (vec![F::ZERO; n * c], vec![0.0; c], vec![0.0; c]);
-        with_slices::<F, _>(&[values[0].clone(), values[1].clone(), gradient.detach()], |s| {
+        let (mut dgain, mut doffset) = (vec![0.0; c], vec![0.0; c]);
+        let dx = with_slices::<F, _>(&[values[0].clone(), values[1].clone(), gradient.detach()], |s| {
+            let mut d = s[2].to_vec();
             let tail = Tail { affine: (s[0], s[1]), relu, pool: None };
-            tail.backward(&hat, Some(&istd), s[2], &[], &mut dx, &mut dgain, &mut doffset);
+            tail.backward(&hat, Some(&istd), &mut d, &mut dgain, &mut doffset);
+            d
         })
         .map_err(candle_core::Error::wrap)?;
         let channels = |v: Vec<f64>| Tensor::from_vec(v.into_iter().map(F::of).collect(), c, gradient.device());
