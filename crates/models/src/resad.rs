@@ -33,6 +33,9 @@ pub const DEF: ResAd = ResAd;
 /// Where the paper leaves room: log-likelihoods are divided by the number of channels, as in BGAD; in Eq. 7 p is
 /// relative to the greatest likelihood of a normal in the last epoch of training, since a density has no bound; one update
 /// a mini-batch of images moves both parts. Anomalies without masks are not trained on.
+///
+/// The defaults are for minutes on a processor. The paper's are three layers (WideResNet-50-2: `layers: [1, 2, 3]`),
+/// `epochs: 100`, `lr: 0.00001`, `batch: 32` and `condition: 256`; `experiments/resad_visa_to_mvtec.yaml` uses them.
 pub struct ResAd;
 
 pub(crate) const fn choice(
