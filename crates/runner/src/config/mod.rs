@@ -1,5 +1,6 @@
 //! Experiment files: from YAML to a checked [`Experiment`], with all mistakes at once.
 
+mod datasets;
 mod document;
 mod grid;
 pub mod problem;
@@ -20,6 +21,8 @@ pub struct DatasetChoice {
     pub def: &'static dyn DatasetDef,
     /// Its parameters.
     pub params: Params,
+    /// What results call it, where its name alone would not tell it from another of the experiment.
+    pub label: Option<String>,
 }
 
 /// A method with its complete parameters; each point of a grid is one of these.
