@@ -2,6 +2,7 @@
 
 mod assumption;
 mod explain;
+mod features;
 mod input;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use zsad_data::memory::InMemory;
 use crate::execute::applies;
 use crate::exit::Exit;
 use crate::registry::Registry;
+use features::Features;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,7 +94,8 @@ impl Score {
             })?,
         };
         let scores = score(fitted.as_ref(), &batch)?.samples;
-        for doubt in assumption::doubts(&scores) {
+        let features = Features::new(&batch)?;
+        for doubt in assumption::doubts(&scores, &features.along_main_direction(&batch.info().kind)) {
             super::note(format_args!("warning: {doubt}"));
         }
         write(&self.out, &scores)?;
@@ -101,7 +104,7 @@ impl Score {
                 Setting::InBatch if self.checkpoint.is_some() => Setting::ZeroShot,
                 setting => setting,
             };
-            explain::print(def.spec(), setting, &batch, &scores, out)?;
+            explain::print(def.spec(), setting, batch.info(), &features, &scores, out)?;
         }
         Ok(Exit::Well)
     }
