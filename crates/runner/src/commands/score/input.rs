@@ -18,6 +18,7 @@ pub fn read(path: &Path, pictures: Option<&PictureSpec>) -> Result<(Kind, Sample
         _ if path.is_dir() => picture_folder::read(path, pictures)?,
         Some("npz") => npz(path)?,
         Some("csv" | "tsv" | "parquet") => table(path)?,
+        _ if !path.exists() => return Err(Error::data(path, "no such file or folder", "")),
         _ => {
             return Err(Error::data(
                 path,
