@@ -92,8 +92,9 @@ fn what_is_missing_is_named() {
 #[test]
 fn data_sets_of_one_name_are_told_apart() {
     let read = |datasets: &str| {
-        let text =
-            format!("experiment: x\ndatasets: [{datasets}]\nmethods: knn\nprotocol: {{batch_size: 9}}\nseeds: 0\n");
+        let text = format!(
+            "experiment: x\ndatasets: [{datasets}]\nmethods: knn\nprotocol: {{batch_size: 9, contamination: 0.1}}\nseeds: 0\n"
+        );
         document::parse(&text, &toys(), None).map(|e| e.datasets.into_iter().map(|d| d.label).collect::<Vec<_>>())
     };
     let labels = read("line, {name: line, params: {damaged: true}}").unwrap();
