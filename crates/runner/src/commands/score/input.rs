@@ -40,12 +40,11 @@ pub fn pictures(spec: &MethodSpec, fitted: Option<&dyn Fitted>, checkpoint: Opti
     let of = |dataset: &str, params: &Params| registry.dataset(dataset)?.picture(params);
     let by_default = |dataset: &str| of(dataset, &Params::defaults(registry.dataset(dataset)?.spec().params));
     // What `zsad run` wrote beside the model names the data set.
-    let trained_on =
-        checkpoint.and_then(|path| Store::fit_beside(path)).filter(|fit| fit.method == spec.name).and_then(|fit| {
-            let def = registry.dataset(&fit.dataset)?;
-            let given = serde_json::from_value(fit.dataset_params).unwrap_or_default();
-            def.picture(&Params::validate(def.spec().params, &given).ok()?)
-        });
+    let trained_on = checkpoint.and_then(Store::fit_beside).filter(|fit| fit.method == spec.name).and_then(|fit| {
+        let def = registry.dataset(&fit.dataset)?;
+        let given = serde_json::from_value(fit.dataset_params).unwrap_or_default();
+        def.picture(&Params::validate(def.spec().params, &given).ok()?)
+    });
     match fitted.and_then(Fitted::input) {
         Some(input) => {
             let official = match input[..] {
