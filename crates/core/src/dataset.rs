@@ -38,6 +38,37 @@ impl Kind {
     }
 }
 
+/// How a picture becomes a sample of a data set of images: what its loader does to its own files, for a person's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureSpec {
+    /// Channels: 1 (grey) or 3.
+    pub channels: usize,
+    /// Height of the sample in pixels.
+    pub height: usize,
+    /// Width of the sample in pixels.
+    pub width: usize,
+    /// Resampling filter, by Pillow's name.
+    pub filter: &'static str,
+    /// The middle `height` × `width` is cut out of a larger image: its shorter side, and whether the other side is
+    /// stretched to it too. `None`: both sides are stretched to `height` and `width`.
+    pub cut_from: Option<(usize, bool)>,
+    /// What is subtracted from each channel's values 0 … 1, and what they are then divided by.
+    pub scale: Vec<(f32, f32)>,
+}
+
+impl PictureSpec {
+    /// Values 0 … 1, stretched to `[channels, height, width]` by Pillow's bicubic filter.
+    pub fn stretched(channels: usize, height: usize, width: usize) -> Self {
+        let scale = vec![(0.0, 1.0); channels];
+        PictureSpec { channels, height, width, filter: "bicubic", cut_from: None, scale }
+    }
+
+    /// The kind of the samples.
+    pub fn kind(&self) -> Kind {
+        Kind::Image { channels: self.channels, height: self.height, width: self.width }
+    }
+}
+
 /// Where the anomalies of a test batch come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -218,6 +249,11 @@ pub trait DatasetDef: Sync {
     /// What stands behind the `@` in keys: the version, and where the user's own files decide, a hash of them.
     fn revision(&self, _params: &Params, _dir: &DataDir) -> String {
         self.spec().version.to_string()
+    }
+
+    /// How a picture of a person's own becomes a sample of it; `None` where it does not hold pictures.
+    fn picture(&self, _params: &Params) -> Option<PictureSpec> {
+        None
     }
 
     /// Opens it. `params` are validated and complete.

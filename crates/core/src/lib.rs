@@ -16,7 +16,8 @@ pub mod samples;
 pub mod suggest;
 
 pub use dataset::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Kind, Pool, SampleRef,
+    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Kind, PictureSpec, Pool,
+    SampleRef,
 };
 pub use error::{Error, Result};
 pub use method::{

@@ -201,6 +201,11 @@ pub trait Fitted: Send + Sync {
     /// Where the file cannot be written.
     fn save(&self, path: &Path) -> Result<()>;
 
+    /// The shape of one sample, where it accepts no other.
+    fn input(&self) -> Option<Vec<usize>> {
+        None
+    }
+
     /// Training loss and facts; empty for methods that do not train.
     fn report(&self) -> FitReport {
         FitReport::default()

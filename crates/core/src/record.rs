@@ -32,6 +32,9 @@ pub struct CellId {
     pub profile: String,
     /// Data set name.
     pub dataset: String,
+    /// What results call it, where its name alone would not tell it from another of the experiment; in no key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_label: Option<String>,
     /// Its revision.
     pub dataset_revision: String,
     /// Its complete parameters.
@@ -50,6 +53,13 @@ pub struct CellId {
     pub seed: u64,
     /// Test protocol point.
     pub point: TestPoint,
+}
+
+impl CellId {
+    /// The data set as results call it.
+    pub fn dataset_shown(&self) -> &str {
+        self.dataset_label.as_deref().unwrap_or(&self.dataset)
+    }
 }
 
 /// What was measured on one domain.
@@ -120,8 +130,11 @@ pub struct FitRecord {
     pub schema: u32,
     /// Key of the fit.
     pub fit_key: String,
-    /// Data set name and fold.
+    /// Data set name.
     pub dataset: String,
+    /// Its complete parameters; null in files of versions that did not keep them.
+    #[serde(default)]
+    pub dataset_params: Value,
     /// Fold, or empty.
     pub fold: String,
     /// Method name.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 use zsad_core::rng::stream;
 use zsad_core::{
-    DataDir, Dataset, DatasetDef, DatasetSpec, Domain, Fold, ParamDefault, ParamKind, ParamSpec, Params, Result,
+    DataDir, Dataset, DatasetDef, DatasetSpec, Domain, Fold, ParamDefault, ParamKind, ParamSpec, Params, PictureSpec,
+    Result,
 };
 
 use crate::files;
@@ -73,6 +74,10 @@ impl DatasetDef for Cifar100 {
     /// The version and the numbers of records in both files.
     fn revision(&self, _params: &Params, dir: &DataDir) -> String {
         format!("{}-{}", SPEC.version, records::counts(dir))
+    }
+
+    fn picture(&self, params: &Params) -> Option<PictureSpec> {
+        Some(pictures::spec(params.bool("normalise")))
     }
 
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
-    DataDir, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, ParamDefault, ParamKind, ParamSpec, Params, Result,
+    DataDir, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, ParamDefault, ParamKind, ParamSpec, Params,
+    PictureSpec, Result,
 };
 
-use crate::cifar100::pictures::{Pictures, Pool, Store};
+use crate::cifar100::pictures::{self, Pictures, Pool, Store};
 use crate::cifar100::records::{self, Records};
 use crate::cifar100::{self, CLASSES, META_TRAIN_CLASSES, NORMALISE, SPLIT_SEED, TRAIN_IMAGES};
 use crate::corruptions;
@@ -120,6 +121,10 @@ impl DatasetDef for Cifar100C {
     /// The version, the numbers of CIFAR-100's records, and whether the corruption is released or generated.
     fn revision(&self, params: &Params, dir: &DataDir) -> String {
         format!("{}-{}-{}", SPEC.version, records::counts(dir), Source::of(params, dir).word())
+    }
+
+    fn picture(&self, params: &Params) -> Option<PictureSpec> {
+        Some(pictures::spec(params.bool("normalise")))
     }
 
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {

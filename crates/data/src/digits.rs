@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smartcore::dataset::digits;
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Error, Kind, Params, Result, Samples, Values,
+    AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Error, Kind, Params, PictureSpec, Result, Samples, Values,
 };
 
 use crate::digit_split::{self, DigitSplit};
@@ -29,6 +29,10 @@ static SPEC: DatasetSpec = DatasetSpec {
 impl DatasetDef for Digits {
     fn spec(&self) -> &'static DatasetSpec {
         &SPEC
+    }
+
+    fn picture(&self, _params: &Params) -> Option<PictureSpec> {
+        Some(PictureSpec::stretched(1, 8, 8))
     }
 
     fn open(&self, params: &Params, _dir: &DataDir) -> Result<Arc<dyn Dataset>> {

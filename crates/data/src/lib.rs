@@ -22,6 +22,7 @@ pub mod mvtec;
 mod npz_tables;
 pub mod nsl_kdd;
 pub mod omniglot;
+pub mod picture_folder;
 pub mod resize;
 pub mod sampler;
 pub mod standardise;

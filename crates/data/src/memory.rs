@@ -105,13 +105,14 @@ impl InMemory {
         Ok(InMemory { info, domains })
     }
 
-    /// The data set of one unlabelled batch: one domain, `batch`, that is tested and not trained on.
+    /// The data set of one unlabelled batch: one domain, `batch`, that is tested and not trained on, with normal
+    /// references where there are some.
     ///
     /// # Errors
     /// See [`InMemory::new`].
-    pub fn batch(kind: Kind, samples: Samples) -> Result<Self> {
+    pub fn batch(kind: Kind, samples: Samples, reference: Option<Samples>) -> Result<Self> {
         let fold = Fold { name: String::new(), meta_train: vec![], meta_test: vec![0] };
-        let domains = vec![MemoryDomain::normals("batch", samples)];
+        let domains = vec![MemoryDomain { reference, ..MemoryDomain::normals("batch", samples) }];
         Self::new("batch", kind, domains, vec![fold], AnomalySource::OtherDomains)
     }
 
@@ -265,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_one_domain_that_is_only_tested() {
-        let set = InMemory::batch(Kind::Tabular { dim: 1 }, rows_of(1, &[1.0, 2.0])).unwrap();
+        let set = InMemory::batch(Kind::Tabular { dim: 1 }, rows_of(1, &[1.0, 2.0]), None).unwrap();
         assert_eq!((set.info().domains[0].normal, &set.info().folds[0].meta_test), (2, &vec![0]));
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Kind, Params, Result,
+    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Kind, Params, PictureSpec,
+    Result,
 };
 
 use crate::digit_split::{self, DigitSplit};
@@ -35,6 +36,10 @@ const SIDE: usize = 28;
 impl DatasetDef for Mnist {
     fn spec(&self) -> &'static DatasetSpec {
         &SPEC
+    }
+
+    fn picture(&self, _params: &Params) -> Option<PictureSpec> {
+        Some(PictureSpec::stretched(1, SIDE, SIDE))
     }
 
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {

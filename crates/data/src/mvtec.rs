@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zsad_core::{
     AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Kind, Masks, ParamDefault,
-    ParamKind, ParamSpec, Params, Pool, Result, SampleRef, Samples, Values, key,
+    ParamKind, ParamSpec, Params, PictureSpec, Pool, Result, SampleRef, Samples, Values, key,
 };
 
 use crate::resize::Filter;
@@ -82,6 +82,10 @@ impl DatasetDef for Mvtec {
     fn revision(&self, params: &Params, dir: &DataDir) -> String {
         let fingerprint = split::read(params, dir).map(|split| fingerprint(split.categories.iter(), &dir.path));
         fingerprint.map_or_else(|_| SPEC.version.to_string(), |hash| format!("{}-{hash}", SPEC.version))
+    }
+
+    fn picture(&self, params: &Params) -> Option<PictureSpec> {
+        Geometry::new(params).ok().map(|geometry| geometry.spec())
     }
 
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use zsad_core::rng::stream;
 use zsad_core::{
     AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Fold, Kind, ParamDefault,
-    ParamKind, ParamSpec, Params, Result,
+    ParamKind, ParamSpec, Params, PictureSpec, Result,
 };
 
 use crate::files;
@@ -52,6 +52,10 @@ const SIDE: usize = 28;
 impl DatasetDef for Omniglot {
     fn spec(&self) -> &'static DatasetSpec {
         &SPEC
+    }
+
+    fn picture(&self, _params: &Params) -> Option<PictureSpec> {
+        Some(PictureSpec::stretched(1, SIDE, SIDE))
     }
 
     fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {

@@ -30,6 +30,11 @@ impl Filter {
     /// Its words in parameters, in the order of the enum.
     pub const WORDS: &'static [&'static str] = &["nearest", "box", "bilinear", "bicubic", "lanczos"];
 
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
     /// The filter of a word of [`Filter::WORDS`].
     pub fn from_word(word: &str) -> Option<Self> {
         let all = [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];

@@ -22,7 +22,7 @@ fn rows(n: usize) -> InMemory {
     }
     let samples = Samples::new(vec![FEATURES], Values::F64(values));
     // Shapes agree and all values are finite.
-    InMemory::batch(Kind::Tabular { dim: FEATURES }, samples).expect("a well-formed batch")
+    InMemory::batch(Kind::Tabular { dim: FEATURES }, samples, None).expect("a well-formed batch")
 }
 
 fn neighbours(c: &mut Criterion) {

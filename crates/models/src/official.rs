@@ -47,6 +47,10 @@ impl Fitted for Official {
         Err(Error::data(path, "a model of the official code is read, not written", "keep its .pt file"))
     }
 
+    fn input(&self) -> Option<Vec<usize>> {
+        Some(self.model.input())
+    }
+
     fn report(&self) -> FitReport {
         let notes = vec![("official".into(), format!("{:?}", self.model.architecture))];
         FitReport { parameters: self.model.params.count() as u64, notes, ..FitReport::default() }

@@ -118,6 +118,10 @@ impl Fitted for Trained {
         checkpoint::save(path, &meta, &tensors)
     }
 
+    fn input(&self) -> Option<Vec<usize>> {
+        Some(self.network.input.clone())
+    }
+
     fn report(&self) -> FitReport {
         self.report.clone()
     }

@@ -102,7 +102,7 @@ fn damaged_and_foreign_files_are_named() {
 fn nothing_to_fit_on_and_other_samples_are_refused() {
     let rows = data::tabular().unwrap();
     let wide = Samples::new(vec![17], Values::F64(vec![0.5; 34]));
-    let wide = InMemory::batch(Kind::Tabular { dim: 17 }, wide).unwrap();
+    let wide = InMemory::batch(Kind::Tabular { dim: 17 }, wide, None).unwrap();
     let refs: Vec<_> = (0..2).map(|index| SampleRef { domain: 0, pool: Pool::Normal, index }).collect();
     for (def, params) in pooled() {
         let method = def.build(&params).unwrap();

@@ -169,6 +169,7 @@ pub(crate) fn fits() -> Vec<FitRecord> {
         schema: SCHEMA,
         fit_key: format!("{method}{seed}"),
         dataset: "omniglot".into(),
+        dataset_params: serde_json::json!({}),
         fold: String::new(),
         method: method.into(),
         method_version: 1,

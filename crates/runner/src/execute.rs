@@ -162,6 +162,7 @@ impl Runner<'_> {
             schema: SCHEMA,
             fit_key: fit.key.clone(),
             dataset: id.dataset.clone(),
+            dataset_params: id.dataset_params.clone(),
             fold: id.fold.clone(),
             method: id.method.clone(),
             method_version: id.method_version,
@@ -261,10 +262,14 @@ fn view(dataset: &Arc<dyn Dataset>, fold: usize) -> Result<Arc<dyn Dataset>> {
 fn label(fit: &FitPlan) -> String {
     let id = &fit.cells[0].id;
     let fold = if id.fold.is_empty() { String::new() } else { format!(" ({})", id.fold) };
-    format!("{} on {}{fold}, seed {}", id.method, id.dataset, id.seed)
+    format!("{} on {}{fold}, seed {}", id.method, id.dataset_shown(), id.seed)
 }
 
-fn applies(spec: &MethodSpec, kind: &Kind) -> Result<()> {
+/// Whether a method takes samples of this kind.
+///
+/// # Errors
+/// [`Error::Refused`] where it does not.
+pub fn applies(spec: &MethodSpec, kind: &Kind) -> Result<()> {
     match kind {
         Kind::Image { .. } if !spec.needs.image => Err(Error::refused("it takes rows and features, not images")),
         Kind::Tabular { .. } if !spec.needs.tabular => Err(Error::refused("it takes images, not rows or features")),

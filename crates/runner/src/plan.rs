@@ -83,7 +83,7 @@ pub struct SavedPlan {
 pub struct SavedCell {
     /// Key of the cell.
     pub cell_key: String,
-    /// Data set name.
+    /// Data set, as results call it.
     pub dataset: String,
     /// Method name.
     pub method: String,
@@ -179,7 +179,7 @@ impl Plan {
     pub fn save(&self, store: &Store) -> Result<()> {
         let cell = |c: &CellPlan| SavedCell {
             cell_key: c.key.clone(),
-            dataset: c.id.dataset.clone(),
+            dataset: c.id.dataset_shown().to_owned(),
             method: c.id.method.clone(),
         };
         let saved = SavedPlan {
@@ -238,6 +238,7 @@ fn ids<'a>(
         experiment: experiment.name.clone(),
         profile: experiment.profile.clone(),
         dataset: dataset.def.spec().name.to_owned(),
+        dataset_label: dataset.label.clone(),
         dataset_revision: revision.to_owned(),
         dataset_params: dataset.params.to_json(),
         fold: fold.to_owned(),

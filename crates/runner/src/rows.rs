@@ -71,7 +71,7 @@ fn row(cell: &CellPlan, record: &CellRecord, domain: Option<&DomainResult>) -> R
     Row {
         experiment: id.experiment.clone(),
         profile: id.profile.clone(),
-        dataset: id.dataset.clone(),
+        dataset: id.dataset_shown().to_owned(),
         domain: domain.map(|d| d.domain.clone()).unwrap_or_default(),
         method: id.method.clone(),
         method_version: id.method_version,

@@ -148,6 +148,11 @@ impl Store {
         read_json(&self.fits_dir().join(fit_key).join("fit.json"))
     }
 
+    /// What [`Store::put_fit`] wrote beside `model`, wherever the two lie now; `None` where it is not there or unreadable.
+    pub fn fit_beside(model: &Path) -> Option<FitRecord> {
+        read_json(&model.with_file_name("fit.json")).ok().flatten()
+    }
+
     /// Stores a finished fit: `save` writes the model, then the record is committed.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Kind, Pool as PoolKind, Result, SampleRef, Samples,
-    Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Kind, PictureSpec, Pool as PoolKind, Result, SampleRef,
+    Samples, Values,
 };
 
 use crate::corruptions::{Corruption, LEN, SIDE};
@@ -13,6 +13,12 @@ use crate::corruptions::{Corruption, LEN, SIDE};
 const MEAN: [f32; 3] = [0.5074, 0.4867, 0.4411];
 const DEVIATION: [f32; 3] = [0.2011, 0.1987, 0.2025];
 const PLANE: usize = SIDE * SIDE;
+
+/// How a picture of a person's own becomes a sample.
+pub fn spec(normalise: bool) -> PictureSpec {
+    let plain = PictureSpec::stretched(3, SIDE, SIDE);
+    if normalise { PictureSpec { scale: MEAN.into_iter().zip(DEVIATION).collect(), ..plain } } else { plain }
+}
 
 /// Images of one file, each `[3, 32, 32]`.
 pub enum Store {

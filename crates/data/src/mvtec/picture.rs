@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use image::{ColorType, DynamicImage, ImageReader};
-use zsad_core::{Error, Params, Result};
+use zsad_core::{Error, Params, PictureSpec, Result};
 
 use crate::files::damaged;
 use crate::resize::{Filter, center_crop, resize, shorter_side};
@@ -33,6 +33,12 @@ impl Geometry {
         let word = params.text("filter");
         let filter = Filter::from_word(word).ok_or_else(|| Error::Config(format!("mvtec: unknown filter `{word}`")))?;
         Ok(Geometry { resize, crop, stretch: params.text("aspect") == "stretch", filter })
+    }
+
+    /// The same for a person's own pictures.
+    pub fn spec(&self) -> PictureSpec {
+        let plain = PictureSpec::stretched(3, self.crop, self.crop);
+        PictureSpec { filter: self.filter.word(), cut_from: Some((self.resize, self.stretch)), ..plain }
     }
 
     fn apply(&self, pixels: &[u8], channels: usize, (h, w): (usize, usize), filter: Filter) -> Vec<u8> {

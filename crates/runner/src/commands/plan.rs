@@ -51,7 +51,7 @@ pub fn print(plan: &plan::Plan, store: &Store, out: &mut impl Write) -> Result<E
             (true, Some(_)) => ", trained before",
         };
         let n = fit.outstanding().count();
-        writeln!(out, "  run   {}{fold}  {}  seed {}  {n} cells{trained}", id.dataset, name(fit), id.seed)?;
+        writeln!(out, "  run   {}{fold}  {}  seed {}  {n} cells{trained}", id.dataset_shown(), name(fit), id.seed)?;
         for (reason, n) in reasons(fit) {
             writeln!(out, "          {n} × {reason}")?;
         }

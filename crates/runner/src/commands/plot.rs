@@ -2,12 +2,13 @@
 
 mod heatmaps;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use zsad_core::DataDir;
-use zsad_core::record::Row;
+use zsad_core::record::{FitRecord, Row};
 
 use crate::exit::Exit;
 use crate::store::Store;
@@ -53,8 +54,13 @@ impl Plot {
 
 /// Draws everything that `rows` and the fits of `store` can show.
 pub fn write_all(store: &Store, rows: &[Row]) -> Result<()> {
-    let wanted: Vec<&str> = rows.iter().map(|r| r.fit_key.as_str()).collect();
-    let fits: Vec<_> = store.fits()?.into_iter().filter(|f| wanted.contains(&f.fit_key.as_str())).collect();
+    // A figure is of a data set as the rows call it.
+    let datasets: BTreeMap<&str, &str> = rows.iter().map(|r| (r.fit_key.as_str(), r.dataset.as_str())).collect();
+    let named = |fit: FitRecord| {
+        let dataset = (*datasets.get(fit.fit_key.as_str())?).to_owned();
+        Some(FitRecord { dataset, ..fit })
+    };
+    let fits: Vec<_> = store.fits()?.into_iter().filter_map(named).collect();
     zsad_report::plots::write_all(store.root(), rows, &fits)?;
     Ok(())
 }

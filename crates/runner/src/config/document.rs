@@ -1,13 +1,11 @@
 //! The document: its keys, its profiles, and how a profile is merged over it.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
-use zsad_core::{Params, suggest};
+use zsad_core::suggest;
 
 use super::problem::{Pos, Problem, Problems};
 use super::yaml::{self, Entry, Kind, Node};
-use super::{DatasetChoice, Experiment, grid, protocol};
+use super::{Experiment, datasets, grid, protocol};
 use crate::registry::Registry;
 
 const KEYS: &[&str] = &["experiment", "description", "datasets", "methods", "protocol", "seeds", "profiles"];
@@ -113,7 +111,7 @@ fn resolve(
     }
     let description = parts.description.and_then(|node| text(node, "`description`", problems));
     let datasets = required(parts.datasets, "datasets", "datasets: [digits]", start, problems)
-        .map(|node| datasets(node, registry, problems));
+        .map(|node| datasets::read(node, registry, problems));
     let methods = required(parts.methods, "methods", "methods: [knn, mahalanobis]", start, problems)
         .map(|node| grid::methods(node, parts.overrides, registry, problems));
     let points = required(
@@ -135,32 +133,6 @@ fn resolve(
         points: points?,
         seeds: seeds?,
     })
-}
-
-fn datasets(node: &Node, registry: &Registry, problems: &mut Problems) -> Vec<DatasetChoice> {
-    if node.items().is_empty() {
-        problems.add(node.pos, "no data sets", "name at least one, such as [digits]");
-    }
-    let mut choices = Vec::new();
-    for item in node.items() {
-        let Some(choice) = named(item, "a data set", &["name", "params"], problems) else { continue };
-        let Some(def) = registry.dataset(&choice.name) else {
-            let hint = suggest::hint(&choice.name, registry.dataset_names());
-            problems.add(choice.pos, format!("unknown data set `{}`", choice.name), hint);
-            continue;
-        };
-        let given: BTreeMap<_, _> = choice.params.iter().map(|e| (e.key.clone(), e.value.to_json())).collect();
-        match Params::validate(def.spec().params, &given) {
-            Ok(params) => choices.push(DatasetChoice { def, params }),
-            Err(found) => {
-                for p in found {
-                    let at = choice.params.iter().find(|e| e.key == p.name).map_or(choice.pos, |e| e.pos);
-                    problems.add(at, format!("{}: {}", choice.name, p.message), p.hint);
-                }
-            }
-        }
-    }
-    choices
 }
 
 /// A name, or a name with parameters.
@@ -235,7 +207,8 @@ fn required<'n>(
     node
 }
 
-fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
+/// The text that `node` is.
+pub fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
     match &node.kind {
         Kind::Scalar(Value::String(s)) => Some(s.clone()),
         _ => {

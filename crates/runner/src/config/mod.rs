@@ -1,5 +1,6 @@
 //! Experiment files: from YAML to a checked [`Experiment`], with all mistakes at once.
 
+mod datasets;
 mod document;
 mod grid;
 pub mod problem;
@@ -20,6 +21,8 @@ pub struct DatasetChoice {
     pub def: &'static dyn DatasetDef,
     /// Its parameters.
     pub params: Params,
+    /// What results call it, where its name alone would not tell it from another of the experiment.
+    pub label: Option<String>,
 }
 
 /// A method with its complete parameters; each point of a grid is one of these.
@@ -54,12 +57,12 @@ pub struct Experiment {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {why}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// The file has mistakes.
     #[error("{}", list(path, problems))]
@@ -80,8 +83,7 @@ fn list(path: &Path, problems: &[Problem]) -> String {
 /// # Errors
 /// All mistakes of the file at once; no data are touched.
 pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<Experiment, ConfigError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
     document::parse(&text, registry, profile)
         .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
 }

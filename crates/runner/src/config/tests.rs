@@ -90,6 +90,25 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn data_sets_of_one_name_are_told_apart() {
+    let read = |datasets: &str| {
+        let text = format!(
+            "experiment: x\ndatasets: [{datasets}]\nmethods: knn\nprotocol: {{batch_size: 9, contamination: 0.1}}\nseeds: 0\n"
+        );
+        document::parse(&text, &toys(), None).map(|e| e.datasets.into_iter().map(|d| d.label).collect::<Vec<_>>())
+    };
+    let labels = read("line, {name: line, params: {damaged: true}}").unwrap();
+    assert_eq!(labels, [Some("line(damaged=false)".into()), Some("line(damaged=true)".into())]);
+    assert_eq!(read("line").unwrap(), [None]);
+    assert_eq!(read("line, line").unwrap(), [None, None], "the same cells, which run once");
+    let labels = read("line, {name: line, as: broken, params: {damaged: true}}").unwrap();
+    assert_eq!(labels, [None, Some("broken".into())]);
+    let problems = read("{name: line, as: a}, {name: line, as: a, params: {damaged: true}}").unwrap_err();
+    assert_eq!(problems[0].message, "another data set is called `a` already");
+    assert!(read("line, {name: line, as: line, params: {damaged: true}}").is_err());
+}
+
+#[test]
 fn an_unknown_profile_is_a_mistake() {
     let problems = read(GOOD, Some("smal")).err().unwrap();
     assert_eq!((problems[0].pos.line, problems[0].message.as_str()), (11, "there is no profile `smal`"));

@@ -38,6 +38,9 @@ pub struct Entry {
     pub value: Node,
 }
 
+/// Of a text that is quoted in a message, so many characters are shown.
+const LONG: usize = 60;
+
 impl Node {
     /// As JSON.
     pub fn to_json(&self) -> Value {
@@ -52,7 +55,14 @@ impl Node {
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Scalar(Value::Null) => "nothing".into(),
-            Kind::Scalar(value) => value.to_string(),
+            Kind::Scalar(value) => {
+                let text = value.to_string();
+                if text.chars().count() > LONG {
+                    format!("{}…", text.chars().take(LONG).collect::<String>())
+                } else {
+                    text
+                }
+            }
             Kind::List(_) => "a list".into(),
             Kind::Map(_) => "a mapping".into(),
         }

@@ -1,9 +1,10 @@
 //! What the scores of a batch rest on.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use zsad_core::{Dataset, Kind, MethodSpec, Pool, SampleRef, Setting};
-use zsad_data::memory::InMemory;
+use zsad_core::{DatasetInfo, Kind, MethodSpec, Setting};
+
+use super::features::Features;
 
 /// Samples and features shown.
 const SHOWN: usize = 5;
@@ -12,11 +13,11 @@ const SHOWN: usize = 5;
 pub fn print(
     spec: &MethodSpec,
     setting: Setting,
-    batch: &InMemory,
+    info: &DatasetInfo,
+    features: &Features,
     scores: &[f64],
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let info = batch.info();
     let basis = match setting {
         Setting::InBatch => "fits on this batch alone, and takes most of it to be normal",
         Setting::ZeroShot => "was trained elsewhere; takes its statistics from this batch, and most of it to be normal",
@@ -29,44 +30,13 @@ pub fn print(
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
     let quantile = |q: f64| scores[order[((1.0 - q) * (order.len() - 1) as f64).round() as usize]];
     writeln!(out, "scores: median {:.4}, 90 % {:.4}, greatest {:.4}", quantile(0.5), quantile(0.9), quantile(1.0))?;
-    let columns =
-        if let Kind::Tabular { dim } = info.kind { Some(Columns::new(batch, scores.len(), dim)?) } else { None };
+    features.statistics(&info.kind, out)?;
     for &i in order.iter().take(SHOWN) {
         write!(out, "  sample {i}: {:.4}", scores[i])?;
-        if let Some(columns) = &columns {
-            columns.deviations(i, out)?;
+        if let Kind::Tabular { .. } = info.kind {
+            features.deviations(i, out)?;
         }
         writeln!(out)?;
     }
     Ok(())
-}
-
-/// The features of a batch, for what a sample deviates by. It describes the data; methods may weigh otherwise.
-struct Columns {
-    values: Vec<f64>,
-    means: Vec<f64>,
-    deviations: Vec<f64>,
-}
-
-impl Columns {
-    fn new(batch: &InMemory, n: usize, dim: usize) -> zsad_core::Result<Self> {
-        let refs: Vec<_> = (0..n as u32).map(|index| SampleRef { domain: 0, pool: Pool::Normal, index }).collect();
-        let values = batch.gather(&refs)?.to_f64().into_owned();
-        let column = |j: usize| values.iter().skip(j).step_by(dim);
-        let means: Vec<f64> = (0..dim).map(|j| column(j).sum::<f64>() / n as f64).collect();
-        let variance = |j: usize| column(j).map(|v| (v - means[j]).powi(2)).sum::<f64>() / n as f64;
-        let deviations = (0..dim).map(|j| variance(j).sqrt()).collect();
-        Ok(Columns { values, means, deviations })
-    }
-
-    /// The features of sample `i` farthest from their mean, in standard deviations of the batch.
-    fn deviations(&self, i: usize, out: &mut impl Write) -> io::Result<()> {
-        let dim = self.means.len();
-        let z = |j: usize| (self.values[i * dim + j] - self.means[j]) / self.deviations[j];
-        let mut varying: Vec<usize> = (0..dim).filter(|&j| self.deviations[j] > 0.0).collect();
-        varying.sort_by(|&a, &b| z(b).abs().total_cmp(&z(a).abs()));
-        let shown = varying.iter().take(SHOWN);
-        let shown: Vec<String> = shown.map(|&j| format!("feature {j} {:+.1} sd", z(j))).collect();
-        write!(out, "  ({})", shown.join(", "))
-    }
 }

@@ -1,28 +1,77 @@
-//! The batch of `zsad score`: an array file, a table, or a folder of images.
+//! The batch of `zsad score`: an array file, a table, or a folder of pictures.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use image::{ColorType, DynamicImage};
-use zsad_core::{Error, Kind, Result, Samples, Values};
+use zsad_core::{Error, Fitted, Kind, MethodSpec, Params, PictureSpec, Result, Samples, Values};
 use zsad_data::formats::npy::Numbers;
 use zsad_data::formats::npz::Npz;
 use zsad_data::formats::table::Table;
-use zsad_data::memory::InMemory;
+use zsad_data::picture_folder;
 
-/// Reads `path`.
-pub fn read(path: &Path) -> Result<InMemory> {
-    let (kind, samples) = match path.extension().and_then(|e| e.to_str()) {
-        _ if path.is_dir() => images(path)?,
+use crate::registry::Registry;
+use crate::store::Store;
+
+/// Reads `path`; `pictures` says how pictures become samples, where something does.
+pub fn read(path: &Path, pictures: Option<&PictureSpec>) -> Result<(Kind, Samples)> {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    let (kind, samples) = match extension.as_deref() {
+        _ if path.is_dir() => picture_folder::read(path, pictures)?,
         Some("npz") => npz(path)?,
-        Some("csv" | "parquet") => table(path)?,
+        Some("csv" | "tsv" | "parquet") => table(path)?,
+        _ if !path.exists() => return Err(Error::data(path, "no such file or folder", "")),
         _ => {
-            return Err(Error::data(path, "not a batch", "give an .npz, .csv or .parquet file, or a folder of images"));
+            return Err(Error::data(
+                path,
+                "not a batch",
+                "give an .npz, .csv or .parquet file, or a folder of pictures",
+            ));
         }
     };
     if samples.is_empty() {
         return Err(Error::data(path, "there are no samples", "a batch needs some"));
     }
-    InMemory::batch(kind, samples).map_err(|e| Error::data(path, e, "remove or mend these samples"))
+    finite(&samples).map_err(|what| Error::data(path, what, "remove or mend these samples"))?;
+    Ok((kind, samples))
+}
+
+/// How pictures become samples for a detector: as its training data did, as far as that is known.
+pub fn pictures(spec: &MethodSpec, fitted: Option<&dyn Fitted>, checkpoint: Option<&Path>) -> Option<PictureSpec> {
+    let registry = &Registry::BUILT_IN;
+    let of = |dataset: &str, params: &Params| registry.dataset(dataset)?.picture(params);
+    let by_default = |dataset: &str| of(dataset, &Params::defaults(registry.dataset(dataset)?.spec().params));
+    // What `zsad run` wrote beside the model names the data set.
+    let trained_on = checkpoint.and_then(Store::fit_beside).filter(|fit| fit.method == spec.name).and_then(|fit| {
+        let def = registry.dataset(&fit.dataset)?;
+        let given = serde_json::from_value(fit.dataset_params).unwrap_or_default();
+        def.picture(&Params::validate(def.spec().params, &given).ok()?)
+    });
+    match fitted.and_then(Fitted::input) {
+        Some(input) => {
+            let official = match input[..] {
+                // The official code has these two networks on pictures.
+                [3, 32, 32] => by_default("cifar100"),
+                [1, 28, 28] => by_default("omniglot"),
+                _ => None,
+            };
+            let is_official = checkpoint.and_then(|p| p.extension()).is_some_and(|e| e == "pt" || e == "pth");
+            let fits = |p: &PictureSpec| p.kind().shape() == input;
+            trained_on.filter(fits).or(official.filter(|_| is_official)).or(match input[..] {
+                [channels, height, width] => Some(PictureSpec::stretched(channels, height, width)),
+                _ => None,
+            })
+        }
+        // Methods on features of pictures take any size; those of one batch must have one.
+        None if !spec.needs.tabular => trained_on.or_else(|| by_default("mvtec")),
+        None => trained_on,
+    }
+}
+
+fn finite(samples: &Samples) -> Result<(), String> {
+    let d = samples.dim();
+    match samples.to_f64().iter().position(|v| !v.is_finite()) {
+        Some(i) => Err(format!("sample {}, value {} is not finite", i / d, i % d)),
+        None => Ok(()),
+    }
 }
 
 fn npz(path: &Path) -> Result<(Kind, Samples)> {
@@ -49,39 +98,4 @@ fn table(path: &Path) -> Result<(Kind, Samples)> {
     let columns = table.names().iter().map(|name| table.numbers(name)).collect::<Result<Vec<_>>>()?;
     let values = (0..table.height()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
     Ok((Kind::Tabular { dim: columns.len() }, Samples::new(vec![columns.len()], Values::F64(values))))
-}
-
-/// All images of a folder by name, values 0 … 1; grey where all of them are.
-fn images(folder: &Path) -> Result<(Kind, Samples)> {
-    let io = |e: std::io::Error| Error::io(folder, &e);
-    let entries = std::fs::read_dir(folder).map_err(io)?.collect::<std::io::Result<Vec<_>>>().map_err(io)?;
-    let mut paths: Vec<PathBuf> = entries.iter().map(|e| e.path()).filter(|p| is_image(p)).collect();
-    paths.sort();
-    let open = |path: &PathBuf| image::open(path).map_err(|e| Error::data(path, e, "mend or remove it"));
-    let images = paths.iter().map(open).collect::<Result<Vec<DynamicImage>>>()?;
-    let Some(first) = images.first() else {
-        return Err(Error::data(folder, "no images here", "want .png, .jpg or .bmp files"));
-    };
-    let (width, height) = (first.width() as usize, first.height() as usize);
-    if let Some(i) = images.iter().position(|i| (i.width(), i.height()) != (first.width(), first.height())) {
-        let (w, h) = (images[i].width(), images[i].height());
-        let message = format!("{w}×{h} beside {width}×{height} of {}", paths[0].display());
-        return Err(Error::data(&paths[i], message, "all images of a batch must have one size"));
-    }
-    let grey =
-        images.iter().all(|i| matches!(i.color(), ColorType::L8 | ColorType::L16 | ColorType::La8 | ColorType::La16));
-    let channels = if grey { 1 } else { 3 };
-    let mut values = Vec::with_capacity(images.len() * channels * height * width);
-    for image in images {
-        let bytes = if grey { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() };
-        for c in 0..channels {
-            values.extend(bytes.iter().skip(c).step_by(channels).map(|&b| f32::from(b) / 255.0));
-        }
-    }
-    Ok((Kind::Image { channels, height, width }, Samples::new(vec![channels, height, width], Values::F32(values))))
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
-    extension.is_some_and(|e| ["png", "jpg", "jpeg", "bmp"].contains(&e.as_str()))
 }

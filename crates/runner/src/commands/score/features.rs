@@ -1,0 +1,113 @@
+//! The samples of a batch as plain numbers.
+
+use std::io::{self, Write};
+
+use rayon::prelude::*;
+use zsad_core::{Dataset, Kind, Pool, SampleRef};
+use zsad_data::memory::InMemory;
+
+/// Features shown of each sample.
+const SHOWN: usize = 5;
+/// Steps of the power iteration: enough to see two groups, for which few do.
+const ITERATIONS: usize = 30;
+
+/// The statistics that the batch itself gives, and what a sample deviates from them by. They describe the data;
+/// methods may weigh otherwise.
+pub struct Features {
+    values: Vec<f64>,
+    means: Vec<f64>,
+    deviations: Vec<f64>,
+}
+
+impl Features {
+    /// Of all samples of a batch.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn new(batch: &InMemory) -> zsad_core::Result<Self> {
+        let n = batch.info().domains[0].normal;
+        let refs: Vec<_> = (0..n as u32).map(|index| SampleRef { domain: 0, pool: Pool::Normal, index }).collect();
+        let samples = batch.gather(&refs)?;
+        let (values, dim) = (samples.to_f64().into_owned(), samples.dim());
+        let column = |j: usize| values.iter().skip(j).step_by(dim);
+        let means: Vec<f64> = (0..dim).map(|j| column(j).sum::<f64>() / n as f64).collect();
+        let variance = |j: usize| column(j).map(|v| (v - means[j]).powi(2)).sum::<f64>() / n as f64;
+        let deviations = (0..dim).map(|j| variance(j).sqrt()).collect();
+        Ok(Features { values, means, deviations })
+    }
+
+    /// Mean and standard deviation over the batch: of every channel of images, and of the features that vary most.
+    pub fn statistics(&self, kind: &Kind, out: &mut impl Write) -> io::Result<()> {
+        match *kind {
+            Kind::Image { channels, .. } => {
+                let plane = self.means.len() / channels;
+                for c in 0..channels {
+                    let at = c * plane..(c + 1) * plane;
+                    let mean = self.means[at.clone()].iter().sum::<f64>() / plane as f64;
+                    // The variance over samples and space is that within the pixels and that between their means.
+                    let within = self.deviations[at.clone()].iter().map(|d| d * d).sum::<f64>() / plane as f64;
+                    let between = self.means[at].iter().map(|m| (m - mean).powi(2)).sum::<f64>() / plane as f64;
+                    writeln!(
+                        out,
+                        "batch statistics of channel {c}: mean {mean:.4}, sd {:.4}",
+                        (within + between).sqrt()
+                    )?;
+                }
+            }
+            Kind::Tabular { dim } => {
+                let constant = self.deviations.iter().filter(|&&d| d == 0.0).count();
+                writeln!(
+                    out,
+                    "batch statistics of {dim} features, {constant} of them constant; those that vary most:"
+                )?;
+                let mut order: Vec<usize> = (0..dim).collect();
+                order.sort_by(|&a, &b| self.deviations[b].total_cmp(&self.deviations[a]));
+                for &j in order.iter().take(SHOWN) {
+                    writeln!(out, "  feature {j}: mean {:.4}, sd {:.4}", self.means[j], self.deviations[j])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The features of sample `i` farthest from their mean, in standard deviations of the batch.
+    pub fn deviations(&self, i: usize, out: &mut impl Write) -> io::Result<()> {
+        let dim = self.means.len();
+        let z = |j: usize| (self.values[i * dim + j] - self.means[j]) / self.deviations[j];
+        let mut varying: Vec<usize> = (0..dim).filter(|&j| self.deviations[j] > 0.0).collect();
+        varying.sort_by(|&a, &b| z(b).abs().total_cmp(&z(a).abs()));
+        let shown = varying.iter().take(SHOWN);
+        let shown: Vec<String> = shown.map(|&j| format!("feature {j} {:+.1} sd", z(j))).collect();
+        write!(out, "  ({})", shown.join(", "))
+    }
+
+    /// Every sample along the direction in which the batch varies most (the first principal component of features in
+    /// standard deviations, or of pixels as they are), found by power iteration.
+    pub fn along_main_direction(&self, kind: &Kind) -> Vec<f64> {
+        let dim = self.means.len();
+        let standardised = matches!(kind, Kind::Tabular { .. });
+        let scale = |j: usize| if standardised && self.deviations[j] > 0.0 { self.deviations[j] } else { 1.0 };
+        let centred = |(k, v): (usize, &f64)| (v - self.means[k % dim]) / scale(k % dim);
+        let z: Vec<f64> = self.values.iter().enumerate().map(centred).collect();
+        let project = |v: &[f64]| -> Vec<f64> {
+            z.par_chunks(dim).map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum()).collect()
+        };
+        let norm = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>().sqrt();
+        // The sample farthest from the mean is nowhere near orthogonal to the direction.
+        let farthest = z.chunks(dim).max_by(|a, b| norm(a).total_cmp(&norm(b)));
+        let mut direction = farthest.unwrap_or(&[]).to_vec();
+        for _ in 0..ITERATIONS {
+            let along = project(&direction);
+            direction = vec![0.0; dim];
+            for (row, a) in z.chunks(dim).zip(&along) {
+                direction.iter_mut().zip(row).for_each(|(d, v)| *d += a * v);
+            }
+            let length = norm(&direction);
+            if length == 0.0 {
+                break;
+            }
+            direction.iter_mut().for_each(|d| *d /= length);
+        }
+        project(&direction)
+    }
+}
