@@ -7,6 +7,7 @@ use crate::Result;
 use crate::error::bail_shape;
 use crate::kernels::chain::{Chain, Map, Source, Stage};
 use crate::kernels::conv;
+use crate::kernels::dense::Dense;
 use crate::kernels::scratch::Buffer;
 use crate::layers::{Conv2d, Linear, Norm, NormMode, Pass};
 
@@ -75,11 +76,17 @@ impl Plan {
     }
 
     fn run_as<F: Element>(self, x: &Tensor, samples: usize, pass: Pass, shape: &[usize]) -> Result<Tensor> {
-        let chain = Chain { stages: self.stages, input_gradient: x.track_op() };
+        let (stages, input_gradient) = (self.stages, x.track_op());
         let mut args = vec![x.contiguous()?];
         args.extend(self.params);
-        let (out, tape) = with_slices::<F, _>(&args, |s| chain.forward(s[0], samples, pass.tasks, &s[1..]))?;
-        network(args, out, shape, move |x, params, dout, sums| chain.backward(&tape, x, dout, params, sums))
+        if Dense::fits(&stages) {
+            let net = Dense { stages, input_gradient };
+            let (out, tape) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, pass.tasks, &s[1..]))?;
+            return network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums));
+        }
+        let net = Chain { stages, input_gradient };
+        let (out, tape) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, pass.tasks, &s[1..]))?;
+        network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums))
     }
 }
 

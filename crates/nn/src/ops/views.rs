@@ -6,8 +6,9 @@ use super::plan::{Plan, network, samples};
 use super::{Element, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
-use crate::kernels::chain::{Chain, Map, Source, Stage, Tape};
+use crate::kernels::chain::{Map, Source, Stage};
 use crate::kernels::compose::{Layer, Pair};
+use crate::kernels::dense::{Dense, Tape};
 use crate::kernels::scratch::{self, Buffer};
 use crate::layers::Pass;
 
@@ -53,10 +54,10 @@ impl Plan {
 /// between the two.
 struct Views {
     /// Each view and its number of parameters, the last of which are its last layer's.
-    views: Vec<(Chain, usize)>,
+    views: Vec<(Dense, usize)>,
     /// The original on its way to the encoder: nothing, or where it is joined, the encoder's first layer.
-    original: Option<Chain>,
-    encoder: Chain,
+    original: Option<Dense>,
+    encoder: Dense,
     pair: Option<Pair>,
     /// Whether the encoder's first layer has a bias, and the views' last ones.
     bias: [bool; 2],
@@ -82,7 +83,7 @@ impl Views {
             bail_shape!("views and their encoder are linear layers")
         };
         let pair = Some(Pair { k, d, h }).filter(|p| p.pays(n));
-        let chain = |stages, input_gradient| Chain { stages, input_gradient };
+        let chain = |stages, input_gradient| Dense { stages, input_gradient };
         let view = |(mut stages, count): (Vec<Stage>, usize)| {
             if let (Some(_), Some(last)) = (pair, stages.last_mut()) {
                 *last = Stage { map: Map::Linear { input: k, output: h, source: Source::Rows }, bias: true, ..*last };
