@@ -42,6 +42,8 @@ pub struct Chain {
     pub stages: Vec<Stage>,
     /// Whether the input's gradient is wanted.
     pub input_gradient: bool,
+    /// Whether there will be a way back.
+    pub keep: bool,
 }
 
 /// What [`Chain::forward`] keeps for [`Chain::backward`].
@@ -49,6 +51,17 @@ pub struct Tape<F: Real> {
     kept: Vec<Kept<F>>,
     samples: usize,
     groups: usize,
+}
+
+impl<F: Real> Tape<F> {
+    /// Bytes of all that is kept.
+    pub fn bytes(&self) -> usize {
+        let bytes = |k: &Kept<F>| {
+            let buffers = [k.input.as_ref(), k.y.as_ref(), Some(&k.moments.0), Some(&k.moments.1)];
+            buffers.into_iter().flatten().map(Buffer::bytes).sum::<usize>() + k.choice.len()
+        };
+        self.kept.iter().map(bytes).sum()
+    }
 }
 
 impl Chain {
@@ -67,7 +80,9 @@ impl Chain {
             let y = self.product(i, lhs, samples, &p);
             let (out, y, moments, choice) = finish(stage, y, samples, groups, &p, next);
             output = Some(out);
-            kept.push(Kept { input, y, moments, choice });
+            if self.keep {
+                kept.push(Kept { input, y, moments, choice });
+            }
         }
         let [c, pixels] = self.stages.last().map_or([0, 0], |s| [s.channels(), s.pixels_out()]);
         let out = match output {

@@ -23,6 +23,8 @@ pub struct Dense {
     pub stages: Vec<Stage>,
     /// Whether the input's gradient is wanted; that of a given product always is.
     pub input_gradient: bool,
+    /// Whether there will be a way back.
+    pub keep: bool,
 }
 
 /// What a stage keeps for the way back.
@@ -43,6 +45,11 @@ pub struct Tape<F: Real> {
 }
 
 impl<F: Real> Tape<F> {
+    /// Bytes of all that is kept.
+    pub fn bytes(&self) -> usize {
+        self.kept.iter().map(|k| k.y.bytes() + k.moments.0.bytes() + k.moments.1.bytes()).sum()
+    }
+
     /// Rows of a group.
     fn group(&self) -> usize {
         self.samples / self.groups
@@ -112,6 +119,11 @@ impl Dense {
             let mut moments = (scratch::take(sums.len() * c), scratch::take(sums.len() * c));
             let places = moments.0.chunks_exact_mut(c).zip(moments.1.chunks_exact_mut(c));
             sums.iter().zip(places).for_each(|(sums, (mean, istd))| sums.finish(mean, istd));
+            if !self.keep
+                && let Some(read) = tape.kept.last_mut()
+            {
+                read.y = scratch::take(0);
+            }
             tape.kept.push(Kept { y, moments, plain: stage.plain() });
         }
         let out = self.output(&mut tape, &params);

@@ -30,6 +30,11 @@ pub fn zeros<F: Real>(len: usize) -> Buffer<F> {
 }
 
 impl<F: Real> Buffer<F> {
+    /// The size of the values.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&**self)
+    }
+
     /// The values, for good.
     pub fn into_vec(mut self) -> Vec<F> {
         std::mem::take(&mut self.0)

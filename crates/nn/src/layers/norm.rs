@@ -4,7 +4,8 @@ use candle_core::{Tensor, Var};
 
 use super::Pass;
 use crate::error::bail_shape;
-use crate::{Init, Result, ops, params::Builder};
+use crate::ops::{self, scope};
+use crate::{Init, Result, params::Builder};
 
 /// Added to the variance.
 pub const EPS: f64 = 1e-5;
@@ -103,11 +104,14 @@ impl Norm {
         let y = self.normalise(&x4, pass)?;
         let y = match &self.affine {
             Some((gain, offset)) => {
-                y.broadcast_mul(&gain.reshape((1, 1, c, 1))?)?.broadcast_add(&offset.reshape((1, 1, c, 1))?)?
+                let shaped = |v: &Var| scope::value(v).reshape((1, 1, c, 1));
+                y.broadcast_mul(&shaped(gain)?)?.broadcast_add(&shaped(offset)?)?
             }
             None => y,
         };
         let y = y.reshape(dims)?;
+        // Centred, squared, normalised, scaled and shifted.
+        (0..5).for_each(|_| scope::keeps_tensor(&y));
         Ok(if relu { y.relu()? } else { y })
     }
 
@@ -123,8 +127,8 @@ impl Norm {
             }
             (NormMode::Instance, _) => standardise(x, &[3]),
             (NormMode::Running, Some((mean, var))) if !pass.training => {
-                let std = (var.as_tensor() + EPS)?.sqrt()?.reshape((1, 1, c, 1))?;
-                Ok(x.broadcast_sub(&mean.reshape((1, 1, c, 1))?)?.broadcast_div(&std)?)
+                let std = (scope::value(var) + EPS)?.sqrt()?.reshape((1, 1, c, 1))?;
+                Ok(x.broadcast_sub(&scope::value(mean).reshape((1, 1, c, 1))?)?.broadcast_div(&std)?)
             }
             (NormMode::Running, Some(running)) => {
                 if pass.tasks != 1 || n * space < 2 {

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Element, custom, sink, with_slices};
+use super::{Element, custom, scope, sink, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
 use crate::kernels::chain::{Chain, Map, Source, Stage};
@@ -76,16 +76,19 @@ impl Plan {
     }
 
     fn run_as<F: Element>(self, x: &Tensor, samples: usize, pass: Pass, shape: &[usize]) -> Result<Tensor> {
-        let (stages, input_gradient) = (self.stages, x.track_op());
         let mut args = vec![x.contiguous()?];
         args.extend(self.params);
+        let (stages, keep) = (self.stages, scope::tracks(&args));
+        let input_gradient = keep && x.track_op();
         if Dense::fits(&stages) {
-            let net = Dense { stages, input_gradient };
+            let net = Dense { stages, input_gradient, keep };
             let (out, tape) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, pass.tasks, &s[1..]))?;
+            scope::keeps(tape.bytes());
             return network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums));
         }
-        let net = Chain { stages, input_gradient };
+        let net = Chain { stages, input_gradient, keep };
         let (out, tape) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, pass.tasks, &s[1..]))?;
+        scope::keeps(tape.bytes());
         network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums))
     }
 }

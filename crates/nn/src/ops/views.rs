@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use super::plan::{Plan, network, samples};
-use super::{Element, with_slices};
+use super::{Element, scope, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
 use crate::kernels::chain::{Map, Source, Stage};
@@ -29,7 +29,6 @@ impl Plan {
         let n = samples(x, pass)?;
         let k1 = views.len() + 1;
         let x = x.contiguous()?;
-        let tracked = x.track_op();
         let mut args = vec![x];
         let own = self.params.len();
         args.extend(self.params);
@@ -38,11 +37,13 @@ impl Plan {
             chains.push((view.stages, view.params.len()));
             args.extend(view.params);
         }
-        let net = Views::new(self.stages, chains, n, tracked)?;
+        let keep = scope::tracks(&args);
+        let net = Views::new(self.stages, chains, n, [keep && args[0].track_op(), keep])?;
         let (out, kept) = with_slices::<F, _>(&args, |s| {
             let (encoder, views) = s[1..].split_at(own);
             net.forward(s[0], [n, pass.tasks], encoder, views)
         })?;
+        scope::keeps(kept.bytes());
         network(args, out, &[n, k1, output], move |x, params, dout, sums| {
             let (params, sums) = (params.split_at(own), sums.split_at_mut(own));
             net.backward(&kept, x, dout, params, sums)
@@ -75,15 +76,29 @@ struct Kept<F: Element> {
     all: Option<Buffer<F>>,
 }
 
+impl<F: Element> Kept<F> {
+    /// Bytes of all that is kept.
+    fn bytes(&self) -> usize {
+        let joined: usize = self.joined.iter().map(|(w, b)| w.bytes() + b.bytes()).sum();
+        let tapes = self.views.iter().chain(&self.original).chain([&self.encoder]);
+        tapes.map(Tape::bytes).sum::<usize>() + joined + self.all.as_ref().map_or(0, Buffer::bytes)
+    }
+}
+
 impl Views {
-    fn new(mut encoder: Vec<Stage>, views: Vec<(Vec<Stage>, usize)>, n: usize, tracked: bool) -> Result<Self> {
+    fn new(
+        mut encoder: Vec<Stage>,
+        views: Vec<(Vec<Stage>, usize)>,
+        n: usize,
+        [tracked, keep]: [bool; 2],
+    ) -> Result<Self> {
         let ends = (encoder.first().copied(), views.first().and_then(|v| v.0.last().copied()));
         let (Some(first), Some(last)) = ends else { bail_shape!("views want a view and an encoder") };
         let (Map::Linear { input: d, output: h, .. }, Map::Linear { input: k, .. }) = (first.map, last.map) else {
             bail_shape!("views and their encoder are linear layers")
         };
         let pair = Some(Pair { k, d, h }).filter(|p| p.pays(n));
-        let chain = |stages, input_gradient| Dense { stages, input_gradient };
+        let chain = |stages, input_gradient| Dense { stages, input_gradient, keep };
         let view = |(mut stages, count): (Vec<Stage>, usize)| {
             if let (Some(_), Some(last)) = (pair, stages.last_mut()) {
                 *last = Stage { map: Map::Linear { input: k, output: h, source: Source::Rows }, bias: true, ..*last };
