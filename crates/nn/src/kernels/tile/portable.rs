@@ -7,7 +7,7 @@ const WIDTH: usize = 8;
 
 /// Plain Rust for any float and any processor.
 pub fn portable<F: Real>() -> Tiles<F> {
-    Tiles { width: WIDTH, rows: rows, cols: cols, transpose: transpose }
+    Tiles { width: WIDTH, rows, cols, transpose }
 }
 
 /// # Safety
