@@ -13,13 +13,11 @@ pub use stage::{Map, Source, Split, Stage};
 use super::Real;
 use super::conv::{Conv, channels_first, channels_last, unfold};
 use super::gemm::{Packed, RowMap, rows_product};
-use super::norm::Moments;
+use super::norm::{BLOCK, Moments};
 use super::scratch::{self, Buffer};
 use super::tile::Run;
 use pixels::{mean, pixel_order};
 
-/// Rows that are read twice while they are in the caches.
-const BLOCK: usize = 256;
 /// Channels below which a first convolution unfolds its input.
 const FEW_CHANNELS: usize = 8;
 

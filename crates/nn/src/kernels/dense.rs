@@ -205,8 +205,7 @@ impl Dense {
         let n = tape.samples;
         let params = self.by_stage(params);
         let mut block = scratch::take(BLOCK * self.widest());
-        let mut d = scratch::take(dout.len());
-        d.copy_from_slice(dout);
+        let mut d = scratch::copy(dout);
         let mut sums = self.sums(self.stages.len().checked_sub(1), tape);
         if let Some(last) = self.stages.len().checked_sub(1) {
             self.add_sums(last, tape, &params, &(0..n), &d, &mut sums);

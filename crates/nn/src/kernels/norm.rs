@@ -5,7 +5,9 @@ use super::gemm::RowMap;
 use super::simd::vectorised;
 
 /// Added to the variance.
-pub const EPS: f64 = 1e-5;
+const EPS: f64 = 1e-5;
+/// Rows to take the moments of at once: they are read twice while they are in the caches.
+pub const BLOCK: usize = 256;
 /// Rows summed in the values' own precision before they are added up in f64.
 const STRIP: usize = 64;
 
@@ -108,6 +110,16 @@ impl Moments {
             *mean += delta * (n / self.rows);
             *total += s + delta * delta * (before * n / self.rows);
         }
+    }
+
+    /// The mean of each column.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// The biased variance of each column.
+    pub fn var(&self) -> Vec<f64> {
+        self.squares.iter().map(|s| s / self.rows).collect()
     }
 
     /// The mean and 1/√(var + 1e-5), biased, of each column.

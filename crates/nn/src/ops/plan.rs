@@ -8,7 +8,7 @@ use crate::error::bail_shape;
 use crate::kernels::chain::{Chain, Map, Source, Stage};
 use crate::kernels::conv;
 use crate::kernels::dense::Dense;
-use crate::kernels::scratch::Buffer;
+use crate::kernels::scratch::{self, Buffer};
 use crate::layers::{Conv2d, Linear, Norm, NormMode, Pass};
 
 /// Stages and their parameters, in order.
@@ -23,6 +23,13 @@ impl Plan {
     pub fn new(x: &Tensor) -> Self {
         let fits = x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
         Plan { stages: Vec::new(), params: Vec::new(), fits }
+    }
+
+    /// A norm of rows like `x` `[n, c]`, alone.
+    pub fn norm(x: &Tensor, norm: &Norm, relu: bool) -> Self {
+        let mut plan = Plan::new(x);
+        plan.push(Map::Given(x.dims()[1]), [None, None], Some(norm), relu, false);
+        plan
     }
 
     /// Adds a linear layer and what follows it.
@@ -82,7 +89,11 @@ impl Plan {
         let input_gradient = keep && x.track_op();
         if Dense::fits(&stages) {
             let net = Dense { stages, input_gradient, keep };
-            let (out, tape) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, pass.tasks, &s[1..]))?;
+            let forward = |s: &[&[F]]| match net.stages.first().map(|s| s.map) {
+                Some(Map::Given(_)) => net.forward_given(scratch::copy(s[0]), samples, pass.tasks, &s[1..]),
+                _ => net.forward(s[0], samples, pass.tasks, &s[1..]),
+            };
+            let (out, tape) = with_slices::<F, _>(&args, forward)?;
             scope::keeps(tape.bytes());
             return network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums));
         }

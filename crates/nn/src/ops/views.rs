@@ -188,11 +188,7 @@ impl Views {
         gather_rows(&dall, &mut part, self.width, k1, 0);
         let mut dx = match (&self.original, &kept.original) {
             (Some(chain), Some(tape)) => chain.backward(tape, x, &part, first, first_sums),
-            _ => self.views.first().is_some_and(|v| v.0.input_gradient).then(|| {
-                let mut dx = scratch::take(part.len());
-                dx.copy_from_slice(&part);
-                dx
-            }),
+            _ => self.views.first().is_some_and(|v| v.0.input_gradient).then(|| scratch::copy(&part)),
         };
         for (k, ((chain, count), tape)) in self.views.iter().zip(&kept.views).enumerate() {
             let (mine, rest) = views.split_at(*count);
