@@ -77,6 +77,18 @@ impl<'a> Images<'a> {
         (self.all.len() - anomalous, anomalous)
     }
 
+    /// Which positions of layer number `number`, of `shape`, are anomalous: of image after image.
+    pub fn labels(&self, number: usize, shape: LayerShape, images: &[usize]) -> Vec<bool> {
+        let positions = shape.height * shape.width;
+        let mut labels = vec![false; images.len() * positions];
+        for (i, &image) in images.iter().enumerate() {
+            for &p in self.all[image].anomalous.iter().flat_map(|layers| &layers[number]) {
+                labels[i * positions + p as usize] = true;
+            }
+        }
+        labels
+    }
+
     /// The order of an epoch.
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.all.len()).collect();

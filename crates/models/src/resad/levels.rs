@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor, Var};
 use zsad_core::{Device, Params, rng::stream};
 use zsad_nn::backbones::LayerShape;
 use zsad_nn::flow::{Condition, ConditionalFlow, FlowConfig, position_embedding};
+use zsad_nn::optim::Gradients;
 use zsad_nn::{Init, ParamStore, Result};
 
 use super::constraintor::Constraintor;
@@ -58,6 +59,13 @@ impl Levels {
     /// Channels of every layer.
     pub fn channels(&self) -> Vec<usize> {
         self.levels.iter().map(|level| level.channels).collect()
+    }
+
+    /// The value of a loss, and its gradients.
+    pub fn gradients(&self, loss: &Tensor) -> Result<(f64, Gradients)> {
+        let mut gradients = loss.backward()?;
+        let value = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        Ok((value, self.store.trainable().map(|p| gradients.remove(&p.var)).collect()))
     }
 
     /// The position embeddings of maps of these shapes, `[positions, condition]` each.

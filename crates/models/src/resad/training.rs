@@ -6,7 +6,6 @@ use rayon::prelude::*;
 use zsad_core::rng::stream;
 use zsad_core::{Error, FitContext, FitReport, Kind, Params};
 use zsad_nn::Result;
-use zsad_nn::backbones::LayerShape;
 use zsad_nn::features::{FeatureStore, Reduction};
 use zsad_nn::optim::{Adam, AdamConfig, Gradients, Optimizer};
 
@@ -140,25 +139,14 @@ impl Run<'_> {
             residual.rows(&self.store, self.images.all[image].sample, number, pool.as_ref())
         };
         let rows = images.par_iter().map(rows).collect::<zsad_core::Result<Vec<Vec<f32>>>>()?.concat();
-        let anomalous = self.labels(number, shape, images);
+        let anomalous = self.images.labels(number, shape, images);
         let device = self.levels.store.device();
         let residuals = Tensor::from_vec(rows, (anomalous.len(), shape.channels), device)?;
         let flags: Vec<f32> = anomalous.iter().map(|&a| f32::from(u8::from(a))).collect();
         let features = self.levels.levels[number].constraintor.forward(&residuals, shape, true)?;
         let loss = constraint(&features, &residuals, &Tensor::new(flags, device)?)?;
-        let (value, gradients) = self.gradients(&loss)?;
+        let (value, gradients) = self.levels.gradients(&loss)?;
         Ok((value, gradients, Part { features: features.detach(), anomalous }))
-    }
-
-    fn labels(&self, number: usize, shape: LayerShape, images: &[usize]) -> Vec<bool> {
-        let positions = shape.height * shape.width;
-        let mut labels = vec![false; images.len() * positions];
-        for (i, &image) in images.iter().enumerate() {
-            for &p in self.images.all[image].anomalous.iter().flat_map(|layers| &layers[number]) {
-                labels[i * positions + p as usize] = true;
-            }
-        }
-        labels
     }
 
     /// The rows of a layer in random order, or some of them, in chunks; a chunk without normals is left out.
@@ -196,14 +184,8 @@ impl Run<'_> {
         let loss = boundary.loss(&likelihood, &normals, &anomalies, job.of)?;
         let values = likelihood.to_dtype(DType::F64)?.to_vec1::<f64>()?;
         let greatest = normals.iter().map(|&i| values[i as usize]).fold(f64::NEG_INFINITY, f64::max);
-        let (value, gradients) = self.gradients(&loss)?;
+        let (value, gradients) = self.levels.gradients(&loss)?;
         Ok((value, gradients, greatest))
-    }
-
-    fn gradients(&self, loss: &Tensor) -> Result<(f64, Gradients)> {
-        let mut gradients = loss.backward()?;
-        let value = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-        Ok((value, self.levels.store.trainable().map(|p| gradients.remove(&p.var)).collect()))
     }
 }
 

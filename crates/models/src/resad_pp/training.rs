@@ -5,9 +5,8 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use zsad_core::rng::stream;
 use zsad_core::{Device, Error, FitContext, FitReport, Kind, Params};
-use zsad_nn::backbones::LayerShape;
 use zsad_nn::features::{FeatureStore, Reduction};
-use zsad_nn::optim::{Adam, AdamConfig, Gradients, Optimizer};
+use zsad_nn::optim::{Adam, AdamConfig, Optimizer};
 use zsad_nn::{Init, Result};
 
 use super::codebook::attraction;
@@ -153,7 +152,7 @@ impl Run<'_> {
             residual.rows(&self.store, self.images.all[image].sample, number, pool.as_ref())
         };
         let rows = batch.images.par_iter().map(rows).collect::<zsad_core::Result<Vec<Vec<f32>>>>()?.concat();
-        let labels = self.labels(number, shape, batch.images);
+        let labels = self.images.labels(number, shape, batch.images);
         let mut total = 0.0;
 
         let level = &self.network.levels.levels[number];
@@ -161,7 +160,7 @@ impl Run<'_> {
         let constrained = level.constraintor.forward(&residuals, shape, true)?;
         let sides = Sides::new(labels.iter().copied());
         let loss = shell(&constrained, &residuals, &sides, self.params.float("radius"))?;
-        let (value, mut gradients) = self.gradients(&loss)?;
+        let (value, mut gradients) = self.network.levels.gradients(&loss)?;
         total += value;
         if let Some(codes) = self.network.codebooks.get(number) {
             let normal = rows.chunks_exact(shape.channels).zip(&labels).filter(|(_, anomalous)| !**anomalous);
@@ -185,17 +184,6 @@ impl Run<'_> {
             total += self.flow(number, progress, batch, &constrained, rows, &sides)?;
         }
         Ok(total)
-    }
-
-    fn labels(&self, number: usize, shape: LayerShape, images: &[usize]) -> Vec<bool> {
-        let positions = shape.height * shape.width;
-        let mut labels = vec![false; images.len() * positions];
-        for (i, &image) in images.iter().enumerate() {
-            for &p in self.images.all[image].anomalous.iter().flat_map(|layers| &layers[number]) {
-                labels[i * positions + p as usize] = true;
-            }
-        }
-        labels
     }
 
     /// One update of the flow of layer `number` on some rows.
@@ -226,14 +214,8 @@ impl Run<'_> {
             let values = likelihoods.normal.to_dtype(DType::F64)?.to_vec1::<f64>()?;
             progress.peak = sides.normal.iter().map(|&i| values[i as usize]).fold(progress.peak, f64::max);
         }
-        let (value, gradients) = self.gradients(&loss)?;
+        let (value, gradients) = self.network.levels.gradients(&loss)?;
         progress.flow.step(&gradients, batch.lr)?;
         Ok(value)
-    }
-
-    fn gradients(&self, loss: &Tensor) -> Result<(f64, Gradients)> {
-        let mut gradients = loss.backward()?;
-        let value = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-        Ok((value, self.network.levels.store.trainable().map(|p| gradients.remove(&p.var)).collect()))
     }
 }

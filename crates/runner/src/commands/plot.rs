@@ -16,7 +16,7 @@ use crate::store::Store;
 const EXAMPLES: &str = "\
 Examples:
   zsad plot results/runs/quickstart
-  zsad plot resad_mvtec --heatmaps --data ~/data
+  zsad plot resad_industrial --heatmaps --data ~/data
 
 Writes <dir>/plots/*.svg and *.png: AUROC against contamination and against batch size, the spread over domains, and
 the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for methods that make anomaly maps: a test
