@@ -26,7 +26,7 @@ impl Official {
     fn compute(&self, values: &[f32], n: usize) -> zsad_nn::Result<Vec<f64>> {
         let shape = [&[n], self.model.input().as_slice()].concat();
         let x = Tensor::from_slice(values, shape, self.model.center.device())?;
-        Ok(self.model.scores(&x)?.to_dtype(DType::F64)?.to_vec1()?)
+        Ok(zsad_nn::no_grad(|| self.model.scores(&x))?.to_dtype(DType::F64)?.to_vec1()?)
     }
 }
 

@@ -89,7 +89,7 @@ impl Trained {
 
     fn compute(&self, x: &Tensor, references: Option<&Tensor>) -> zsad_nn::Result<Vec<f64>> {
         let adapted = references.map(|r| self.model.adapted(r)).transpose()?.flatten();
-        let scores = adapted.as_ref().unwrap_or(&self.model).scores(x)?;
+        let scores = zsad_nn::no_grad(|| adapted.as_ref().unwrap_or(&self.model).scores(x))?;
         Ok(scores.to_dtype(DType::F64)?.to_vec1()?)
     }
 }

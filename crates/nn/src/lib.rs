@@ -33,7 +33,8 @@
 //!
 //! // Scoring: one test batch [n, 10] with its own batch statistics.
 //! let batch = candle_core::Tensor::new(&[[0.5f32; 10], [0.1; 10]], &device)?;
-//! let scores = loss::squared_distance(&net.forward(&batch, Pass::eval(1))?, &centre)?.to_vec1::<f32>()?;
+//! let scores = zsad_nn::no_grad(|| loss::squared_distance(&net.forward(&batch, Pass::eval(1))?, &centre))?;
+//! let scores = scores.to_vec1::<f32>()?;
 //! assert_eq!(scores.len(), 2);
 //! # Ok(()) })()?;
 //! # Ok(()) }
@@ -63,4 +64,5 @@ pub mod train;
 pub use error::{Error, Result};
 pub use init::Init;
 pub use layers::Pass;
+pub use ops::scope::no_grad;
 pub use params::ParamStore;

@@ -24,7 +24,10 @@ pub fn squared_distance(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
 }
 
 /// The same from candle's own operations, for devices without the kernel.
-fn squared_distance_composed(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
+///
+/// # Errors
+/// Where candle refuses.
+pub fn squared_distance_composed(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
     Ok(z.broadcast_sub(centre)?.sqr()?.sum(D::Minus1)?)
 }
 
@@ -73,7 +76,10 @@ pub fn ntl(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
 }
 
 /// The same from candle's own operations, for devices without the kernel.
-fn ntl_composed(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
+///
+/// # Errors
+/// Where candle refuses.
+pub fn ntl_composed(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
     let k = z.dims()[1] - 1;
     let norm = z.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?;
     let z = z.broadcast_div(&norm)?;

@@ -1,11 +1,13 @@
 //! The meta-training step that all trained methods share.
 
+use std::sync::{Mutex, PoisonError};
+
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use crate::Result;
 use crate::error::{Error, bail_shape};
-use crate::ops::{self, Element};
+use crate::ops::{self, Element, scope};
 use crate::optim::{Gradients, Optimizer, StepLr, clip_global_norm};
 use crate::params::ParamStore;
 
@@ -84,15 +86,16 @@ pub struct TrainConfig {
     pub lr: StepLr,
     /// The largest global norm of the gradient; `None`: any.
     pub clip: Option<f64>,
-    /// Samples (tasks × batch) that pass through the network at once, at least one task, and of images one task: what
-    /// bounds the memory. Gradients of the parts add up in a fixed order, whatever the number of threads.
-    pub rows: usize,
+    /// Bytes of activations that a thread keeps at once, inputs included, as long as one task alone does not exceed it: so
+    /// many tasks pass through the network together. What bounds the memory. How many they are depends on the network
+    /// and the tasks' shape, never on the number of threads; gradients of the parts add up in a fixed order.
+    pub bytes: usize,
 }
 
 impl TrainConfig {
-    /// No clipping, 512 rows.
+    /// No clipping, and so many bytes that products are large and yet most activations stay in the caches: 4 MB.
     pub fn new(lr: StepLr) -> Self {
-        TrainConfig { lr, clip: None, rows: 512 }
+        TrainConfig { lr, clip: None, bytes: 4_000_000 }
     }
 }
 
@@ -102,12 +105,14 @@ pub struct Trainer<O> {
     optimizer: O,
     config: TrainConfig,
     steps: u64,
+    /// The shape of a task that was measured last, and the bytes of activations that it keeps.
+    measured: Mutex<Option<(Vec<usize>, usize)>>,
 }
 
 impl<O: Optimizer> Trainer<O> {
     /// Trains `params` with `optimizer`, which was made for the same store.
     pub fn new(params: &ParamStore, optimizer: O, config: TrainConfig) -> Self {
-        Trainer { params: params.clone(), optimizer, config, steps: 0 }
+        Trainer { params: params.clone(), optimizer, config, steps: 0, measured: Mutex::new(None) }
     }
 
     /// Updates done.
@@ -116,7 +121,8 @@ impl<O: Optimizer> Trainer<O> {
     }
 
     /// One update on the mean over tasks of their losses, which it returns. `loss` gets some of the tasks and returns
-    /// their losses, `[tasks]`; it may run on several threads at once and must treat each task alone.
+    /// their losses, `[tasks]`; it may run on several threads at once, must treat each task alone, and runs once more on a
+    /// single task of each new shape, to measure what that keeps.
     ///
     /// # Errors
     /// Where `loss` fails, or the loss or the gradient is not finite; the parameters then stay as they were.
@@ -136,13 +142,25 @@ impl<O: Optimizer> Trainer<O> {
         Ok(total)
     }
 
-    /// How many tasks pass at once: a number that depends on their shape alone, never on the number of threads.
-    fn tasks_at_once(&self, tasks: &Tasks) -> usize {
-        // An image fills the caches many times over on its way through a network.
-        let fit = if tasks.x.rank() > 2 { 1 } else { (self.config.rows / tasks.batch()).clamp(1, tasks.tasks()) };
+    /// How many tasks pass at once: a number that depends on what one keeps, never on the number of threads.
+    fn tasks_at_once(&self, tasks: &Tasks, loss: &impl Fn(&Tasks) -> Result<Tensor>) -> Result<usize> {
+        let shape = [&[tasks.batch()], &tasks.x.dims()[1..]].concat();
+        // A panic elsewhere leaves the pair whole.
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match &*measured {
+            Some((of, bytes)) if *of == shape => *bytes,
+            _ => {
+                let first = tasks.narrow(0, 1)?;
+                let (result, kept) = scope::metered(|| loss(&first));
+                result?;
+                kept + first.x.elem_count() * first.x.dtype().size_in_bytes()
+            }
+        };
+        *measured = Some((shape, bytes));
+        let fit = (self.config.bytes / bytes.max(1)).clamp(1, tasks.tasks());
         // A multiple of four parts, where there are as many tasks, so that threads finish together.
         let parts = tasks.tasks().div_ceil(fit).next_multiple_of(4).min(tasks.tasks());
-        tasks.tasks().div_ceil(if fit == tasks.tasks() { 1 } else { parts })
+        Ok(tasks.tasks().div_ceil(if fit == tasks.tasks() { 1 } else { parts }))
     }
 
     /// The mean loss over all tasks, and its gradients.
@@ -150,7 +168,7 @@ impl<O: Optimizer> Trainer<O> {
     /// # Errors
     /// Where `loss` fails.
     pub fn gradients(&self, tasks: &Tasks, loss: impl Fn(&Tasks) -> Result<Tensor> + Sync) -> Result<(f64, Gradients)> {
-        let per_part = self.tasks_at_once(tasks);
+        let per_part = self.tasks_at_once(tasks, &loss)?;
         let starts: Vec<usize> = (0..tasks.tasks()).step_by(per_part).collect();
         let lanes: Vec<&[usize]> = starts.chunks(starts.len().div_ceil(LANES)).collect();
         let params = &self.params;

@@ -15,7 +15,7 @@ fn train(threads: usize, images: bool) -> (Vec<u64>, Vec<u32>) {
         let mlp = nets::Mlp::new(&mut b.scope("mlp"), &nets::MlpConfig::acr(40, &[33, 20], 32)).unwrap();
         let centre = b.add("center", &[32], Init::Normal(0.0, 1.0)).unwrap();
         let adam = optim::Adam::new(&params, optim::AdamConfig::default()).unwrap();
-        let config = train::TrainConfig { clip: Some(1.0), rows: 100, lr: optim::StepLr::constant(1e-2) };
+        let config = train::TrainConfig { clip: Some(1.0), bytes: 20_000, lr: optim::StepLr::constant(1e-2) };
         let mut trainer = train::Trainer::new(&params, adam, config);
         let mut losses = Vec::new();
         for _ in 0..5 {

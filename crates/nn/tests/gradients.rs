@@ -2,7 +2,7 @@
 //! that are not contiguous.
 
 use candle_core::{DType, Device, Tensor, Var};
-use zsad_nn::layers::{Conv2d, Linear, LinearInit, NormConfig, NormMode};
+use zsad_nn::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode};
 use zsad_nn::{Init, ParamStore, Pass, Result, nets};
 
 fn input(shape: &[usize]) -> Var {
@@ -84,6 +84,19 @@ fn conv2d() {
         let (weight, bias) = (Init::XavierUniform, Some(Init::Normal(0.0, 1.0)));
         let layer = Conv2d::new(&mut params.builder(&mut rng), shape[1], outputs, stride, weight, bias).unwrap();
         check(&params, &input(&shape), &|x| layer.forward(x), &|x| layer.forward_composed(x));
+    }
+}
+
+#[test]
+fn norm() {
+    for (tasks, batch, c, relu) in [(1, 1, 1, false), (1, 9, 70, true), (3, 5, 33, false), (2, 400, 3, true)] {
+        for affine in [true, false] {
+            let (mut params, mut rng) = store();
+            let config = NormConfig { affine, ..NormConfig::new(NormMode::BatchStats).random_gain() };
+            let norm = Norm::new(&mut params.builder(&mut rng), c, config).unwrap();
+            let (x, pass) = (input(&[tasks * batch, c]), Pass::train(tasks));
+            check(&params, &x, &|x| norm.forward(x, pass, relu), &|x| norm.forward_composed(x, pass, relu));
+        }
     }
 }
 

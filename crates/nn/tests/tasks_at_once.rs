@@ -16,15 +16,15 @@ fn tasks(shape: &[usize], tasks: usize, batch: usize) -> train::Tasks {
     train::Tasks::stack(shape, &parts, &Device::Cpu).unwrap()
 }
 
-/// Loss and gradients with so many rows at once.
+/// Loss and gradients with so many bytes of activations at once.
 fn run(
     params: &ParamStore,
     tasks: &train::Tasks,
-    rows: usize,
+    bytes: usize,
     loss: impl Fn(&train::Tasks) -> Result<Tensor> + Sync,
 ) -> (f64, Vec<Vec<f32>>) {
     let adam = optim::Adam::new(params, optim::AdamConfig::default()).unwrap();
-    let config = train::TrainConfig { rows, ..train::TrainConfig::new(optim::StepLr::constant(1e-3)) };
+    let config = train::TrainConfig { bytes, ..train::TrainConfig::new(optim::StepLr::constant(1e-3)) };
     let (value, grads) = train::Trainer::new(params, adam, config).gradients(tasks, loss).unwrap();
     let flat = |g: Tensor| g.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     (value, grads.into_iter().flatten().map(flat).collect())
@@ -58,7 +58,7 @@ fn check(shape: &[usize], net: impl Fn(&mut zsad_nn::params::Builder) -> Net) {
         loss::per_task(&n, &a, t)
     };
     let one_by_one = run(&params, &tasks, 1, loss);
-    assert_close(&one_by_one, &run(&params, &tasks, 18, loss));
+    assert_close(&one_by_one, &run(&params, &tasks, 20_000, loss));
     assert_close(&one_by_one, &run(&params, &tasks, usize::MAX, loss));
 }
 
@@ -99,4 +99,34 @@ fn wrong_shapes_are_named() {
     let x = Tensor::zeros((3, 5), DType::F32, &Device::Cpu).unwrap();
     let e = linear.forward(&x).unwrap_err();
     assert_eq!(e.to_string(), "linear 4 -> 2 wants [n, 4], not [3, 5]");
+}
+
+#[test]
+fn a_limit_in_bytes_bounds_the_tasks_that_pass_at_once() {
+    let mut params = ParamStore::new(&Device::Cpu, DType::F32);
+    let mut rng = zsad_core::rng::stream(3, &[]);
+    let mut b = params.builder(&mut rng);
+    let net = nets::Mlp::new(&mut b, &nets::MlpConfig::acr(7, &[13, 6], 5)).unwrap();
+    let centre = b.add("center", &[5], Init::Normal(0.0, 1.0)).unwrap();
+    let tasks = tasks(&[7], 24, 9);
+    // A task of nine keeps its input and what each layer makes of it, in f32, and at most half as much in statistics.
+    let task = 9 * (7 + 13 + 6 + 5) * 4;
+    let most = |bytes: usize, threads: usize| {
+        let most = std::sync::atomic::AtomicUsize::new(0);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            run(&params, &tasks, bytes, |t| {
+                most.fetch_max(t.tasks(), std::sync::atomic::Ordering::Relaxed);
+                let (n, a) = loss::dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)?;
+                loss::per_task(&n, &a, t)
+            })
+        });
+        most.into_inner()
+    };
+    assert_eq!([most(1, 1), most(usize::MAX, 1)], [1, 24]);
+    for limit in [2 * task, 4 * task, 9 * task] {
+        let at_once = most(limit, 1);
+        assert!(at_once * task <= limit && at_once * task * 4 > limit, "{at_once} tasks of {task} in {limit} bytes");
+        assert_eq!(at_once, most(limit, 2), "the number of threads changes no part");
+    }
 }

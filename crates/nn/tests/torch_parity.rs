@@ -100,9 +100,9 @@ fn check(build: Build, shape: &[usize], want: f64, norms: &[f64]) {
     let x: Vec<f64> = (0..n).map(|i| (i as f64 * 0.9).sin() + (i as f64 * 0.31).cos()).collect();
     let x = Tensor::from_vec(x, [&[8], shape].concat(), &Device::Cpu).unwrap();
     let tasks = train::Tasks::new(x, [false, false, false, true].repeat(2), 2).unwrap();
-    for rows in [1, 100] {
+    for bytes in [1, 1 << 20] {
         let adam = optim::Adam::new(&params, optim::AdamConfig::default()).unwrap();
-        let config = train::TrainConfig { rows, ..train::TrainConfig::new(optim::StepLr::constant(1e-3)) };
+        let config = train::TrainConfig { bytes, ..train::TrainConfig::new(optim::StepLr::constant(1e-3)) };
         let result = train::Trainer::new(&params, adam, config).gradients(&tasks, |t| {
             let (normal, outlier) = loss::dsvdd(&net(t.x(), Pass::train(t.tasks()))?, &centre)?;
             loss::per_task(&normal, &outlier, t)

@@ -76,7 +76,7 @@ impl Detector {
             }
         }
         let x = Tensor::from_vec(values, ((), channels), self.network.store.device())?;
-        let (distances, _) = self.network.losses(&x, Pass::eval(1))?;
+        let (distances, _) = zsad_nn::no_grad(|| self.network.losses(&x, Pass::eval(1)))?;
         Ok(distances.narrow(0, 0, refs.len())?.to_dtype(DType::F32)?.to_vec1()?)
     }
 }

@@ -7,16 +7,16 @@ mod backward;
 mod pixels;
 mod stage;
 
-pub use stage::{Map, Source, Stage};
+pub use backward::add_affine;
+pub use stage::{Map, Source, Split, Stage};
 
 use super::Real;
 use super::conv::{Conv, channels_first, channels_last, unfold};
 use super::gemm::{Packed, RowMap, rows_product};
-use super::norm::{moments, rectify};
+use super::norm::{BLOCK, Moments};
 use super::scratch::{self, Buffer};
 use super::tile::Run;
 use pixels::{mean, pixel_order};
-use stage::Split;
 
 /// Channels below which a first convolution unfolds its input.
 const FEW_CHANNELS: usize = 8;
@@ -25,10 +25,10 @@ const FEW_CHANNELS: usize = 8;
 struct Kept<F: Real> {
     /// The left-hand side of its product; none where it is the chain's input itself.
     input: Option<Buffer<F>>,
-    /// Its normalised rows; none for a stage whose output is its map's, rectified or not.
-    hat: Option<Buffer<F>>,
-    /// 1/σ by task and channel.
-    istd: Buffer<F>,
+    /// Its map's rows; none for a bare stage.
+    y: Option<Buffer<F>>,
+    /// Mean and 1/σ by group and channel.
+    moments: (Buffer<F>, Buffer<F>),
     /// Which pixel the pool chose.
     choice: Vec<u8>,
 }
@@ -40,6 +40,8 @@ pub struct Chain {
     pub stages: Vec<Stage>,
     /// Whether the input's gradient is wanted.
     pub input_gradient: bool,
+    /// Whether there will be a way back.
+    pub keep: bool,
 }
 
 /// What [`Chain::forward`] keeps for [`Chain::backward`].
@@ -49,30 +51,20 @@ pub struct Tape<F: Real> {
     groups: usize,
 }
 
+impl<F: Real> Tape<F> {
+    /// Bytes of all that is kept.
+    pub fn bytes(&self) -> usize {
+        let bytes = |k: &Kept<F>| {
+            let buffers = [k.input.as_ref(), k.y.as_ref(), Some(&k.moments.0), Some(&k.moments.1)];
+            buffers.into_iter().flatten().map(Buffer::bytes).sum::<usize>() + k.choice.len()
+        };
+        self.kept.iter().map(bytes).sum()
+    }
+}
+
 impl Chain {
     /// The output of `samples` samples in `groups` equal groups, `[samples, …]` with channels first, and the tape.
     pub fn forward<F: Real>(&self, x: &[F], samples: usize, groups: usize, params: &[&[F]]) -> (Buffer<F>, Tape<F>) {
-        self.run(x, None, [samples, groups], params)
-    }
-
-    /// As [`Chain::forward`] where the first stage's product, `[samples, features]`, is given.
-    pub fn forward_given<F: Real>(
-        &self,
-        product: Buffer<F>,
-        samples: usize,
-        groups: usize,
-        params: &[&[F]],
-    ) -> (Buffer<F>, Tape<F>) {
-        self.run(&[], Some(product), [samples, groups], params)
-    }
-
-    fn run<F: Real>(
-        &self,
-        x: &[F],
-        mut given: Option<Buffer<F>>,
-        [samples, groups]: [usize; 2],
-        params: &[&[F]],
-    ) -> (Buffer<F>, Tape<F>) {
         let mut kept = Vec::new();
         let mut params = params;
         let mut output = self.first_input(x, samples);
@@ -83,10 +75,12 @@ impl Chain {
             let input = output;
             let lhs = input.as_deref().unwrap_or(x);
             let p = stage.split(own.iter().copied());
-            let y = given.take().unwrap_or_else(|| self.product(i, lhs, samples, &p));
-            let (out, (hat, istd, choice)) = self.finish(stage, y, samples, groups, &p, next);
+            let y = self.product(i, lhs, samples, &p);
+            let (out, y, moments, choice) = finish(stage, y, samples, groups, &p, next);
             output = Some(out);
-            kept.push(Kept { input, hat, istd, choice });
+            if self.keep {
+                kept.push(Kept { input, y, moments, choice });
+            }
         }
         let [c, pixels] = self.stages.last().map_or([0, 0], |s| [s.channels(), s.pixels_out()]);
         let out = match output {
@@ -139,52 +133,48 @@ impl Chain {
         }
         y
     }
+}
 
-    /// What follows a stage's map, and what is kept of it.
-    #[allow(clippy::type_complexity, reason = "the three parts of what is kept, used once")]
-    fn finish<F: Real>(
-        &self,
-        stage: &Stage,
-        mut y: Buffer<F>,
-        samples: usize,
-        groups: usize,
-        p: &Split<&[F]>,
-        next: Option<&Stage>,
-    ) -> (Buffer<F>, (Option<Buffer<F>>, Buffer<F>, Vec<u8>)) {
-        let (c, rows) = (stage.channels(), samples * stage.pixels());
-        if stage.bare() && !matches!(next.map(|n| n.map), Some(Map::Conv(_))) {
-            return (y, (None, scratch::take(0), Vec::new()));
-        }
-        if stage.rectifies(next) {
-            rectify(&mut y);
-            return (y, (None, scratch::take(0), Vec::new()));
-        }
-        let (mut out, map) = match next.map(|n| n.map) {
-            Some(Map::Conv(conv)) => (scratch::zeros(samples * conv.input().len()), conv.input().pixels()),
-            _ => (scratch::take(samples * stage.pixels_out() * c), RowMap::dense(c)),
-        };
-        let mut choice = vec![0; if stage.pool { samples * stage.pixels_out() * c } else { 0 }];
-        let plain = stage.plain();
-        let tail = stage.tail(p, &plain);
-        let mut istd = scratch::take(if stage.norm { groups * c } else { 0 });
-        let mut means = scratch::take(if stage.norm { c } else { 0 });
-        // A group at a time while it is in the caches.
-        let (group, out_group, choices) = (rows / groups * c, out.len() / groups, choice.len() / groups);
-        for (g, y) in y.chunks_exact_mut(group).enumerate() {
-            let out = (&mut out[g * out_group..(g + 1) * out_group], &map);
-            let choice = &mut choice[g * choices..(g + 1) * choices];
-            let moments = stage.norm.then(|| {
-                let istd = &mut istd[g * c..(g + 1) * c];
-                moments(y, &mut means, istd);
-                (&*means, &*istd)
-            });
-            tail.forward(y, moments, out, choice);
-        }
-        if let Some(Map::Linear { source: Source::Mean(pixels), .. }) = next.map(|n| n.map) {
-            out = mean(&out, c, pixels);
-        }
-        (out, (Some(y), istd, choice))
+/// A stage's output, and what is kept of it: its map's rows, moments and the pool's choice.
+type Finished<F> = (Buffer<F>, Option<Buffer<F>>, (Buffer<F>, Buffer<F>), Vec<u8>);
+
+/// What follows a stage's map, the output lying as `next` wants it.
+fn finish<F: Real>(
+    stage: &Stage,
+    y: Buffer<F>,
+    samples: usize,
+    groups: usize,
+    p: &Split<&[F]>,
+    next: Option<&Stage>,
+) -> Finished<F> {
+    let (c, rows) = (stage.channels(), samples * stage.pixels());
+    let statistics = if stage.norm { groups * c } else { 0 };
+    let mut moments = (scratch::take(statistics), scratch::take(statistics));
+    if stage.bare() && !matches!(next.map(|n| n.map), Some(Map::Conv(_))) {
+        return (y, None, moments, Vec::new());
     }
+    let (mut out, map) = match next.map(|n| n.map) {
+        Some(Map::Conv(conv)) => (scratch::zeros(samples * conv.input().len()), conv.input().pixels()),
+        _ => (scratch::take(samples * stage.pixels_out() * c), RowMap::dense(c)),
+    };
+    let mut choice = vec![0; if stage.pool { samples * stage.pixels_out() * c } else { 0 }];
+    let plain = stage.plain();
+    // A group at a time while it is in the caches.
+    let (group, out_group, choices) = (rows / groups * c, out.len() / groups, choice.len() / groups);
+    for (g, y) in y.chunks_exact(group).enumerate() {
+        if stage.norm {
+            let mut sums = Moments::new(c);
+            y.chunks(BLOCK * c).for_each(|block| sums.add(block));
+            sums.finish(&mut moments.0[g * c..(g + 1) * c], &mut moments.1[g * c..(g + 1) * c]);
+        }
+        let out = (&mut out[g * out_group..(g + 1) * out_group], &map);
+        let choice = &mut choice[g * choices..(g + 1) * choices];
+        stage.tail(g, p, (&moments.0, &moments.1), &plain).forward(y, out, choice);
+    }
+    if let Some(Map::Linear { source: Source::Mean(pixels), .. }) = next.map(|n| n.map) {
+        out = mean(&out, c, pixels);
+    }
+    (out, Some(y), moments, choice)
 }
 
 /// Rows `[rows, k]` → `y` `[rows, c]` with `weight` `[c, k]`.

@@ -4,7 +4,7 @@
 //! alone.
 
 use super::simd::prefetch;
-use super::tile::{Cols, ROWS, Rows, Run, Start};
+use super::tile::{Cols, ROWS, Rows, Run, Start, Tiles};
 use super::{Real, scratch};
 
 /// Summands of one block: a panel of so many rows stays in the first-level cache.
@@ -15,6 +15,7 @@ const BLOCK: usize = 32 * ROWS;
 /// A right-hand side `[k, n]` in panels `[k][width]`, the last one filled up with zeros.
 pub struct Packed<F: Real> {
     data: scratch::Buffer<F>,
+    tiles: Tiles<F>,
     k: usize,
     n: usize,
 }
@@ -22,8 +23,11 @@ pub struct Packed<F: Real> {
 impl<F: Real> Packed<F> {
     /// Packs B\[k\]\[j\] = values\[j · K + k\], K of them: the weight `[n, k]` of a linear layer.
     pub fn transposed(k: usize, n: usize, values: &[F]) -> Self {
+        Self::transposed_for(F::tiles(), k, n, values)
+    }
+
+    fn transposed_for(tiles: Tiles<F>, k: usize, n: usize, values: &[F]) -> Self {
         assert!(values.len() >= n * k);
-        let tiles = F::tiles();
         let width = tiles.width;
         let mut data = scratch::take(n.div_ceil(width) * width * k);
         for (p, panel) in data.chunks_exact_mut((width * k).max(1)).enumerate() {
@@ -34,12 +38,13 @@ impl<F: Real> Packed<F> {
             // SAFETY: `valid` rows of `k` values lie there, and the panel has `k` rows of `width`.
             unsafe { (tiles.transpose)(&values[p * width * k..], [valid, k], panel, width) };
         }
-        Packed { data, k, n }
+        Packed { data, tiles, k, n }
     }
 
     /// Packs B\[k\]\[j\] = values\[base(k) + j · step\].
     pub fn new(k: usize, n: usize, values: &[F], base: impl Fn(usize) -> usize, step: usize) -> Self {
-        let width = F::tiles().width;
+        let tiles = F::tiles();
+        let width = tiles.width;
         let mut data = scratch::take(n.div_ceil(width) * width * k);
         for (p, panel) in data.chunks_exact_mut((width * k).max(1)).enumerate() {
             let valid = width.min(n - p * width);
@@ -55,7 +60,7 @@ impl<F: Real> Packed<F> {
                 row[valid..].fill(F::ZERO);
             }
         }
-        Packed { data, k, n }
+        Packed { data, tiles, k, n }
     }
 }
 
@@ -106,7 +111,7 @@ pub fn rows_product<F: Real>(
     let reach = runs.iter().map(|r| r.offset + r.len).max().unwrap_or(0);
     assert!(a_map.end(rows, reach) <= a.len() && c_map.end(rows, b.n) <= c.len());
     assert!(runs.iter().map(|r| r.len).sum::<usize>() == b.k && bias.is_none_or(|x| x.len() == b.n));
-    let tiles = F::tiles();
+    let tiles = b.tiles;
     let panels = b.n.div_ceil(tiles.width);
     let mut first = scratch::take(panels * tiles.width);
     first.fill(F::ZERO);
@@ -171,6 +176,18 @@ fn blocks(runs: &[Run]) -> Vec<Vec<Run>> {
 /// number of rows): the gradient of a weight. C has rows of `n` values.
 pub fn cols_product<F: Real>(
     rows: usize,
+    a: (&[F], &RowMap),
+    parts: &[(usize, usize, usize)],
+    b: (&[F], &RowMap),
+    n: usize,
+    c: &mut [F],
+) {
+    cols_product_for(F::tiles(), rows, a, parts, b, n, c);
+}
+
+fn cols_product_for<F: Real>(
+    tiles: Tiles<F>,
+    rows: usize,
     (a, a_map): (&[F], &RowMap),
     parts: &[(usize, usize, usize)],
     (b, b_map): (&[F], &RowMap),
@@ -184,7 +201,6 @@ pub fn cols_product<F: Real>(
         assert!(a_map.end(rows, shift + m) <= a.len() && (first + m) * n <= c.len());
     }
     assert!(b_map.end(rows, n) <= b.len());
-    let tiles = F::tiles();
     let mut panel = scratch::take(DEPTH * tiles.width);
     let mut offsets = [0usize; DEPTH];
     let tiles_here = parts.iter().map(|p| p.2.div_ceil(ROWS)).sum::<usize>().max(1);
@@ -224,3 +240,6 @@ pub fn cols_product<F: Real>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ pub mod adam;
 pub mod chain;
 pub mod compose;
 pub mod conv;
+pub mod dense;
 pub mod gemm;
 pub mod loss;
 pub mod norm;

@@ -5,7 +5,9 @@ use super::gemm::RowMap;
 use super::simd::vectorised;
 
 /// Added to the variance.
-pub const EPS: f64 = 1e-5;
+const EPS: f64 = 1e-5;
+/// Rows to take the moments of at once: they are read twice while they are in the caches.
+pub const BLOCK: usize = 256;
 /// Rows summed in the values' own precision before they are added up in f64.
 const STRIP: usize = 64;
 
@@ -73,24 +75,69 @@ fn column_sums<F: Real, const R: usize, const K: usize, const S: usize>(
     totals
 }
 
-/// Mean and 1/√(var + 1e-5), biased, of each column of rows `y` `[n, c]`, into `mean` and `istd` `[c]`.
-pub fn moments<F: Real>(y: &[F], mean: &mut [F], istd: &mut [F]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            let c = istd.len();
-            let n = (y.len() / c) as f64;
-            let [sums] = column_sums([y], [], c, |[v], []| [v]);
-            mean.iter_mut().zip(sums).for_each(|(m, s)| *m = F::of(s / n));
-            let [squares] = column_sums([y], [&*mean], c, |[v], [m]| [(v - m) * (v - m)]);
-            istd.iter_mut().zip(squares).for_each(|(i, s)| *i = F::of(1.0 / (s / n + EPS).sqrt()));
-        },
-    )
+/// Mean and squared deviations of each column, over rows that come in parts (Chan, Golub and LeVeque, 1983).
+#[derive(Debug, Clone)]
+pub struct Moments {
+    rows: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
 }
 
-/// What follows the normalisation.
+impl Moments {
+    /// Of no rows yet.
+    pub fn new(c: usize) -> Self {
+        Moments { rows: 0.0, mean: vec![0.0; c], squares: vec![0.0; c] }
+    }
+
+    /// Takes rows `y` `[n, c]` in.
+    pub fn add<F: Real>(&mut self, y: &[F]) {
+        let c = self.mean.len();
+        let n = (y.len() / c) as f64;
+        let (means, squares) = vectorised(
+            #[inline(always)]
+            || {
+                let [mut means] = column_sums([y], [], c, |[v], []| [v]);
+                means.iter_mut().for_each(|m| *m /= n);
+                let rounded: Vec<F> = means.iter().map(|&m| F::of(m)).collect();
+                let [squares] = column_sums([y], [&rounded], c, |[v], [m]| [(v - m) * (v - m)]);
+                (means, squares)
+            },
+        );
+        let before = self.rows;
+        self.rows += n;
+        for ((mean, total), (m, s)) in self.mean.iter_mut().zip(&mut self.squares).zip(means.iter().zip(&squares)) {
+            let delta = m - *mean;
+            *mean += delta * (n / self.rows);
+            *total += s + delta * delta * (before * n / self.rows);
+        }
+    }
+
+    /// The mean of each column.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// The biased variance of each column.
+    pub fn var(&self) -> Vec<f64> {
+        self.squares.iter().map(|s| s / self.rows).collect()
+    }
+
+    /// The mean and 1/√(var + 1e-5), biased, of each column.
+    pub fn finish<F: Real>(&self, mean: &mut [F], istd: &mut [F]) {
+        mean.iter_mut().zip(&self.mean).for_each(|(to, &m)| *to = F::of(m));
+        for (to, s) in istd.iter_mut().zip(&self.squares) {
+            *to = F::of(1.0 / (s / self.rows + EPS).sqrt());
+        }
+    }
+}
+
+/// What follows a product, for the rows of one group.
 #[derive(Clone, Copy)]
 pub struct Tail<'a, F> {
+    /// Whether the rows are normalised with their own moments.
+    pub norm: bool,
+    /// Mean and 1/σ, `[c]` each: zeros and ones where there is no norm.
+    pub moments: (&'a [F], &'a [F]),
     /// Gain and offset, `[c]` each: ones and zeros where there are none.
     pub affine: (&'a [F], &'a [F]),
     /// Whether ReLU follows.
@@ -114,68 +161,64 @@ impl<F: Real> Tail<'_, F> {
         F::of(if self.relu { 0.0 } else { f64::NEG_INFINITY })
     }
 
-    /// Normalises rows `y` `[n, c]` in place, with their (mean, 1/σ) where there are any, and applies what follows, into the
-    /// rows of `out`. With a pool, `choice` (a byte for each pooled value) receives which of the four pixels was the largest:
-    /// the first of equals.
-    pub fn forward(&self, y: &mut [F], moments: Option<(&[F], &[F])>, out: Rows<F>, choice: &mut [u8]) {
+    /// Mean, 1/σ, gain and offset.
+    fn constants(&self) -> [&[F]; 4] {
+        [self.moments.0, self.moments.1, self.affine.0, self.affine.1]
+    }
+
+    /// Applies it to rows `y` `[n, c]`, into the rows of `out`. With a pool, `choice` (a byte for each pooled value) receives
+    /// which of the four pixels was the largest: the first of equals.
+    pub fn forward(&self, y: &[F], out: Rows<F>, choice: &mut [u8]) {
         vectorised(
             #[inline(always)]
-            || match (self.pool, moments) {
-                (None, Some((mean, istd))) => self.rows(y, (mean, istd), out, |v, m, i| (v - m) * i),
-                (None, None) => self.rows(y, self.affine, out, |v, _, _| v),
-                (Some(size), moments) => {
-                    if let Some((mean, istd)) = moments {
-                        for row in y.chunks_exact_mut(mean.len()) {
-                            row.iter_mut().zip(mean).zip(istd).for_each(|((v, &m), &i)| *v = (*v - m) * i);
-                        }
-                    }
-                    self.pooled(y, size, out, choice);
-                }
+            || match self.pool {
+                None => self.rows(y, out),
+                Some(size) => self.pooled(y, size, out, choice),
             },
         )
     }
 
     #[inline(always)]
-    fn rows(&self, y: &mut [F], by: (&[F], &[F]), (out, map): Rows<F>, normal: impl Fn(F, F, F) -> F) {
-        let (gain, offset) = self.affine;
-        let (c, floor) = (gain.len(), self.floor());
+    fn rows(&self, y: &[F], (out, map): Rows<F>) {
+        let (c, floor) = (self.affine.0.len(), self.floor());
         panels(
             c,
             #[inline(always)]
             |col, w| {
-                let [m, i, g, b] = [by.0, by.1, gain, offset].map(|k| panel(k, col, w));
-                for (r, row) in y.chunks_exact_mut(c).enumerate() {
-                    let (row, at) = (&mut row[col..col + w], map.at(r) + col);
-                    // In arrays of their own, so that the compiler knows that no two overlap.
-                    let (mut hat, mut result) = ([F::ZERO; WIDTH], [F::ZERO; WIDTH]);
-                    for j in 0..w {
-                        hat[j] = normal(row[j], m[j], i[j]);
-                        result[j] = activate(hat[j], g[j], b[j], floor);
+                let [m, i, g, b] = self.constants().map(|k| panel(k, col, w));
+                for (r, row) in y.chunks_exact(c).enumerate() {
+                    let (row, at) = (&row[col..col + w], map.at(r) + col);
+                    for (j, o) in out[at..at + w].iter_mut().enumerate() {
+                        *o = activate((row[j] - m[j]) * i[j], g[j], b[j], floor);
                     }
-                    row.copy_from_slice(&hat[..w]);
-                    out[at..at + w].copy_from_slice(&result[..w]);
                 }
             },
         );
     }
 
     #[inline(always)]
-    fn pooled(&self, hat: &[F], size: [usize; 2], (out, map): Rows<F>, choice: &mut [u8]) {
-        let (gain, offset) = self.affine;
-        let (c, floor) = (gain.len(), self.floor());
-        for (r, choice) in choice.chunks_exact_mut(c).enumerate() {
-            let [p, q, s, t] = pooled_pixels(r, size).map(|p| &hat[p * c..(p + 1) * c]);
-            let at = map.at(r);
-            let outs = out[at..at + c].iter_mut().zip(choice).zip(gain).zip(offset);
-            for (((((((o, w), &g), &b), &p), &q), &s), &t) in outs.zip(p).zip(q).zip(s).zip(t) {
-                let (mut best, mut which) = (activate(p, g, b, floor), 0);
-                for (v, i) in [(q, 1), (s, 2), (t, 3)] {
-                    let v = activate(v, g, b, floor);
-                    (best, which) = if v > best { (v, i) } else { (best, which) };
+    fn pooled(&self, y: &[F], size: [usize; 2], (out, map): Rows<F>, choice: &mut [u8]) {
+        let (c, floor) = (self.affine.0.len(), self.floor());
+        panels(
+            c,
+            #[inline(always)]
+            |col, w| {
+                let [m, i, g, b] = self.constants().map(|k| panel(k, col, w));
+                for (r, choice) in choice.chunks_exact_mut(c).enumerate() {
+                    let pixels = pooled_pixels(r, size).map(|p| &y[p * c + col..][..w]);
+                    let at = map.at(r) + col;
+                    for (j, (o, which)) in out[at..at + w].iter_mut().zip(&mut choice[col..col + w]).enumerate() {
+                        let value = |p: usize| activate((pixels[p][j] - m[j]) * i[j], g[j], b[j], floor);
+                        let mut best = (value(0), 0);
+                        for p in 1..4 {
+                            let v = value(p);
+                            best = if v > best.0 { (v, p as u8) } else { best };
+                        }
+                        (*o, *which) = best;
+                    }
                 }
-                (*o, *w) = (best, which);
-            }
-        }
+            },
+        );
     }
 
     /// The gradient `d` `[n, c]` of the activations from that of the pooled ones, `dout`.
@@ -196,40 +239,50 @@ impl<F: Real> Tail<'_, F> {
         );
     }
 
-    /// Turns the gradient `d` `[n, c]` of the activations into that of what was normalised to `hat` (with `istd`; without: of
-    /// what came in), for one group. Adds to the gradients of gain and offset.
+    /// The gradient behind ReLU, and the normalised value: of gradient `d` and value `y` with its constants.
+    #[inline(always)]
+    fn behind(floor: F, d: F, y: F, [m, i, g, b]: [F; 4]) -> (F, F) {
+        let hat = (y - m) * i;
+        (if hat * g + b > floor { d } else { F::ZERO }, hat)
+    }
+
+    /// Adds to `sums` `[2 c]` the gradients of gain and offset: Σ d · hat and Σ d, where `d` `[n, c]` is the gradient of the
+    /// activations of `y`.
+    pub fn sums(&self, y: &[F], d: &[F], sums: &mut [f64]) {
+        let (c, floor) = (self.affine.0.len(), self.floor());
+        let all = vectorised(
+            #[inline(always)]
+            || {
+                column_sums([d, y], self.constants(), c, |[d, y], constants| {
+                    let (d, hat) = Self::behind(floor, d, y, constants);
+                    [d * hat, d]
+                })
+            },
+        );
+        sums.iter_mut().zip(all.iter().flatten()).for_each(|(to, v)| *to += v);
+    }
+
+    /// Turns the gradient `d` `[n, c]` of the activations into that of `y`, some rows of a group of so many, with the
+    /// `sums` `[2 c]` of the whole group.
     ///
     /// With d the gradient behind ReLU, the result is istd · gain · (d − mean d − hat · mean(d · hat)).
-    pub fn backward(&self, hat: &[F], istd: Option<&[F]>, d: &mut [F], dgain: &mut [f64], doffset: &mut [f64]) {
-        let (gain, offset) = self.affine;
-        let (c, floor) = (gain.len(), self.floor());
-        let n = (hat.len() / c) as f64;
+    pub fn backward(&self, y: &[F], d: &mut [F], rows: usize, sums: &[f64]) {
+        let (c, floor) = (self.affine.0.len(), self.floor());
+        let means: Vec<F> = sums.iter().map(|s| F::of(if self.norm { s / rows as f64 } else { 0.0 })).collect();
         vectorised(
             #[inline(always)]
             || {
-                let passed = |d: F, h: F, g: F, b: F| if h * g + b > floor { d } else { F::ZERO };
-                let [sum_d, sum_dh] = column_sums([&*d, hat], [gain, offset], c, |[d, h], [g, b]| {
-                    let d = passed(d, h, g, b);
-                    [d, d * h]
-                });
-                doffset.iter_mut().zip(&sum_d).for_each(|(to, v)| *to += v);
-                dgain.iter_mut().zip(&sum_dh).for_each(|(to, v)| *to += v);
-                // Without a norm nothing but the gain stands behind the activations.
-                let mean = |sums: &[f64]| sums.iter().map(|s| F::of(istd.map_or(0.0, |_| s / n))).collect::<Vec<F>>();
-                let (mean_d, mean_dh) = (mean(&sum_d), mean(&sum_dh));
-                let scale = match istd {
-                    Some(istd) => istd.iter().zip(gain).map(|(&i, &g)| i * g).collect(),
-                    None => gain.to_vec(),
-                };
                 panels(
                     c,
                     #[inline(always)]
                     |col, w| {
-                        let [g, b, s, m, mh] = [gain, offset, &scale, &mean_d, &mean_dh].map(|k| panel(k, col, w));
-                        for (d, h) in d.chunks_exact_mut(c).zip(hat.chunks_exact(c)) {
-                            let (d, h) = (&mut d[col..col + w], &h[col..col + w]);
+                        let [m, i, g, b] = self.constants().map(|k| panel(k, col, w));
+                        let [mean_dh, mean_d] = [&means[..c], &means[c..]].map(|k| panel(k, col, w));
+                        for (d, y) in d.chunks_exact_mut(c).zip(y.chunks_exact(c)) {
+                            let (d, y) = (&mut d[col..col + w], &y[col..col + w]);
                             for j in 0..w {
-                                d[j] = s[j] * (passed(d[j], h[j], g[j], b[j]) - m[j] - h[j] * mh[j]);
+                                let (passed, hat) = Self::behind(floor, d[j], y[j], [m[j], i[j], g[j], b[j]]);
+                                d[j] = i[j] * g[j] * (passed - mean_d[j] - hat * mean_dh[j]);
                             }
                         }
                     },

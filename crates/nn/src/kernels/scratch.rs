@@ -29,7 +29,19 @@ pub fn zeros<F: Real>(len: usize) -> Buffer<F> {
     buffer
 }
 
+/// A copy of `values`.
+pub fn copy<F: Real>(values: &[F]) -> Buffer<F> {
+    let mut buffer = take(values.len());
+    buffer.copy_from_slice(values);
+    buffer
+}
+
 impl<F: Real> Buffer<F> {
+    /// The size of the values.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&**self)
+    }
+
     /// The values, for good.
     pub fn into_vec(mut self) -> Vec<F> {
         std::mem::take(&mut self.0)

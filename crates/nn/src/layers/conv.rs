@@ -4,7 +4,7 @@ use candle_core::{Tensor, Var};
 
 use super::Pass;
 use crate::error::bail_shape;
-use crate::ops::Plan;
+use crate::ops::{Plan, scope};
 use crate::{Init, Result, params::Builder};
 
 /// A 3×3 convolution, padding 1, stride 1 or 2, with `weight` `[out, in, 3, 3]` and `bias` `[out]`.
@@ -64,16 +64,18 @@ impl Conv2d {
     pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
         let out = self.check(x)?;
         let (h, w) = (x.dims()[2], x.dims()[3]);
+        let weight = scope::value(&self.weight);
         // Candle's gradient of a strided convolution wants height and width of one parity.
         let y = if self.stride == 1 || h % 2 == w % 2 {
-            x.contiguous()?.conv2d(&self.weight, 1, self.stride, 1, 1)?
+            x.contiguous()?.conv2d(&weight, 1, self.stride, 1, 1)?
         } else {
             let every_second = |n: usize| Tensor::arange_step(0, n as u32, 2, x.device());
-            let y = x.contiguous()?.conv2d(&self.weight, 1, 1, 1, 1)?;
+            let y = x.contiguous()?.conv2d(&weight, 1, 1, 1, 1)?;
             y.index_select(&every_second(h)?, 2)?.index_select(&every_second(w)?, 3)?
         };
+        scope::keeps_tensor(&y);
         match &self.bias {
-            Some(bias) => Ok(y.broadcast_add(&bias.reshape((1, out, 1, 1))?)?),
+            Some(bias) => Ok(y.broadcast_add(&scope::value(bias).reshape((1, out, 1, 1))?)?),
             None => Ok(y),
         }
     }

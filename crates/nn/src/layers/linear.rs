@@ -5,7 +5,7 @@ use candle_core::{Tensor, Var};
 use super::Pass;
 use crate::error::bail_shape;
 use crate::kernels::chain::Source;
-use crate::ops::Plan;
+use crate::ops::{Plan, scope};
 use crate::{Init, Result, params::Builder};
 
 /// Initial values of a [`Linear`]; the default is PyTorch's.
@@ -61,9 +61,10 @@ impl Linear {
     /// As [`Linear::forward`].
     pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
         self.check(x)?;
-        let y = x.matmul(&self.weight.t()?)?;
+        let y = x.matmul(&scope::value(&self.weight).t()?)?;
+        scope::keeps_tensor(&y);
         match &self.bias {
-            Some(bias) => Ok(y.broadcast_add(bias)?),
+            Some(bias) => Ok(y.broadcast_add(&scope::value(bias))?),
             None => Ok(y),
         }
     }

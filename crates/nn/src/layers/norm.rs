@@ -4,7 +4,8 @@ use candle_core::{Tensor, Var};
 
 use super::Pass;
 use crate::error::bail_shape;
-use crate::{Init, Result, ops, params::Builder};
+use crate::ops::{self, Plan, scope};
+use crate::{Init, Result, params::Builder};
 
 /// Added to the variance.
 pub const EPS: f64 = 1e-5;
@@ -85,29 +86,45 @@ impl Norm {
     /// # Errors
     /// Where the shape does not fit the tasks or the mode, or `Running` is trained over more than one task.
     pub fn forward(&self, x: &Tensor, pass: Pass, relu: bool) -> Result<Tensor> {
+        if self.mode == NormMode::BatchStats && x.rank() == 2 && x.elem_count() > 0 {
+            let plan = Plan::norm(x, self, relu);
+            if plan.fits() {
+                return plan.run(x, pass, x.dims());
+            }
+        }
+        if let (Some(running), Some(affine)) = (&self.running, &self.affine)
+            && pass == Pass::train(1)
+            && x.rank() == 2
+            && x.dims()[0] > 1
+            && x.device().is_cpu()
+        {
+            return train_rows(x, affine, running, relu);
+        }
+        self.forward_composed(x, pass, relu)
+    }
+
+    /// The same from candle's own operations, for images and for devices without the kernel.
+    ///
+    /// # Errors
+    /// As [`Norm::forward`].
+    pub fn forward_composed(&self, x: &Tensor, pass: Pass, relu: bool) -> Result<Tensor> {
         let dims = x.dims();
         if !matches!(dims.len(), 2 | 4) || pass.tasks == 0 || !dims[0].is_multiple_of(pass.tasks) {
             bail_shape!("a norm over {} tasks wants [tasks * batch, c(, h, w)], not {dims:?}", pass.tasks);
         }
         let (rows, c) = (dims[0], dims[1]);
-        if let (Some(running), Some(affine)) = (&self.running, &self.affine)
-            && pass.training
-            && pass.tasks == 1
-            && dims.len() == 2
-            && rows > 1
-            && x.device().is_cpu()
-        {
-            return train_rows(x, affine, running, relu);
-        }
         let x4 = x.reshape((pass.tasks, rows / pass.tasks, c, dims[2..].iter().product::<usize>()))?;
         let y = self.normalise(&x4, pass)?;
         let y = match &self.affine {
             Some((gain, offset)) => {
-                y.broadcast_mul(&gain.reshape((1, 1, c, 1))?)?.broadcast_add(&offset.reshape((1, 1, c, 1))?)?
+                let shaped = |v: &Var| scope::value(v).reshape((1, 1, c, 1));
+                y.broadcast_mul(&shaped(gain)?)?.broadcast_add(&shaped(offset)?)?
             }
             None => y,
         };
         let y = y.reshape(dims)?;
+        // Centred, squared, normalised, scaled and shifted.
+        (0..5).for_each(|_| scope::keeps_tensor(&y));
         Ok(if relu { y.relu()? } else { y })
     }
 
@@ -123,8 +140,8 @@ impl Norm {
             }
             (NormMode::Instance, _) => standardise(x, &[3]),
             (NormMode::Running, Some((mean, var))) if !pass.training => {
-                let std = (var.as_tensor() + EPS)?.sqrt()?.reshape((1, 1, c, 1))?;
-                Ok(x.broadcast_sub(&mean.reshape((1, 1, c, 1))?)?.broadcast_div(&std)?)
+                let std = (scope::value(var) + EPS)?.sqrt()?.reshape((1, 1, c, 1))?;
+                Ok(x.broadcast_sub(&scope::value(mean).reshape((1, 1, c, 1))?)?.broadcast_div(&std)?)
             }
             (NormMode::Running, Some(running)) => {
                 if pass.tasks != 1 || n * space < 2 {

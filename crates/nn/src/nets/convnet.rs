@@ -147,7 +147,7 @@ impl ConvNet {
     fn by_layers(&self, x: &Tensor, pass: Pass, apply: impl Fn(&Conv2d, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let mut x = x.clone();
         for (conv, norm) in &self.blocks {
-            x = norm.forward(&apply(conv, &x)?, pass, true)?;
+            x = norm.forward_composed(&apply(conv, &x)?, pass, true)?;
             if self.pools(x.dims()[2], x.dims()[3]) {
                 x = max_pool2(&x)?;
             }
@@ -158,7 +158,7 @@ impl ConvNet {
         };
         let z = self.head.0.forward_composed(&features)?;
         match &self.head.1 {
-            Some(norm) => norm.forward(&z, pass, false),
+            Some(norm) => norm.forward_composed(&z, pass, false),
             None => Ok(z),
         }
     }

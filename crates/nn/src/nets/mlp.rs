@@ -109,11 +109,11 @@ impl Mlp {
     fn by_layers(&self, x: &Tensor, pass: Pass, apply: impl Fn(&Linear, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let mut x = x.clone();
         for (linear, norm) in &self.blocks {
-            x = norm.forward(&apply(linear, &x)?, pass, true)?;
+            x = norm.forward_composed(&apply(linear, &x)?, pass, true)?;
         }
         let z = apply(&self.head.0, &x)?;
         match &self.head.1 {
-            Some(norm) => norm.forward(&z, pass, false),
+            Some(norm) => norm.forward_composed(&z, pass, false),
             None => Ok(z),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Error, Layout, Result, Shape, Tensor};
 
-use super::{Element, storage};
+use super::{Element, scope, storage};
 
 type Gradients = Vec<Option<Tensor>>;
 type Backward = dyn Fn(&Tensor) -> Result<Gradients> + Send + Sync;
@@ -24,7 +24,7 @@ pub fn custom<F: Element>(
     let Some(device) = args.first().map(Tensor::device) else {
         return Err(Error::Msg("an operation wants an argument".into()));
     };
-    if !args.iter().any(Tensor::track_op) {
+    if !scope::tracks(args) {
         return Tensor::from_vec(values, shape, device);
     }
     let gradients = Arc::new(Mutex::new(Vec::new()));

@@ -4,6 +4,7 @@ mod affine;
 mod custom;
 mod norm;
 mod plan;
+pub mod scope;
 pub mod sink;
 mod update;
 mod views;

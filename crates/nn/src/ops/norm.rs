@@ -5,7 +5,7 @@ use candle_core::{DType, Tensor};
 use super::{Element, custom, with_slices};
 use crate::Result;
 use crate::kernels::gemm::RowMap;
-use crate::kernels::norm::{EPS, Tail, moments};
+use crate::kernels::norm::{BLOCK, Moments, Tail};
 
 /// What a batch norm makes of its batch.
 pub struct Normed {
@@ -31,29 +31,31 @@ pub fn batch_norm(x: &Tensor, gain: &Tensor, offset: &Tensor, relu: bool) -> Res
 fn batch_norm_as<F: Element>(x: &Tensor, gain: &Tensor, offset: &Tensor, relu: bool) -> Result<Normed> {
     let (n, c) = x.dims2()?;
     let args = [x.contiguous()?, gain.clone(), offset.clone()];
+    let mut moments = Moments::new(c);
     let (mut mean, mut istd) = (vec![F::ZERO; c], vec![F::ZERO; c]);
-    let (out, hat) = with_slices::<F, _>(&args, |s| {
-        moments(s[0], &mut mean, &mut istd);
-        let (mut hat, mut out) = (s[0].to_vec(), vec![F::ZERO; n * c]);
-        let tail = Tail { affine: (s[1], s[2]), relu, pool: None };
-        tail.forward(&mut hat, Some((&mean, &istd)), (&mut out, &RowMap::dense(c)), &mut []);
-        (out, hat)
+    let out = with_slices::<F, _>(&args, |s| {
+        s[0].chunks(BLOCK * c).for_each(|block| moments.add(block));
+        moments.finish(&mut mean, &mut istd);
+        let mut out = vec![F::ZERO; n * c];
+        let tail = Tail { norm: true, moments: (&mean, &istd), affine: (s[1], s[2]), relu, pool: None };
+        tail.forward(s[0], (&mut out, &RowMap::dense(c)), &mut []);
+        out
     })?;
-    let mean = mean.iter().map(|m| m.f64()).collect();
-    let var = istd.iter().map(|i| (i.f64().powi(-2) - EPS).max(0.0)).collect();
-    let values = [gain.detach(), offset.detach()];
+    let values = args.clone().map(|t| t.detach());
     let backward = move |gradient: &Tensor| {
-        let (mut dgain, mut doffset) = (vec![0.0; c], vec![0.0; c]);
-        let dx = with_slices::<F, _>(&[values[0].clone(), values[1].clone(), gradient.detach()], |s| {
-            let mut d = s[2].to_vec();
-            let tail = Tail { affine: (s[0], s[1]), relu, pool: None };
-            tail.backward(&hat, Some(&istd), &mut d, &mut dgain, &mut doffset);
+        let mut sums = vec![0.0; 2 * c];
+        let [x, gain, offset] = values.clone();
+        let dx = with_slices::<F, _>(&[x, gain, offset, gradient.detach()], |s| {
+            let mut d = s[3].to_vec();
+            let tail = Tail { norm: true, moments: (&mean, &istd), affine: (s[1], s[2]), relu, pool: None };
+            tail.sums(s[0], &d, &mut sums);
+            tail.backward(s[0], &mut d, n, &sums);
             d
         })
         .map_err(candle_core::Error::wrap)?;
-        let channels = |v: Vec<f64>| Tensor::from_vec(v.into_iter().map(F::of).collect(), c, gradient.device());
+        let channels = |v: &[f64]| Tensor::from_vec(v.iter().map(|&v| F::of(v)).collect(), c, gradient.device());
         let dx = Tensor::from_vec(dx, (n, c), gradient.device())?;
-        Ok(vec![Some(dx), Some(channels(dgain)?), Some(channels(doffset)?)])
+        Ok(vec![Some(dx), Some(channels(&sums[..c])?), Some(channels(&sums[c..])?)])
     };
-    Ok(Normed { y: custom(out, (n, c), &args, backward)?, mean, var })
+    Ok(Normed { y: custom(out, (n, c), &args, backward)?, mean: moments.mean().to_vec(), var: moments.var() })
 }

@@ -2,12 +2,13 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Element, custom, sink, with_slices};
+use super::{Element, custom, scope, sink, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
 use crate::kernels::chain::{Chain, Map, Source, Stage};
 use crate::kernels::conv;
-use crate::kernels::scratch::Buffer;
+use crate::kernels::dense::Dense;
+use crate::kernels::scratch::{self, Buffer};
 use crate::layers::{Conv2d, Linear, Norm, NormMode, Pass};
 
 /// Stages and their parameters, in order.
@@ -22,6 +23,13 @@ impl Plan {
     pub fn new(x: &Tensor) -> Self {
         let fits = x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
         Plan { stages: Vec::new(), params: Vec::new(), fits }
+    }
+
+    /// A norm of rows like `x` `[n, c]`, alone.
+    pub fn norm(x: &Tensor, norm: &Norm, relu: bool) -> Self {
+        let mut plan = Plan::new(x);
+        plan.push(Map::Given(x.dims()[1]), [None, None], Some(norm), relu, false);
+        plan
     }
 
     /// Adds a linear layer and what follows it.
@@ -75,11 +83,24 @@ impl Plan {
     }
 
     fn run_as<F: Element>(self, x: &Tensor, samples: usize, pass: Pass, shape: &[usize]) -> Result<Tensor> {
-        let chain = Chain { stages: self.stages, input_gradient: x.track_op() };
         let mut args = vec![x.contiguous()?];
         args.extend(self.params);
-        let (out, tape) = with_slices::<F, _>(&args, |s| chain.forward(s[0], samples, pass.tasks, &s[1..]))?;
-        network(args, out, shape, move |x, params, dout, sums| chain.backward(&tape, x, dout, params, sums))
+        let (stages, keep) = (self.stages, scope::tracks(&args));
+        let input_gradient = keep && x.track_op();
+        if Dense::fits(&stages) {
+            let net = Dense { stages, input_gradient, keep };
+            let forward = |s: &[&[F]]| match net.stages.first().map(|s| s.map) {
+                Some(Map::Given(_)) => net.forward_given(scratch::copy(s[0]), samples, pass.tasks, &s[1..]),
+                _ => net.forward(s[0], samples, pass.tasks, &s[1..]),
+            };
+            let (out, tape) = with_slices::<F, _>(&args, forward)?;
+            scope::keeps(tape.bytes());
+            return network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums));
+        }
+        let net = Chain { stages, input_gradient, keep };
+        let (out, tape) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, pass.tasks, &s[1..]))?;
+        scope::keeps(tape.bytes());
+        network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums))
     }
 }
 

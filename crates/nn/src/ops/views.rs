@@ -3,11 +3,12 @@
 use candle_core::{DType, Tensor};
 
 use super::plan::{Plan, network, samples};
-use super::{Element, with_slices};
+use super::{Element, scope, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
-use crate::kernels::chain::{Chain, Map, Source, Stage, Tape};
+use crate::kernels::chain::{Map, Source, Stage};
 use crate::kernels::compose::{Layer, Pair};
+use crate::kernels::dense::{Dense, Tape};
 use crate::kernels::scratch::{self, Buffer};
 use crate::layers::Pass;
 
@@ -28,7 +29,6 @@ impl Plan {
         let n = samples(x, pass)?;
         let k1 = views.len() + 1;
         let x = x.contiguous()?;
-        let tracked = x.track_op();
         let mut args = vec![x];
         let own = self.params.len();
         args.extend(self.params);
@@ -37,11 +37,13 @@ impl Plan {
             chains.push((view.stages, view.params.len()));
             args.extend(view.params);
         }
-        let net = Views::new(self.stages, chains, n, tracked)?;
+        let keep = scope::tracks(&args);
+        let net = Views::new(self.stages, chains, n, [keep && args[0].track_op(), keep])?;
         let (out, kept) = with_slices::<F, _>(&args, |s| {
             let (encoder, views) = s[1..].split_at(own);
             net.forward(s[0], [n, pass.tasks], encoder, views)
         })?;
+        scope::keeps(kept.bytes());
         network(args, out, &[n, k1, output], move |x, params, dout, sums| {
             let (params, sums) = (params.split_at(own), sums.split_at_mut(own));
             net.backward(&kept, x, dout, params, sums)
@@ -53,10 +55,10 @@ impl Plan {
 /// between the two.
 struct Views {
     /// Each view and its number of parameters, the last of which are its last layer's.
-    views: Vec<(Chain, usize)>,
+    views: Vec<(Dense, usize)>,
     /// The original on its way to the encoder: nothing, or where it is joined, the encoder's first layer.
-    original: Option<Chain>,
-    encoder: Chain,
+    original: Option<Dense>,
+    encoder: Dense,
     pair: Option<Pair>,
     /// Whether the encoder's first layer has a bias, and the views' last ones.
     bias: [bool; 2],
@@ -74,15 +76,29 @@ struct Kept<F: Element> {
     all: Option<Buffer<F>>,
 }
 
+impl<F: Element> Kept<F> {
+    /// Bytes of all that is kept.
+    fn bytes(&self) -> usize {
+        let joined: usize = self.joined.iter().map(|(w, b)| w.bytes() + b.bytes()).sum();
+        let tapes = self.views.iter().chain(&self.original).chain([&self.encoder]);
+        tapes.map(Tape::bytes).sum::<usize>() + joined + self.all.as_ref().map_or(0, Buffer::bytes)
+    }
+}
+
 impl Views {
-    fn new(mut encoder: Vec<Stage>, views: Vec<(Vec<Stage>, usize)>, n: usize, tracked: bool) -> Result<Self> {
+    fn new(
+        mut encoder: Vec<Stage>,
+        views: Vec<(Vec<Stage>, usize)>,
+        n: usize,
+        [tracked, keep]: [bool; 2],
+    ) -> Result<Self> {
         let ends = (encoder.first().copied(), views.first().and_then(|v| v.0.last().copied()));
         let (Some(first), Some(last)) = ends else { bail_shape!("views want a view and an encoder") };
         let (Map::Linear { input: d, output: h, .. }, Map::Linear { input: k, .. }) = (first.map, last.map) else {
             bail_shape!("views and their encoder are linear layers")
         };
         let pair = Some(Pair { k, d, h }).filter(|p| p.pays(n));
-        let chain = |stages, input_gradient| Chain { stages, input_gradient };
+        let chain = |stages, input_gradient| Dense { stages, input_gradient, keep };
         let view = |(mut stages, count): (Vec<Stage>, usize)| {
             if let (Some(_), Some(last)) = (pair, stages.last_mut()) {
                 *last = Stage { map: Map::Linear { input: k, output: h, source: Source::Rows }, bias: true, ..*last };
@@ -172,11 +188,7 @@ impl Views {
         gather_rows(&dall, &mut part, self.width, k1, 0);
         let mut dx = match (&self.original, &kept.original) {
             (Some(chain), Some(tape)) => chain.backward(tape, x, &part, first, first_sums),
-            _ => self.views.first().is_some_and(|v| v.0.input_gradient).then(|| {
-                let mut dx = scratch::take(part.len());
-                dx.copy_from_slice(&part);
-                dx
-            }),
+            _ => self.views.first().is_some_and(|v| v.0.input_gradient).then(|| scratch::copy(&part)),
         };
         for (k, ((chain, count), tape)) in self.views.iter().zip(&kept.views).enumerate() {
             let (mine, rest) = views.split_at(*count);

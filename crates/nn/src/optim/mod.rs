@@ -72,3 +72,6 @@ pub fn clip_global_norm(gradients: &mut Gradients, max: f64) -> Result<f64> {
     }
     Ok(norm)
 }
+
+#[cfg(test)]
+mod tests;

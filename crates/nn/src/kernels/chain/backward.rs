@@ -6,7 +6,7 @@ use super::{Chain, Kept, Tape};
 use crate::kernels::Real;
 use crate::kernels::conv::{channels_first, channels_last};
 use crate::kernels::gemm::{Packed, RowMap, cols_product, rows_product};
-use crate::kernels::norm::{add_column_sums, unrectify};
+use crate::kernels::norm::add_column_sums;
 use crate::kernels::scratch::{self, Buffer};
 use crate::kernels::tile::Run;
 
@@ -31,12 +31,7 @@ impl Chain {
             end = own.start;
             let p = stage.split(params[own.clone()].iter().copied());
             let g = stage.split(gradients[own].iter_mut().map(Vec::as_mut_slice));
-            if stage.rectifies(self.stages.get(i + 1))
-                && let Some(out) = tape.kept.get(i + 1).and_then(|next| next.input.as_deref())
-            {
-                unrectify(out, &mut d);
-            }
-            let dy = self.undo_tail(stage, kept, tape.groups, d, &p, g.affine);
+            let dy = undo_tail(stage, kept, tape.groups, d, &p, g.affine);
             if let Some(dbias) = g.bias.filter(|_| !stage.norm) {
                 let mut sums = vec![0.0; dbias.len()];
                 add_column_sums(&dy, &mut sums);
@@ -54,41 +49,6 @@ impl Chain {
             }
             _ => d,
         })
-    }
-
-    /// From the gradient of a stage's output to that of its map's rows.
-    fn undo_tail<F: Real>(
-        &self,
-        stage: &Stage,
-        kept: &Kept<F>,
-        groups: usize,
-        dout: Buffer<F>,
-        p: &Split<&[F]>,
-        g: Option<(&mut [F], &mut [F])>,
-    ) -> Buffer<F> {
-        let Some(hat) = &kept.hat else { return dout };
-        let c = stage.channels();
-        let mut sums = vec![0.0; 2 * c];
-        let (dgain, doffset) = sums.split_at_mut(c);
-        let plain = stage.plain();
-        let tail = stage.tail(p, &plain);
-        let mut d = dout;
-        if let Some(size) = tail.pool {
-            let mut unpooled = scratch::take(hat.len());
-            tail.unpool(size, &d, &kept.choice, &mut unpooled);
-            d = unpooled;
-        }
-        let group = hat.len() / groups;
-        for (i, (d, hat)) in d.chunks_exact_mut(group).zip(hat.chunks_exact(group)).enumerate() {
-            let istd = stage.norm.then(|| &kept.istd[i * c..(i + 1) * c]);
-            tail.backward(hat, istd, d, dgain, doffset);
-        }
-        if let Some((to_gain, to_offset)) = g {
-            for (to, &v) in to_gain.iter_mut().chain(to_offset).zip(&sums) {
-                *to = *to + F::of(v);
-            }
-        }
-        d
     }
 
     /// The gradient of a stage's weight into `dweight`, and that of its input, as the stage before gives it, where `dx`.
@@ -152,6 +112,46 @@ impl Chain {
                     _ => d,
                 }
             }
+        }
+    }
+}
+
+/// From the gradient of a stage's output to that of its map's rows.
+fn undo_tail<F: Real>(
+    stage: &Stage,
+    kept: &Kept<F>,
+    groups: usize,
+    dout: Buffer<F>,
+    p: &Split<&[F]>,
+    g: Option<(&mut [F], &mut [F])>,
+) -> Buffer<F> {
+    let Some(y) = &kept.y else { return dout };
+    let c = stage.channels();
+    let plain = stage.plain();
+    let tail = |group| stage.tail(group, p, (&kept.moments.0, &kept.moments.1), &plain);
+    let mut d = dout;
+    if stage.pool {
+        let mut unpooled = scratch::take(y.len());
+        tail(0).unpool(stage.size(), &d, &kept.choice, &mut unpooled);
+        d = unpooled;
+    }
+    let group = y.len() / groups;
+    let mut total = vec![0.0; 2 * c];
+    for (i, (d, y)) in d.chunks_exact_mut(group).zip(y.chunks_exact(group)).enumerate() {
+        let mut sums = vec![0.0; 2 * c];
+        tail(i).sums(y, d, &mut sums);
+        tail(i).backward(y, d, group / c, &sums);
+        total.iter_mut().zip(&sums).for_each(|(to, v)| *to += v);
+    }
+    add_affine(g, &total);
+    d
+}
+
+/// Adds the gradients of gain and offset, `[2 c]`.
+pub fn add_affine<F: Real>(to: Option<(&mut [F], &mut [F])>, sums: &[f64]) {
+    if let Some((gain, offset)) = to {
+        for (to, &v) in gain.iter_mut().chain(offset).zip(sums) {
+            *to = *to + F::of(v);
         }
     }
 }

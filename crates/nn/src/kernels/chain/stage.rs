@@ -60,6 +60,11 @@ impl Stage {
         }
     }
 
+    /// Features that a linear layer reads.
+    pub fn input(&self) -> Option<usize> {
+        if let Map::Linear { input, .. } = self.map { Some(input) } else { None }
+    }
+
     /// Pixels of a sample that the map computes, and their height and width.
     pub fn size(&self) -> [usize; 2] {
         match self.map {
@@ -94,11 +99,10 @@ impl Stage {
         !(self.norm || self.affine || self.relu || self.pool)
     }
 
-    /// Whether ReLU is all that happens before `next`, which reads the rows as they are: then it happens in place, and the
-    /// output says where the gradient passes.
-    pub fn rectifies(&self, next: Option<&Stage>) -> bool {
-        let plain = matches!(next.map(|n| n.map), Some(Map::Linear { source: Source::Rows, .. }));
-        plain && self.relu && !(self.norm || self.affine || self.pool)
+    /// Whether nothing but, perhaps, ReLU follows the map: then it happens in place, and the output says where the gradient
+    /// passes.
+    pub fn in_place(&self) -> bool {
+        !(self.norm || self.affine || self.pool)
     }
 
     /// Its parameters, or gradients, by role.
@@ -110,13 +114,23 @@ impl Stage {
         Split { weight, bias, affine }
     }
 
-    /// What follows its normalisation, with `plain` for the gain and offset where it has none.
-    pub fn tail<'a, F: Real>(&self, p: &Split<&'a [F]>, plain: &'a [F]) -> Tail<'a, F> {
-        let affine = p.affine.unwrap_or_else(|| plain.split_at(self.channels()));
-        Tail { affine, relu: self.relu, pool: self.pool.then(|| self.size()) }
+    /// What follows the map in group `group`, with its `moments` where it is normalised and `plain` for what it lacks.
+    pub fn tail<'a, F: Real>(
+        &self,
+        group: usize,
+        p: &Split<&'a [F]>,
+        moments: (&'a [F], &'a [F]),
+        plain: &'a [F],
+    ) -> Tail<'a, F> {
+        let c = self.channels();
+        let (ones, zeros) = plain.split_at(c);
+        let own = group * c..(group + 1) * c;
+        let moments = if self.norm { (&moments.0[own.clone()], &moments.1[own]) } else { (zeros, ones) };
+        let pool = self.pool.then(|| self.size());
+        Tail { norm: self.norm, moments, affine: p.affine.unwrap_or((ones, zeros)), relu: self.relu, pool }
     }
 
-    /// The gain and offset of a stage that has none: ones, then zeros.
+    /// Ones, then zeros: the gain, 1/σ, offset and mean of a stage that has none.
     pub fn plain<F: Real>(&self) -> Vec<F> {
         let c = self.channels();
         (0..2 * c).map(|i| F::of(if i < c { 1.0 } else { 0.0 })).collect()

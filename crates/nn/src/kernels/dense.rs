@@ -1,0 +1,320 @@
+//! Linear stages on rows, block of rows by block of rows: what a block needs is in the second-level cache from one product
+//! to the next.
+//!
+//! Of each stage its product alone is kept. Normalised and activated values are made from it once more where they are
+//! needed, which is cheaper than to fetch them from memory.
+
+use std::ops::Range;
+
+use super::Real;
+use super::chain::{Map, Split, Stage, add_affine};
+use super::gemm::{Packed, RowMap, cols_product, rows_product};
+use super::norm::{Moments, Tail, add_column_sums, rectify, unrectify};
+use super::scratch::{self, Buffer};
+use super::tile::Run;
+
+/// Rows of a block: a multiple of what the products take at once.
+const BLOCK: usize = 384;
+
+/// Linear stages, each on the rows of the one before; the first one's product may be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dense {
+    /// The stages.
+    pub stages: Vec<Stage>,
+    /// Whether the input's gradient is wanted; that of a given product always is.
+    pub input_gradient: bool,
+    /// Whether there will be a way back.
+    pub keep: bool,
+}
+
+/// What a stage keeps for the way back.
+struct Kept<F: Real> {
+    /// Its product, rectified where nothing else follows; empty for a bare last stage.
+    y: Buffer<F>,
+    /// Mean and 1/σ by group and channel.
+    moments: (Buffer<F>, Buffer<F>),
+    /// See [`Stage::plain`].
+    plain: Vec<F>,
+}
+
+/// What [`Dense::forward`] keeps for [`Dense::backward`].
+pub struct Tape<F: Real> {
+    kept: Vec<Kept<F>>,
+    samples: usize,
+    groups: usize,
+}
+
+impl<F: Real> Tape<F> {
+    /// Bytes of all that is kept.
+    pub fn bytes(&self) -> usize {
+        self.kept.iter().map(|k| k.y.bytes() + k.moments.0.bytes() + k.moments.1.bytes()).sum()
+    }
+
+    /// Rows of a group.
+    fn group(&self) -> usize {
+        self.samples / self.groups
+    }
+
+    /// The stretches of a block that lie in one group each: (group, first row, end).
+    fn parts(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let (group, rows) = (self.group(), rows.clone());
+        (rows.start / group..rows.end.div_ceil(group))
+            .map(move |g| (g, rows.start.max(g * group)..rows.end.min((g + 1) * group)))
+    }
+}
+
+impl Dense {
+    /// Whether these stages are linear ones on rows throughout.
+    pub fn fits(stages: &[Stage]) -> bool {
+        use super::chain::Source::Rows;
+        stages.iter().all(|s| matches!(s.map, Map::Linear { source: Rows, .. } | Map::Given(_)) && !s.pool)
+    }
+
+    /// The output `[samples, features]` of `samples` samples in `groups` equal groups, and the tape.
+    pub fn forward<F: Real>(&self, x: &[F], samples: usize, groups: usize, params: &[&[F]]) -> (Buffer<F>, Tape<F>) {
+        self.run(x, None, [samples, groups], params)
+    }
+
+    /// As [`Dense::forward`] where the first stage's product, `[samples, features]`, is given.
+    pub fn forward_given<F: Real>(
+        &self,
+        product: Buffer<F>,
+        samples: usize,
+        groups: usize,
+        params: &[&[F]],
+    ) -> (Buffer<F>, Tape<F>) {
+        self.run(&[], Some(product), [samples, groups], params)
+    }
+
+    fn run<F: Real>(
+        &self,
+        x: &[F],
+        mut given: Option<Buffer<F>>,
+        [samples, groups]: [usize; 2],
+        params: &[&[F]],
+    ) -> (Buffer<F>, Tape<F>) {
+        let params = self.by_stage(params);
+        let mut tape = Tape { kept: Vec::new(), samples, groups };
+        let mut block = scratch::take(BLOCK * self.widest());
+        for (i, (stage, p)) in self.stages.iter().zip(&params).enumerate() {
+            let c = stage.channels();
+            let product = stage.input().zip(p.weight).map(|(k, weight)| (k, Packed::transposed(k, c, weight)));
+            let bias = p.bias.filter(|_| !stage.norm);
+            let mut y = given.take().unwrap_or_else(|| scratch::take(samples * c));
+            let mut sums = vec![Moments::new(c); if stage.norm { groups } else { 0 }];
+            for rows in blocks(samples) {
+                let y_rows = &mut y[rows.start * c..rows.end * c];
+                if let Some((k, b)) = &product {
+                    let a = self.input(i, x, &tape, &params, &rows, &mut block);
+                    let runs = [Run { offset: 0, len: *k }];
+                    rows_product(rows.len(), (a, &RowMap::dense(*k)), &runs, b, bias, (y_rows, &RowMap::dense(c)));
+                }
+                if stage.in_place() && stage.relu {
+                    rectify(y_rows);
+                }
+                if stage.norm {
+                    tape.parts(&rows).for_each(|(g, part)| sums[g].add(&y[part.start * c..part.end * c]));
+                }
+            }
+            let mut moments = (scratch::take(sums.len() * c), scratch::take(sums.len() * c));
+            let places = moments.0.chunks_exact_mut(c).zip(moments.1.chunks_exact_mut(c));
+            sums.iter().zip(places).for_each(|(sums, (mean, istd))| sums.finish(mean, istd));
+            if !self.keep
+                && let Some(read) = tape.kept.last_mut()
+            {
+                read.y = scratch::take(0);
+            }
+            tape.kept.push(Kept { y, moments, plain: stage.plain() });
+        }
+        let out = self.output(&mut tape, &params);
+        (out, tape)
+    }
+
+    /// The parameters, or gradients, of each stage.
+    fn by_stage<T: Copy>(&self, mut params: &[T]) -> Vec<Split<T>> {
+        let split = |stage: &Stage| {
+            let (own, rest) = params.split_at(stage.parameters());
+            params = rest;
+            stage.split(own.iter().copied())
+        };
+        self.stages.iter().map(split).collect()
+    }
+
+    /// The most features between two stages.
+    fn widest(&self) -> usize {
+        self.stages.iter().map(Stage::channels).max().unwrap_or(0)
+    }
+
+    fn tail<'a, F: Real>(&self, i: usize, g: usize, tape: &'a Tape<F>, p: &Split<&'a [F]>) -> Tail<'a, F> {
+        let kept = &tape.kept[i];
+        self.stages[i].tail(g, p, (&kept.moments.0, &kept.moments.1), &kept.plain)
+    }
+
+    /// The rows that stage `i` reads: of `x`, of the product before where that is final, or else made in `block`.
+    fn input<'a, F: Real>(
+        &self,
+        i: usize,
+        x: &'a [F],
+        tape: &'a Tape<F>,
+        params: &[Split<&[F]>],
+        rows: &Range<usize>,
+        block: &'a mut [F],
+    ) -> &'a [F] {
+        let Some(before) = i.checked_sub(1) else {
+            let k = x.len() / tape.samples;
+            return &x[rows.start * k..rows.end * k];
+        };
+        let c = self.stages[before].channels();
+        if self.stages[before].in_place() {
+            return &tape.kept[before].y[rows.start * c..rows.end * c];
+        }
+        self.activate(before, tape, params, rows, block);
+        &block[..rows.len() * c]
+    }
+
+    /// The output of stage `i` for some rows.
+    fn activate<F: Real>(&self, i: usize, tape: &Tape<F>, params: &[Split<&[F]>], rows: &Range<usize>, to: &mut [F]) {
+        let c = self.stages[i].channels();
+        for (g, part) in tape.parts(rows) {
+            let to = &mut to[(part.start - rows.start) * c..(part.end - rows.start) * c];
+            let y = &tape.kept[i].y[part.start * c..part.end * c];
+            self.tail(i, g, tape, &params[i]).forward(y, (to, &RowMap::dense(c)), &mut []);
+        }
+    }
+
+    fn output<F: Real>(&self, tape: &mut Tape<F>, params: &[Split<&[F]>]) -> Buffer<F> {
+        let Some((last, i)) = self.stages.last().zip(self.stages.len().checked_sub(1)) else { return scratch::take(0) };
+        if last.bare() {
+            return std::mem::replace(&mut tape.kept[i].y, scratch::take(0));
+        }
+        let mut out = scratch::take(tape.samples * last.channels());
+        self.activate(i, tape, params, &(0..tape.samples), &mut out);
+        out
+    }
+
+    /// Adds to `gradients` those of the parameters (nothing where one has no effect), and returns that of the input, or of
+    /// the given product, where it was asked for; `x` and `params` are those of the forward pass.
+    pub fn backward<F: Real>(
+        &self,
+        tape: &Tape<F>,
+        x: &[F],
+        dout: &[F],
+        params: &[&[F]],
+        gradients: &mut [Vec<F>],
+    ) -> Option<Buffer<F>> {
+        let n = tape.samples;
+        let params = self.by_stage(params);
+        let mut block = scratch::take(BLOCK * self.widest());
+        let mut d = scratch::copy(dout);
+        let mut sums = self.sums(self.stages.len().checked_sub(1), tape);
+        if let Some(last) = self.stages.len().checked_sub(1) {
+            self.add_sums(last, tape, &params, &(0..n), &d, &mut sums);
+        }
+        let mut end = gradients.len();
+        for (i, (stage, p)) in self.stages.iter().zip(&params).enumerate().rev() {
+            let own = end - stage.parameters()..end;
+            end = own.start;
+            let mut g = stage.split(gradients[own].iter_mut().map(Vec::as_mut_slice));
+            add_affine(g.affine.take(), &sums.iter().fold(vec![0.0; 2 * stage.channels()], add));
+            let c = stage.channels();
+            let below = i > 0 || self.input_gradient;
+            let back = stage.input().zip(p.weight).map(|(k, weight)| {
+                (
+                    k,
+                    below.then(|| Packed::new(c, k, weight, |o| o * k, 1)),
+                    scratch::take(if below { n * k } else { 0 }),
+                )
+            });
+            let mut bias = vec![0.0; if stage.norm { 0 } else { g.bias.as_ref().map_or(0, |b| b.len()) }];
+            let mut next_sums = self.sums(i.checked_sub(1), tape);
+            let mut back = back;
+            for rows in blocks(n) {
+                let d_rows = &mut d[rows.start * c..rows.end * c];
+                self.undo_tail(i, tape, p, &rows, d_rows, &sums);
+                if !bias.is_empty() {
+                    add_column_sums(d_rows, &mut bias);
+                }
+                let Some((k, b, dx)) = &mut back else { continue };
+                let (k, dense) = (*k, RowMap::dense(c));
+                let a = self.input(i, x, tape, &params, &rows, &mut block);
+                let dweight = g.weight.as_deref_mut().unwrap_or_default();
+                cols_product(rows.len(), (d_rows, &dense), &[(0, 0, c)], (a, &RowMap::dense(k)), k, dweight);
+                if let Some(b) = b {
+                    let dx = &mut dx[rows.start * k..rows.end * k];
+                    let runs = [Run { offset: 0, len: c }];
+                    rows_product(rows.len(), (d_rows, &dense), &runs, b, None, (dx, &RowMap::dense(k)));
+                    if let Some(before) = i.checked_sub(1) {
+                        self.add_sums(before, tape, &params, &rows, dx, &mut next_sums);
+                    }
+                }
+            }
+            if let Some(to) = g.bias {
+                to.iter_mut().zip(bias).for_each(|(to, v)| *to = *to + F::of(v));
+            }
+            if let Some((_, _, dx)) = back {
+                d = dx;
+            }
+            sums = next_sums;
+        }
+        let given = matches!(self.stages.first().map(|s| s.map), Some(Map::Given(_)));
+        (given || self.input_gradient).then_some(d)
+    }
+
+    /// Zeros for the sums of stage `i` by group; none where it takes none.
+    fn sums<F: Real>(&self, i: Option<usize>, tape: &Tape<F>) -> Vec<Vec<f64>> {
+        let stage = i.map(|i| &self.stages[i]).filter(|s| !s.in_place());
+        stage.map_or_else(Vec::new, |s| vec![vec![0.0; 2 * s.channels()]; tape.groups])
+    }
+
+    /// Adds to the sums of stage `i` those of some rows, whose outputs have the gradient `d`.
+    fn add_sums<F: Real>(
+        &self,
+        i: usize,
+        tape: &Tape<F>,
+        params: &[Split<&[F]>],
+        rows: &Range<usize>,
+        d: &[F],
+        sums: &mut [Vec<f64>],
+    ) {
+        let c = self.stages[i].channels();
+        for (g, part) in tape.parts(rows).filter(|_| !sums.is_empty()).collect::<Vec<_>>() {
+            let d = &d[(part.start - rows.start) * c..(part.end - rows.start) * c];
+            let y = &tape.kept[i].y[part.start * c..part.end * c];
+            self.tail(i, g, tape, &params[i]).sums(y, d, &mut sums[g]);
+        }
+    }
+
+    /// Turns the gradient of some rows of a stage's output into that of its product.
+    fn undo_tail<F: Real>(
+        &self,
+        i: usize,
+        tape: &Tape<F>,
+        p: &Split<&[F]>,
+        rows: &Range<usize>,
+        d: &mut [F],
+        sums: &[Vec<f64>],
+    ) {
+        let (stage, y) = (&self.stages[i], &tape.kept[i].y);
+        let c = stage.channels();
+        if stage.in_place() {
+            if stage.relu {
+                unrectify(&y[rows.start * c..rows.end * c], d);
+            }
+            return;
+        }
+        for (g, part) in tape.parts(rows) {
+            let d = &mut d[(part.start - rows.start) * c..(part.end - rows.start) * c];
+            let y = &y[part.start * c..part.end * c];
+            self.tail(i, g, tape, p).backward(y, d, tape.group(), &sums[g]);
+        }
+    }
+}
+
+fn add(mut total: Vec<f64>, sums: &Vec<f64>) -> Vec<f64> {
+    total.iter_mut().zip(sums).for_each(|(to, v)| *to += v);
+    total
+}
+
+fn blocks(samples: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..samples).step_by(BLOCK).map(move |start| start..samples.min(start + BLOCK))
+}

@@ -1,0 +1,54 @@
+//! What holds for all operations that a thread runs inside a closure: no gradients, or a meter of what they keep.
+
+use std::cell::Cell;
+
+use candle_core::Tensor;
+
+thread_local! {
+    static NO_GRAD: Cell<bool> = const { Cell::new(false) };
+    static METER: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Puts a value in place while it lives.
+struct Restore<T: Copy + 'static>(&'static std::thread::LocalKey<Cell<T>>, T);
+
+impl<T: Copy + 'static> Drop for Restore<T> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
+/// Runs `f` without gradients on this thread: layers, networks and losses of this crate keep nothing for a way back, and
+/// their results are detached. For scoring, where a batch may be a whole data set.
+pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(&NO_GRAD, NO_GRAD.replace(true));
+    f()
+}
+
+/// Whether gradients are wanted of something that depends on `args`.
+pub fn tracks(args: &[Tensor]) -> bool {
+    !NO_GRAD.get() && args.iter().any(Tensor::track_op)
+}
+
+/// A variable as layers read it: detached where there are no gradients.
+pub fn value(var: &candle_core::Var) -> Tensor {
+    if NO_GRAD.get() { var.as_tensor().detach() } else { var.as_tensor().clone() }
+}
+
+/// Runs `f` and returns the bytes that its operations keep for the way back, beside its result.
+pub fn metered<R>(f: impl FnOnce() -> R) -> (R, usize) {
+    let outer = METER.replace(Some(0));
+    let _restore = Restore(&METER, outer);
+    let result = f();
+    (result, METER.get().unwrap_or(0))
+}
+
+/// Counts bytes that an operation keeps.
+pub fn keeps(bytes: usize) {
+    METER.set(METER.get().map(|sum| sum + bytes));
+}
+
+/// Counts a tensor that candle's own operations keep.
+pub fn keeps_tensor(x: &Tensor) {
+    keeps(x.elem_count() * x.dtype().size_in_bytes());
+}
