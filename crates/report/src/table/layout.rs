@@ -50,13 +50,14 @@ fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &str, points
     let name = Metric::find(metric).map_or(metric, |m| m.label);
     let pooling = if first.pooling == "domain" { ", scores pooled per domain" } else { "" };
     let caption = if by_size {
-        let level = level_head(first, realised(first));
+        // What is realised depends on the size, and stands in its column.
+        let level = first.level;
         format!("{}: {name}, contamination {level}{pooling}; columns: batch size", first.dataset)
     } else {
         format!("{}: {name}, {}{pooling}; columns: contamination", first.dataset, first.size)
     };
     let mut header = vec!["method".to_owned(), "setting".into(), "domains".into(), "seeds".into()];
-    header.extend(points.iter().map(|p| if by_size { size_head(p) } else { level_head(p, realised(p)) }));
+    header.extend(points.iter().map(|p| if by_size { size_head(p, realised(p)) } else { level_head(p, realised(p)) }));
     let here = |method: &MethodKey| -> Vec<&Entry> {
         let at = |p: &&Point| entries.iter().find(|e| e.metric == metric && e.point == **p && e.method == *method);
         points.iter().filter_map(at).collect()
@@ -88,21 +89,30 @@ fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &str, points
     Block { caption, words: 2, header, lines }
 }
 
-fn size_head(point: &Point) -> String {
-    match point.size {
+/// `50`, with the realised share of anomalies where it rounds to something else than the nominal one.
+fn size_head(point: &Point, realised: Option<f64>) -> String {
+    let size = match point.size {
         Size::Total(n) => n.to_string(),
         Size::Normals(n) => format!("{n} normals"),
         Size::Varies => "all".into(),
+    };
+    match differing(point, realised) {
+        Some(share) => format!("{size} ({share})"),
+        None => size,
     }
+}
+
+/// `realised 4.8 %`, where that rounds to something else than the nominal share.
+fn differing(point: &Point, realised: Option<f64>) -> Option<String> {
+    let (nominal, real) = (point.level.0?, realised?);
+    ((nominal - real).abs() >= 0.0005).then(|| format!("realised {:.1} %", real * 100.0))
 }
 
 /// `10 %`, with the realised share where it rounds to something else.
 pub(crate) fn level_head(point: &Point, realised: Option<f64>) -> String {
-    match (point.level.0, realised) {
-        (Some(r), Some(real)) if (r - real).abs() >= 0.0005 => {
-            format!("{} (realised {:.1} %)", point.level, real * 100.0)
-        }
-        (None, Some(real)) => format!("natural ({} %)", percent((real * 1000.0).round() / 1000.0)),
+    match (point.level.0, realised, differing(point, realised)) {
+        (_, _, Some(share)) => format!("{} ({share})", point.level),
+        (None, Some(real), _) => format!("natural ({} %)", percent((real * 1000.0).round() / 1000.0)),
         _ => point.level.to_string(),
     }
 }

@@ -18,12 +18,16 @@ fn batch_sizes_are_columns_where_there_is_one_contamination() {
         method: method.into(),
         auroc: Some(auroc),
         cell_key: format!("{batch}{method}"),
+        // Two samples, one of them anomalous: half of the batch, and not a tenth.
+        n_normal: if batch == 2 { 10 } else { 180 },
+        n_anomalous: if batch == 2 { 10 } else { 20 },
         ..row()
     };
     let rows = [at(2, "knn", 0.5), at(2, "lof", 0.6), at(16, "knn", 0.8), at(16, "lof", 0.8)];
     let table = comparison(&rows, &default_metrics(&rows));
     assert_eq!(table.sheet.blocks.len(), 1);
-    assert_eq!(table.sheet.blocks[0].header, ["method", "setting", "domains", "seeds", "2", "16"]);
+    assert_eq!(table.sheet.blocks[0].header, ["method", "setting", "domains", "seeds", "2 (realised 50.0 %)", "16"]);
+    assert!(table.to_markdown().contains("contamination 10 %; columns: batch size"));
     let best: Vec<bool> = table.sheet.blocks[0].lines.iter().flatten().map(|t| t.bold).collect();
     // Lines knn and lof: lof wins at 2, both win at 16.
     assert_eq!(best, [false, false, false, false, false, true, false, false, false, false, true, true]);

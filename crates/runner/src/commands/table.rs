@@ -115,6 +115,13 @@ fn check_published(beside: &Beside, out: &mut impl Write) -> Result<Exit> {
         let tolerance = line.tolerance.unwrap_or_default();
         writeln!(out, "{}: {} differs by {difference:+.2} points, allowed {tolerance}", line.name, line.metric)?;
     }
-    writeln!(out, "{} lines, {} outside their tolerance", beside.lines.len(), outside.len())?;
+    let count = |of: &[&str]| beside.lines.iter().filter(|l| of.contains(&l.verdict.word())).count();
+    let (held, missing) = (count(&["within", "outside"]), count(&["no_number"]));
+    writeln!(
+        out,
+        "{} lines: {held} compared, {} outside their tolerance, {missing} without a number of ours",
+        beside.lines.len(),
+        outside.len()
+    )?;
     Ok(if outside.is_empty() { Exit::Well } else { Exit::SomeFailed })
 }
