@@ -45,9 +45,6 @@ mod settings;
 pub mod spade;
 mod state;
 mod tasks;
-#[cfg(test)]
-#[path = "../template/method.rs"]
-mod template;
 pub mod testing;
 mod trained;
 pub mod vision;
@@ -91,18 +88,6 @@ pub fn find(name: &str) -> Option<&'static dyn MethodDef> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zsad_core::Dataset;
-
-    /// What `scripts/new_method.sh` copies is a method as it stands.
-    #[test]
-    fn the_template_passes_the_conformance_suite() {
-        let sets: [Box<dyn Dataset>; 2] =
-            [Box::new(testing::data::tabular().unwrap()), Box::new(testing::data::images().unwrap())];
-        for set in sets {
-            let found = testing::violations(&template::DEF, set.as_ref());
-            assert!(found.is_empty(), "{found:?}");
-        }
-    }
 
     #[test]
     fn the_registry_is_sorted_and_finds_every_name() {
