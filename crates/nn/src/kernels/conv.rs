@@ -3,7 +3,7 @@
 
 use super::gemm::{Packed, RowMap, cols_product, rows_product};
 use super::tile::Run;
-use super::{Real, scratch};
+use super::{Real, scratch, winograd};
 
 /// A 3×3 convolution of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,17 @@ impl Conv {
 
     /// `y` `[n · oh · ow, o]` from framed input `x`; `weight` is `[o, c, 3, 3]`.
     pub fn forward<F: Real>(&self, n: usize, x: &[F], weight: &[F], bias: Option<&[F]>, y: &mut [F]) {
+        if !winograd::pays(self, n) {
+            return self.direct(n, x, weight, bias, y);
+        }
+        winograd::forward(self, n, x, weight, y);
+        if let Some(bias) = bias {
+            y.chunks_exact_mut(self.o).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, &b)| *y = *y + b));
+        }
+    }
+
+    /// As [`Conv::forward`], by the definition.
+    pub(super) fn direct<F: Real>(&self, n: usize, x: &[F], weight: &[F], bias: Option<&[F]>, y: &mut [F]) {
         let (c, row) = (self.c, self.input().row());
         let runs = [0, 1, 2].map(|ky| Run { offset: ky * row, len: 3 * c });
         let b = Packed::new(9 * c, self.o, weight, |k| k % c * 9 + k / c, 9 * c);
@@ -92,11 +103,13 @@ impl Conv {
 
     /// Adds to `dweight` `[o, c, 3, 3]` the gradient, from framed input `x` and framed output gradient `dy`.
     pub fn weight_gradient<F: Real>(&self, n: usize, x: &[F], dy: &[F], dweight: &mut [F]) {
-        let (c, row) = (self.c, self.input().row());
-        let parts = [0, 1, 2].map(|ky| (ky * row, ky * 3 * c, 3 * c));
+        let c = self.c;
         let mut sums = scratch::zeros(9 * c * self.o);
-        let dy = (dy, &self.gradient().pixels());
-        cols_product(n * self.oh() * self.ow(), (x, &self.windows()), &parts, dy, self.o, &mut sums);
+        if winograd::pays(self, n) {
+            winograd::weight_gradient(self, n, x, dy, &mut sums);
+        } else {
+            self.direct_weight_gradient(n, x, dy, &mut sums);
+        }
         for (k, row) in sums.chunks_exact(self.o).enumerate() {
             for (to, &v) in dweight[k % c * 9 + k / c..].iter_mut().step_by(9 * c).zip(row) {
                 *to = *to + v;
@@ -104,8 +117,25 @@ impl Conv {
         }
     }
 
+    /// The gradient `[3, 3, c, o]` of the weight, by the definition, added to `sums`.
+    pub(super) fn direct_weight_gradient<F: Real>(&self, n: usize, x: &[F], dy: &[F], sums: &mut [F]) {
+        let (c, row) = (self.c, self.input().row());
+        let parts = [0, 1, 2].map(|ky| (ky * row, ky * 3 * c, 3 * c));
+        let dy = (dy, &self.gradient().pixels());
+        cols_product(n * self.oh() * self.ow(), (x, &self.windows()), &parts, dy, self.o, sums);
+    }
+
     /// The input's gradient `dx` `[n · h · w, c]` from the framed output gradient `dy`.
     pub fn input_gradient<F: Real>(&self, n: usize, dy: &[F], weight: &[F], dx: &mut [F]) {
+        if winograd::pays(self, n) {
+            winograd::input_gradient(self, n, dy, weight, dx);
+        } else {
+            self.direct_input_gradient(n, dy, weight, dx);
+        }
+    }
+
+    /// As [`Conv::input_gradient`], by the definition.
+    pub(super) fn direct_input_gradient<F: Real>(&self, n: usize, dy: &[F], weight: &[F], dx: &mut [F]) {
         let (c, o, framed) = (self.c, self.o, self.gradient());
         // One class of input pixels for stride 1; for stride 2 one for each parity of row and column, since which taps
         // reach a pixel depends on it. A tap: (step in the framed gradient, index in the kernel).

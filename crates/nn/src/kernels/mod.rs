@@ -11,6 +11,7 @@ pub mod norm;
 pub mod scratch;
 pub mod simd;
 pub mod tile;
+pub mod winograd;
 
 use std::cell::Cell;
 use std::sync::OnceLock;
