@@ -4,14 +4,14 @@ use candle_core::{DType, Device};
 use zsad_nn::{Init, ParamStore, Pass, loss, nets, optim, train};
 
 /// Five steps of training on a pool of so many threads: losses and final parameters.
-fn train(threads: usize, images: bool) -> (Vec<u64>, Vec<u32>) {
+fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec<u32>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let mut params = ParamStore::new(&Device::Cpu, DType::F32);
         let mut rng = zsad_core::rng::stream(1, &[]);
         let mut b = params.builder(&mut rng);
-        let shape: &[usize] = if images { &[1, 12, 12] } else { &[40] };
-        let conv = nets::ConvNet::new(&mut b.scope("conv"), &nets::ConvNetConfig::omniglot([1, 12, 12])).unwrap();
+        let shape: &[usize] = images.map_or(&[40], |config| &config.input);
+        let conv = images.map(|config| nets::ConvNet::new(&mut b.scope("conv"), config).unwrap());
         let mlp = nets::Mlp::new(&mut b.scope("mlp"), &nets::MlpConfig::acr(40, &[33, 20], 32)).unwrap();
         let centre = b.add("center", &[32], Init::Normal(0.0, 1.0)).unwrap();
         let adam = optim::Adam::new(&params, optim::AdamConfig::default()).unwrap();
@@ -26,7 +26,10 @@ fn train(threads: usize, images: bool) -> (Vec<u64>, Vec<u32>) {
             let tasks = train::Tasks::stack(shape, &parts, &Device::Cpu).unwrap();
             let loss = trainer.step(&tasks, |t| {
                 let pass = Pass::train(t.tasks());
-                let z = if images { conv.forward(t.x(), pass)? } else { mlp.forward(t.x(), pass)? };
+                let z = match &conv {
+                    Some(conv) => conv.forward(t.x(), pass)?,
+                    None => mlp.forward(t.x(), pass)?,
+                };
                 let (normal, outlier) = loss::dsvdd(&z, &centre)?;
                 loss::per_task(&normal, &outlier, t)
             });
@@ -39,7 +42,10 @@ fn train(threads: usize, images: bool) -> (Vec<u64>, Vec<u32>) {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    for images in [false, true] {
+    let strided = nets::ConvNetConfig::omniglot([1, 12, 12]);
+    // Wide enough for Winograd's convolutions.
+    let pooled = nets::ConvNetConfig { filters: 48, ..nets::ConvNetConfig::cnn4([1, 16, 16]) };
+    for images in [None, Some(&strided), Some(&pooled)] {
         let one = train(1, images);
         assert!(one.0.windows(2).any(|w| w[0] != w[1]), "training moves");
         assert_eq!(one, train(2, images));
