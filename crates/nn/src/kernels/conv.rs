@@ -1,5 +1,7 @@
 //! Geometry of 3×3 convolutions with padding 1 on channels-last images: each is a matrix product whose left-hand rows
 //! are stretches of the padded image, so nothing is unfolded.
+//!
+//! Where Winograd's form is faster, it takes the place of these direct sums; what differs is rounding alone.
 
 use super::gemm::{Packed, RowMap, cols_product, rows_product};
 use super::tile::Run;

@@ -39,7 +39,7 @@ pub fn forward<F: Real>(conv: &Conv, n: usize, x: &[F], weight: &[F], y: &mut [F
     let (c, o) = (conv.c, conv.o);
     assert!(weight.len() >= 9 * c * o);
     let mut taps = scratch::take(9 * c * o);
-    // SAFETY: both hold o · c · 9 values.
+    // SAFETY: both hold o · c · 9 values, and the tiles fit this processor.
     unsafe { (F::tiles().transpose)(weight, [o, 9 * c], &mut taps, o) };
     correlate(conv, n, x, &transformed(c, o, &taps, |y, x| y * 3 + x), y);
 }
@@ -50,7 +50,7 @@ pub fn input_gradient<F: Real>(conv: &Conv, n: usize, dy: &[F], weight: &[F], dx
     assert!(weight.len() >= 9 * c * o);
     let mut taps = scratch::take(9 * c * o);
     for (to, from) in taps.chunks_exact_mut(9 * c).zip(weight.chunks_exact(9 * c)) {
-        // SAFETY: both hold c · 9 values.
+        // SAFETY: both hold c · 9 values, and the tiles fit this processor.
         unsafe { (F::tiles().transpose)(from, [c, 9], to, c) };
     }
     let back = Conv { c: o, o: c, ..*conv };
