@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::{Map, Value};
 use zsad_core::record::Row;
 
+use crate::labels::{compare, labels};
 use crate::stats::Matrix;
 
 /// How the batches of a point are sized.
@@ -103,6 +103,11 @@ impl MethodKey {
             setting: row.setting.clone(),
         }
     }
+
+    /// Method, version and parameters.
+    fn named(&self) -> (&str, u32, &str) {
+        (&self.method, self.version, &self.params)
+    }
 }
 
 /// The rows of one method at one point.
@@ -173,8 +178,10 @@ impl<'a> Grid<'a> {
             }
         }
         let points = cells.keys().map(|(p, _)| p.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-        let keys: Vec<MethodKey> = cells.keys().map(|(_, m)| m.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-        let names: Vec<_> = keys.iter().map(|m| (m.method.as_str(), m.version, m.params.as_str())).collect();
+        let keys: BTreeSet<MethodKey> = cells.keys().map(|(_, m)| m.clone()).collect();
+        let mut keys: Vec<MethodKey> = keys.into_iter().collect();
+        keys.sort_by(|a, b| a.setting_rank.cmp(&b.setting_rank).then_with(|| compare(a.named(), b.named())));
+        let names: Vec<_> = keys.iter().map(MethodKey::named).collect();
         let labels = labels(&names);
         Grid { points, methods: keys.into_iter().zip(labels).collect(), cells }
     }
@@ -254,31 +261,6 @@ fn is_product(points: &BTreeSet<(u64, Level)>) -> bool {
     let sizes: BTreeSet<_> = points.iter().map(|p| p.0).collect();
     let levels: BTreeSet<_> = points.iter().map(|p| p.1).collect();
     points.len() == sizes.len() * levels.len()
-}
-
-/// Labels of (method, version, params): the name, with the parameters (and version) in which namesakes differ.
-pub(crate) fn labels(methods: &[(&str, u32, &str)]) -> Vec<String> {
-    let object = |params: &str| serde_json::from_str::<Map<String, Value>>(params).unwrap_or_default();
-    let one = |&(name, version, params): &(&str, u32, &str)| {
-        let namesakes: Vec<_> = methods.iter().filter(|o| o.0 == name).collect();
-        let own = object(params);
-        let others: Vec<_> = namesakes.iter().map(|o| object(o.2)).collect();
-        let keys: BTreeSet<&String> = others.iter().flat_map(|o| o.keys()).collect();
-        let differs = |k: &&&String| others.iter().any(|o| o.get(**k) != own.get(**k));
-        let said: Vec<_> = keys.iter().filter(differs).map(|k| format!("{k}={}", value(own.get(*k)))).collect();
-        let version = if namesakes.iter().any(|o| o.1 != version) { format!("@{version}") } else { String::new() };
-        let params = if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) };
-        format!("{name}{version}{params}")
-    };
-    methods.iter().map(one).collect()
-}
-
-fn value(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => "auto".into(),
-        Some(Value::String(s)) => s.clone(),
-        Some(other) => other.to_string(),
-    }
 }
 
 #[cfg(test)]

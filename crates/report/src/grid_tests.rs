@@ -65,15 +65,3 @@ fn the_realised_share_counts_samples_and_natural_comes_last() {
     assert_eq!(levels, ["10 %", "natural"]);
     assert_eq!(grid.points.iter().map(|p| grid.realised(p)).collect::<Vec<_>>(), [Some(0.1), Some(0.25)]);
 }
-
-#[test]
-fn labels_say_what_namesakes_differ_in_and_nothing_else() {
-    let found = labels(&[
-        ("knn", 1, r#"{"fit":"batch","k":5}"#),
-        ("knn", 1, r#"{"fit":"batch","k":9}"#),
-        ("lof", 1, r#"{"k":20}"#),
-        ("acr", 1, r#"{"lr":null,"steps":3}"#),
-        ("acr", 2, r#"{"lr":0.5}"#),
-    ]);
-    assert_eq!(found, ["knn (k=5)", "knn (k=9)", "lof", "acr@1 (lr=auto, steps=3)", "acr@2 (lr=0.5, steps=auto)"]);
-}

@@ -3,6 +3,7 @@
 mod frame;
 pub mod grid;
 pub mod heatmaps;
+mod labels;
 pub mod metric;
 pub mod plots;
 mod printed;

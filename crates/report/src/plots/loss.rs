@@ -9,7 +9,7 @@ use zsad_core::record::FitRecord;
 use super::axes::{Axis, Panel, SMALL, Tick};
 use super::canvas::{Anchor, Canvas, GREY, text_width};
 use super::palette::Look;
-use crate::grid::labels;
+use crate::labels::{compare, labels};
 
 const WIDTH: f64 = 330.0;
 const HEIGHT: f64 = 210.0;
@@ -26,7 +26,9 @@ pub(super) fn figure(title: &str, fits: &[FitRecord], dataset: &str) -> Result<O
     if panels.is_empty() {
         return Ok(None);
     }
-    let names: Vec<_> = panels.keys().map(|(m, v, p)| (m.as_str(), *v, p.as_str())).collect();
+    let mut panels: Vec<_> = panels.into_iter().collect();
+    panels.sort_by(|((m, v, p), _), ((n, w, q), _)| compare((m, *v, p), (n, *w, q)));
+    let names: Vec<_> = panels.iter().map(|((m, v, p), _)| (m.as_str(), *v, p.as_str())).collect();
     let labels = labels(&names);
     let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
     let note = format!("{dataset}: a line is one fit (a seed, and a fold where there are several)");
@@ -35,7 +37,7 @@ pub(super) fn figure(title: &str, fits: &[FitRecord], dataset: &str) -> Result<O
     let mut canvas = Canvas::new(width, TOP + panels.len().div_ceil(columns) as f64 * (HEIGHT + BELOW) - 18.0);
     canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
     canvas.text((18.0, 44.0), note, SMALL, GREY, Anchor::Left);
-    for (i, (fits, label)) in panels.values().zip(&labels).enumerate() {
+    for (i, (fits, label)) in panels.iter().map(|(_, fits)| fits).zip(&labels).enumerate() {
         let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
         panel(&mut canvas, corner, label, fits, Look::of(i))?;
     }
