@@ -9,17 +9,16 @@ use candle_core::{DType, Tensor, Var};
 use serde_json::json;
 use zsad_core::rng::stream;
 use zsad_core::{
-    Device, Error, FitContext, FitReport, Fitted, Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamKind,
-    ParamSpec, Params, Result, Scores, Setting, TestBatch,
+    Device, FitContext, FitReport, Fitted, Method, MethodDef, MethodSpec, Needs, ParamDefault, ParamKind, ParamSpec,
+    Params, Result, Scores, Setting, TestBatch,
 };
-use zsad_nn::backbones::BackboneKind;
 use zsad_nn::layers::Pass;
 use zsad_nn::nets::{Mlp, MlpConfig};
 use zsad_nn::{Init, ParamStore, loss};
 
 use crate::settings::{float, int};
 use crate::state::{self, State};
-use crate::vision::{BACKBONE, SIGMA};
+use crate::vision::{BACKBONE, SIGMA, check_layers};
 
 /// The registry's entry.
 pub const DEF: AcrPatch = AcrPatch;
@@ -76,10 +75,7 @@ impl MethodDef for AcrPatch {
     }
 
     fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        let kind: BackboneKind = params.text("backbone").parse()?;
-        if let Some(layer) = params.opt_int("layer").filter(|&l| l as usize > kind.layers()) {
-            return Err(Error::Config(format!("{kind} has layers 1 to {}, not {layer}", kind.layers())));
-        }
+        check_layers(params, params.opt_int("layer").as_slice())?;
         Ok(Box::new(Configured { params: params.clone() }))
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod images;
 pub(crate) mod levels;
 mod objective;
 pub(crate) mod residual;
-mod training;
+pub(crate) mod training;
 
 use std::path::Path;
 
@@ -14,10 +14,9 @@ use zsad_core::{
     Device, Error, FitContext, Fitted, Method, MethodDef, MethodSpec, ParamDefault, ParamKind, ParamSpec, Params,
     Result, Setting,
 };
-use zsad_nn::backbones::BackboneKind;
 
 use crate::settings::{float, int};
-use crate::vision::{BACKBONE, LAYERS, NEEDS, SHOTS, SIGMA};
+use crate::vision::{BACKBONE, LAYERS, NEEDS, SHOTS, SIGMA, check_layers};
 use detector::Detector;
 
 /// The registry's entry.
@@ -109,6 +108,15 @@ static SPEC: MethodSpec = MethodSpec {
     ],
 };
 
+/// Refuses parameters of `method` that do not fit together.
+pub(crate) fn check(method: &str, params: &Params) -> Result<()> {
+    check_layers(params, &params.ints("layers"))?;
+    match params.size("condition") {
+        condition if condition.is_multiple_of(4) => Ok(()),
+        condition => Err(Error::Config(format!("{method}: condition {condition} is no multiple of 4"))),
+    }
+}
+
 impl MethodDef for ResAd {
     fn spec(&self) -> &'static MethodSpec {
         &SPEC
@@ -119,13 +127,7 @@ impl MethodDef for ResAd {
     }
 
     fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        let kind: BackboneKind = params.text("backbone").parse()?;
-        if let Some(layer) = params.ints("layers").into_iter().find(|&l| l as usize > kind.layers()) {
-            return Err(Error::Config(format!("{kind} has layers 1 to {}, not {layer}", kind.layers())));
-        }
-        if !params.size("condition").is_multiple_of(4) {
-            return Err(Error::Config(format!("resad: condition {} is no multiple of 4", params.size("condition"))));
-        }
+        check(SPEC.name, params)?;
         Ok(Box::new(Configured { params: params.clone() }))
     }
 }

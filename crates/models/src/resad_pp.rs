@@ -8,12 +8,11 @@ mod training;
 use std::path::Path;
 
 use zsad_core::{
-    Device, Error, FitContext, Fitted, Method, MethodDef, MethodSpec, ParamDefault, ParamKind, ParamSpec, Params,
-    Result, Setting,
+    Device, FitContext, Fitted, Method, MethodDef, MethodSpec, ParamDefault, ParamKind, ParamSpec, Params, Result,
+    Setting,
 };
-use zsad_nn::backbones::BackboneKind;
 
-use crate::resad::{choice, flag};
+use crate::resad::{check, choice, flag};
 use crate::settings::{float, int};
 use crate::vision::{BACKBONE, LAYERS, NEEDS, SHOTS, SIGMA};
 use detector::Detector;
@@ -106,13 +105,7 @@ impl MethodDef for ResAdPp {
     }
 
     fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        let kind: BackboneKind = params.text("backbone").parse()?;
-        if let Some(layer) = params.ints("layers").into_iter().find(|&l| l as usize > kind.layers()) {
-            return Err(Error::Config(format!("{kind} has layers 1 to {}, not {layer}", kind.layers())));
-        }
-        if !params.size("condition").is_multiple_of(4) {
-            return Err(Error::Config(format!("resad_pp: condition {} is no multiple of 4", params.size("condition"))));
-        }
+        check(SPEC.name, params)?;
         Ok(Box::new(Configured { params: params.clone() }))
     }
 }

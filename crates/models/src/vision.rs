@@ -72,10 +72,7 @@ impl MethodDef for Frozen {
     }
 
     fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        let kind: BackboneKind = params.text("backbone").parse()?;
-        if let Some(layer) = params.ints("layers").into_iter().find(|&l| l as usize > kind.layers()) {
-            return Err(Error::Config(format!("{kind} has layers 1 to {}, not {layer}", kind.layers())));
-        }
+        check_layers(params, &params.ints("layers"))?;
         Ok(Box::new(Configured { score: self.score, params: params.clone(), seed: 0 }))
     }
 }
@@ -104,6 +101,15 @@ impl Fitted for Configured {
 
     fn save(&self, path: &std::path::Path) -> Result<()> {
         Err(Error::failed(format!("{}: a method that does not train has nothing to save", path.display())))
+    }
+}
+
+/// Refuses layers that the backbone of `params` does not have.
+pub(crate) fn check_layers(params: &Params, layers: &[i64]) -> Result<()> {
+    let kind: BackboneKind = params.text("backbone").parse()?;
+    match layers.iter().find(|&&l| l as usize > kind.layers()) {
+        Some(layer) => Err(Error::Config(format!("{kind} has layers 1 to {}, not {layer}", kind.layers()))),
+        None => Ok(()),
     }
 }
 

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use rand::seq::{SliceRandom, index};
 use zsad_core::rng::stream;
-use zsad_core::{Error, FitContext, Masks, Params, Pool, Result, SampleRef};
+use zsad_core::{Error, FitContext, Kind, Masks, Params, Pool, Result, SampleRef};
 use zsad_nn::backbones::LayerShape;
+use zsad_nn::features::{FeatureStore, Reduction};
+
+use crate::vision::features;
 
 /// Masks that are held at once.
 const MASKS: usize = 16;
@@ -28,11 +31,38 @@ pub(crate) struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
+    /// The images that `method` trains on, their features, and what to note of both in the record.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the data set has no images, or no meta-train domain two normals.
+    pub fn open(
+        method: &str,
+        params: &Params,
+        ctx: &'a FitContext<'a>,
+    ) -> Result<(Self, FeatureStore, Vec<(String, String)>)> {
+        let Kind::Image { height, width, .. } = ctx.dataset.info().kind else {
+            return Err(Error::refused(format!("{method} wants images")));
+        };
+        let spec = features(params, Reduction::Map)?;
+        // One sample tells the layers' shapes; features are computed for all of them below.
+        let probe = FeatureStore::open(ctx.dataset, &[], &spec, None, ctx.progress)?;
+        let images = Images::new(params, ctx, probe.shapes())?;
+        let store = FeatureStore::open(ctx.dataset, &images.samples(), &spec, ctx.cache, ctx.progress)?;
+        let (normal, anomalous) = images.counts();
+        let channels: Vec<usize> = store.shapes().iter().map(|s| s.channels).collect();
+        let notes = vec![
+            ("backbone".into(), format!("{} layers {:?} of {height}×{width} images", spec.backbone, spec.layers)),
+            ("training_images".into(), format!("{normal} normal, {anomalous} anomalous")),
+            ("channels".into(), format!("{channels:?}")),
+        ];
+        Ok((images, store, notes))
+    }
+
     /// Lists them; masks are brought to the layers' sizes by the nearest pixel.
     ///
     /// # Errors
     /// [`Error::Refused`] where no meta-train domain has two normals.
-    pub fn new(params: &Params, ctx: &'a FitContext, shapes: &[LayerShape]) -> Result<Self> {
+    fn new(params: &Params, ctx: &'a FitContext, shapes: &[LayerShape]) -> Result<Self> {
         let exclude_query = params.bool("exclude_query");
         let mut images =
             Images { ctx, all: vec![], candidates: BTreeMap::new(), shots: params.size("shots"), exclude_query };
@@ -67,12 +97,12 @@ impl<'a> Images<'a> {
     }
 
     /// Every sample that training may look at.
-    pub fn samples(&self) -> Vec<SampleRef> {
+    fn samples(&self) -> Vec<SampleRef> {
         self.all.iter().map(|image| image.sample).collect()
     }
 
     /// How many are normal, and how many anomalous.
-    pub fn counts(&self) -> (usize, usize) {
+    fn counts(&self) -> (usize, usize) {
         let anomalous = self.all.iter().filter(|image| image.anomalous.is_some()).count();
         (self.all.len() - anomalous, anomalous)
     }

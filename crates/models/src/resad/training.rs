@@ -4,41 +4,34 @@ use candle_core::{DType, Tensor};
 use rand::seq::index;
 use rayon::prelude::*;
 use zsad_core::rng::stream;
-use zsad_core::{Error, FitContext, FitReport, Kind, Params};
+use zsad_core::{FitContext, FitReport, Params};
 use zsad_nn::Result;
-use zsad_nn::features::{FeatureStore, Reduction};
+use zsad_nn::features::FeatureStore;
 use zsad_nn::optim::{Adam, AdamConfig, Gradients, Optimizer};
 
+use super::SPEC;
 use super::images::Images;
 use super::levels::{CHUNK, Level, Levels};
 use super::objective::{Boundary, constraint};
 use super::residual::Residual;
 use crate::trained::LossCurve;
-use crate::vision::features;
 
 /// Trains on the meta-train domains of `ctx`.
 pub(super) fn train(params: &Params, ctx: &FitContext) -> zsad_core::Result<(Levels, FitReport)> {
-    let Kind::Image { height, width, .. } = ctx.dataset.info().kind else {
-        return Err(Error::refused("resad wants images"));
-    };
-    let spec = features(params, Reduction::Map)?;
-    // One sample tells the layers' shapes; features are computed for all of them below.
-    let probe = FeatureStore::open(ctx.dataset, &[], &spec, None, ctx.progress)?;
-    let images = Images::new(params, ctx, probe.shapes())?;
-    let store = FeatureStore::open(ctx.dataset, &images.samples(), &spec, ctx.cache, ctx.progress)?;
+    let (images, store, notes) = Images::open(SPEC.name, params, ctx)?;
     let channels: Vec<usize> = store.shapes().iter().map(|s| s.channels).collect();
     let levels = Levels::new(params, &channels, ctx.device, ctx.seed)?;
     let run = Run { params, ctx, embeddings: levels.embeddings(store.shapes())?, images, store, levels };
     let curve = run.epochs()?;
 
-    let (normal, anomalous) = run.images.counts();
-    let notes = vec![
-        ("backbone".into(), format!("{} layers {:?} of {height}×{width} images", spec.backbone, spec.layers)),
-        ("training_images".into(), format!("{normal} normal, {anomalous} anomalous")),
-        ("channels".into(), format!("{channels:?}")),
-    ];
     let report = FitReport { loss: curve.into_points(), parameters: run.levels.store.count() as u64, notes };
     Ok((run.levels, report))
+}
+
+/// The learning rate after `step` of `steps` updates: divided by ten after 70 and 90 % of them.
+pub(crate) fn learning_rate(params: &Params, step: u64, steps: u64) -> f64 {
+    let passed = [7, 9].into_iter().filter(|tenths| step * 10 >= tenths * steps).count();
+    params.float("lr") * 0.1f64.powi(passed as i32)
 }
 
 struct Run<'a> {
@@ -81,8 +74,7 @@ impl Run<'_> {
         let mut step = 0;
         for epoch in 0..epochs {
             for images in self.images.order(epoch).chunks(batch) {
-                let passed = [7, 9].into_iter().filter(|tenths| step * 10 >= tenths * steps).count();
-                let lr = self.params.float("lr") * 0.1f64.powi(passed as i32);
+                let lr = learning_rate(self.params, step, steps);
                 step += 1;
                 let (loss, gradients, greatest) = self.step(epoch, step, images)?;
                 if !loss.is_finite() {

@@ -4,18 +4,19 @@ use candle_core::{DType, Tensor, Var};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use zsad_core::rng::stream;
-use zsad_core::{Device, Error, FitContext, FitReport, Kind, Params};
-use zsad_nn::features::{FeatureStore, Reduction};
+use zsad_core::{Device, FitContext, FitReport, Params};
+use zsad_nn::features::FeatureStore;
 use zsad_nn::optim::{Adam, AdamConfig, Optimizer};
 use zsad_nn::{Init, Result};
 
+use super::SPEC;
 use super::codebook::attraction;
 use super::objective::{Likelihoods, Sides, shell, two_centres};
 use crate::resad::images::Images;
 use crate::resad::levels::{Level, Levels};
 use crate::resad::residual::Residual;
+use crate::resad::training::learning_rate;
 use crate::trained::LossCurve;
-use crate::vision::features;
 
 /// The trained part: constraintors and flows, and beside them the codebooks `[codes, channels]`, if there are any.
 pub(super) struct Network {
@@ -46,26 +47,13 @@ pub(super) fn residual(params: &Params) -> Residual {
 
 /// Trains on the meta-train domains of `ctx`.
 pub(super) fn train(params: &Params, ctx: &FitContext) -> zsad_core::Result<(Network, FitReport)> {
-    let Kind::Image { height, width, .. } = ctx.dataset.info().kind else {
-        return Err(Error::refused("resad_pp wants images"));
-    };
-    let spec = features(params, Reduction::Map)?;
-    // One sample tells the layers' shapes; features are computed for all of them below.
-    let probe = FeatureStore::open(ctx.dataset, &[], &spec, None, ctx.progress)?;
-    let images = Images::new(params, ctx, probe.shapes())?;
-    let store = FeatureStore::open(ctx.dataset, &images.samples(), &spec, ctx.cache, ctx.progress)?;
+    let (images, store, notes) = Images::open(SPEC.name, params, ctx)?;
     let channels: Vec<usize> = store.shapes().iter().map(|s| s.channels).collect();
     let network = Network::new(params, &channels, ctx.device, ctx.seed)?;
     let embeddings = network.levels.embeddings(store.shapes())?;
     let run = Run { params, ctx, images, store, network, embeddings };
     let curve = run.epochs()?;
 
-    let (normal, anomalous) = run.images.counts();
-    let notes = vec![
-        ("backbone".into(), format!("{} layers {:?} of {height}×{width} images", spec.backbone, spec.layers)),
-        ("training_images".into(), format!("{normal} normal, {anomalous} anomalous")),
-        ("channels".into(), format!("{channels:?}")),
-    ];
     let parameters = run.network.levels.store.count() as u64;
     Ok((run.network, FitReport { loss: curve.into_points(), parameters, notes }))
 }
@@ -112,8 +100,7 @@ impl Run<'_> {
         let mut step = 0;
         for (epoch, order) in (0..epochs).zip(&orders) {
             for images in order.chunks(size) {
-                let passed = [7, 9].into_iter().filter(|tenths| step * 10 >= tenths * steps).count();
-                let lr = self.params.float("lr") * 0.1f64.powi(passed as i32);
+                let lr = learning_rate(self.params, step, steps);
                 step += 1;
                 let batch = Batch { images, epoch, step, lr, last_epoch: epoch + 1 == epochs };
                 let losses: Vec<Result<f64>> =
