@@ -4,12 +4,14 @@
 //! Of each stage its product alone is kept. Normalised and activated values are made from it once more where they are
 //! needed, which is cheaper than to fetch them from memory.
 
+mod backward;
+
 use std::ops::Range;
 
 use super::Real;
-use super::chain::{Map, Split, Stage, add_affine};
-use super::gemm::{Packed, RowMap, cols_product, rows_product};
-use super::norm::{Moments, Tail, add_column_sums, rectify, unrectify};
+use super::chain::{Map, Split, Stage};
+use super::gemm::{Packed, RowMap, rows_product};
+use super::norm::{Moments, Tail, rectify};
 use super::scratch::{self, Buffer};
 use super::tile::Run;
 
@@ -191,128 +193,6 @@ impl Dense {
         self.activate(i, tape, params, &(0..tape.samples), &mut out);
         out
     }
-
-    /// Adds to `gradients` those of the parameters (nothing where one has no effect), and returns that of the input, or of
-    /// the given product, where it was asked for; `x` and `params` are those of the forward pass.
-    pub fn backward<F: Real>(
-        &self,
-        tape: &Tape<F>,
-        x: &[F],
-        dout: &[F],
-        params: &[&[F]],
-        gradients: &mut [Vec<F>],
-    ) -> Option<Buffer<F>> {
-        let n = tape.samples;
-        let params = self.by_stage(params);
-        let mut block = scratch::take(BLOCK * self.widest());
-        let mut d = scratch::copy(dout);
-        let mut sums = self.sums(self.stages.len().checked_sub(1), tape);
-        if let Some(last) = self.stages.len().checked_sub(1) {
-            self.add_sums(last, tape, &params, &(0..n), &d, &mut sums);
-        }
-        let mut end = gradients.len();
-        for (i, (stage, p)) in self.stages.iter().zip(&params).enumerate().rev() {
-            let own = end - stage.parameters()..end;
-            end = own.start;
-            let mut g = stage.split(gradients[own].iter_mut().map(Vec::as_mut_slice));
-            add_affine(g.affine.take(), &sums.iter().fold(vec![0.0; 2 * stage.channels()], add));
-            let c = stage.channels();
-            let below = i > 0 || self.input_gradient;
-            let back = stage.input().zip(p.weight).map(|(k, weight)| {
-                (
-                    k,
-                    below.then(|| Packed::new(c, k, weight, |o| o * k, 1)),
-                    scratch::take(if below { n * k } else { 0 }),
-                )
-            });
-            let mut bias = vec![0.0; if stage.norm { 0 } else { g.bias.as_ref().map_or(0, |b| b.len()) }];
-            let mut next_sums = self.sums(i.checked_sub(1), tape);
-            let mut back = back;
-            for rows in blocks(n) {
-                let d_rows = &mut d[rows.start * c..rows.end * c];
-                self.undo_tail(i, tape, p, &rows, d_rows, &sums);
-                if !bias.is_empty() {
-                    add_column_sums(d_rows, &mut bias);
-                }
-                let Some((k, b, dx)) = &mut back else { continue };
-                let (k, dense) = (*k, RowMap::dense(c));
-                let a = self.input(i, x, tape, &params, &rows, &mut block);
-                let dweight = g.weight.as_deref_mut().unwrap_or_default();
-                cols_product(rows.len(), (d_rows, &dense), &[(0, 0, c)], (a, &RowMap::dense(k)), k, dweight);
-                if let Some(b) = b {
-                    let dx = &mut dx[rows.start * k..rows.end * k];
-                    let runs = [Run { offset: 0, len: c }];
-                    rows_product(rows.len(), (d_rows, &dense), &runs, b, None, (dx, &RowMap::dense(k)));
-                    if let Some(before) = i.checked_sub(1) {
-                        self.add_sums(before, tape, &params, &rows, dx, &mut next_sums);
-                    }
-                }
-            }
-            if let Some(to) = g.bias {
-                to.iter_mut().zip(bias).for_each(|(to, v)| *to = *to + F::of(v));
-            }
-            if let Some((_, _, dx)) = back {
-                d = dx;
-            }
-            sums = next_sums;
-        }
-        let given = matches!(self.stages.first().map(|s| s.map), Some(Map::Given(_)));
-        (given || self.input_gradient).then_some(d)
-    }
-
-    /// Zeros for the sums of stage `i` by group; none where it takes none.
-    fn sums<F: Real>(&self, i: Option<usize>, tape: &Tape<F>) -> Vec<Vec<f64>> {
-        let stage = i.map(|i| &self.stages[i]).filter(|s| !s.in_place());
-        stage.map_or_else(Vec::new, |s| vec![vec![0.0; 2 * s.channels()]; tape.groups])
-    }
-
-    /// Adds to the sums of stage `i` those of some rows, whose outputs have the gradient `d`.
-    fn add_sums<F: Real>(
-        &self,
-        i: usize,
-        tape: &Tape<F>,
-        params: &[Split<&[F]>],
-        rows: &Range<usize>,
-        d: &[F],
-        sums: &mut [Vec<f64>],
-    ) {
-        let c = self.stages[i].channels();
-        for (g, part) in tape.parts(rows).filter(|_| !sums.is_empty()).collect::<Vec<_>>() {
-            let d = &d[(part.start - rows.start) * c..(part.end - rows.start) * c];
-            let y = &tape.kept[i].y[part.start * c..part.end * c];
-            self.tail(i, g, tape, &params[i]).sums(y, d, &mut sums[g]);
-        }
-    }
-
-    /// Turns the gradient of some rows of a stage's output into that of its product.
-    fn undo_tail<F: Real>(
-        &self,
-        i: usize,
-        tape: &Tape<F>,
-        p: &Split<&[F]>,
-        rows: &Range<usize>,
-        d: &mut [F],
-        sums: &[Vec<f64>],
-    ) {
-        let (stage, y) = (&self.stages[i], &tape.kept[i].y);
-        let c = stage.channels();
-        if stage.in_place() {
-            if stage.relu {
-                unrectify(&y[rows.start * c..rows.end * c], d);
-            }
-            return;
-        }
-        for (g, part) in tape.parts(rows) {
-            let d = &mut d[(part.start - rows.start) * c..(part.end - rows.start) * c];
-            let y = &y[part.start * c..part.end * c];
-            self.tail(i, g, tape, p).backward(y, d, tape.group(), &sums[g]);
-        }
-    }
-}
-
-fn add(mut total: Vec<f64>, sums: &Vec<f64>) -> Vec<f64> {
-    total.iter_mut().zip(sums).for_each(|(to, v)| *to += v);
-    total
 }
 
 fn blocks(samples: usize) -> impl Iterator<Item = Range<usize>> {

@@ -119,25 +119,27 @@ pub fn rows_product<F: Real>(
         first[..b.n].copy_from_slice(bias);
     }
     let blocks = blocks(runs);
-    // The last rows stand in for those past the end.
-    let bases = |r: usize| std::array::from_fn(|i| a[a_map.at((r + i).min(rows - 1))..].as_ptr());
+    // Where a block's rows lie in both; the last row stands in for those past the end, which a tile may look at.
+    let mut places = [(0, 0); BLOCK + 2 * ROWS];
     for block in (0..rows).step_by(BLOCK) {
-        let end = rows.min(block + BLOCK);
+        let here = BLOCK.min(rows - block);
+        for (i, place) in places.iter_mut().enumerate() {
+            let r = (block + i).min(rows - 1);
+            *place = (a_map.at(r), c_map.at(r));
+        }
         for p in 0..panels {
             let col = p * tiles.width;
             let mut panel = &b.data[col * b.k..];
             for (i, runs) in blocks.iter().enumerate() {
-                let mut next = bases(block);
-                for r in (block..end).step_by(ROWS) {
-                    let m = ROWS.min(end - r);
-                    let rows = next;
-                    next = bases(r + ROWS);
+                for r in (0..here).step_by(ROWS) {
+                    let (places, next) = places[r..].split_at(ROWS);
+                    let m = ROWS.min(here - r);
                     let tile = Rows {
-                        a: rows,
-                        next,
+                        a: std::array::from_fn(|i| a.as_ptr().wrapping_add(places[i].0)),
+                        next: std::array::from_fn(|i| a.as_ptr().wrapping_add(next[i].0)),
                         runs,
                         b: panel.as_ptr(),
-                        c: std::array::from_fn(|i| c[c_map.at(r + i.min(m - 1)) + col..].as_mut_ptr()),
+                        c: std::array::from_fn(|i| c.as_mut_ptr().wrapping_add(places[i.min(m - 1)].1 + col)),
                         n: tiles.width.min(b.n - col),
                         start: if i == 0 { Start::Values(first[col..].as_ptr()) } else { Start::Output },
                     };
@@ -213,11 +215,7 @@ fn cols_product_for<F: Real>(
             *o = a_map.at(block + i);
         }
         let width = tiles.width.min(n - col);
-        for (i, row) in panel.chunks_exact_mut(tiles.width).take(depth).enumerate() {
-            let from = b_map.at(block + i) + col;
-            row[..width].copy_from_slice(&b[from..from + width]);
-            row[width..].fill(F::ZERO);
-        }
+        pack_rows(depth, |i| &b[b_map.at(block + i) + col..][..width], tiles.width, &mut panel);
         // The next panel is fetched meanwhile, some rows with each tile.
         let (next, next_col) = turns.peek().copied().unwrap_or((rows, 0));
         let mut ahead = next..rows.min(next + DEPTH);
@@ -238,6 +236,19 @@ fn cols_product_for<F: Real>(
                 unsafe { (tiles.cols)(ROWS.min(m - r), &tile) };
             }
         }
+    }
+}
+
+/// Packs `rows` rows of at most `width` values.
+fn pack_rows<'a, F: Real>(rows: usize, row: impl Fn(usize) -> &'a [F], width: usize, panel: &mut [F]) {
+    for (i, to) in panel.chunks_exact_mut(width).take(rows).enumerate() {
+        let from = row(i);
+        let (whole, rest) = from.as_chunks::<16>();
+        let (to, end) = to.split_at_mut(16 * whole.len());
+        // Pieces of a size that the compiler knows: a call to copy a few lines takes longer than the copying.
+        to.as_chunks_mut::<16>().0.iter_mut().zip(whole).for_each(|(to, from)| *to = *from);
+        end[..rest.len()].copy_from_slice(rest);
+        end[rest.len()..].fill(F::ZERO);
     }
 }
 

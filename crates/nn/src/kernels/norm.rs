@@ -1,135 +1,18 @@
 //! Batch-statistics norm with ReLU and max-pool, forward and backward, over rows (samples or pixels) of channels.
 
+mod columns;
+mod moments;
+
+pub use columns::add_column_sums;
+use columns::{column_sums, panel, panels};
+pub use moments::Moments;
+
 use super::Real;
 use super::gemm::RowMap;
 use super::simd::vectorised;
 
-/// Added to the variance.
-const EPS: f64 = 1e-5;
 /// Rows to take the moments of at once: they are read twice while they are in the caches.
 pub const BLOCK: usize = 256;
-/// Rows summed in the values' own precision before they are added up in f64.
-const STRIP: usize = 64;
-
-/// Most channels of a panel.
-const WIDTH: usize = 64;
-
-/// Calls `f(first, width)` for panels of channels: of widths that the compiler knows, so that a panel's values stay in
-/// registers, and the last ones as they come.
-#[inline(always)]
-fn panels(c: usize, mut f: impl FnMut(usize, usize)) {
-    let mut col = 0;
-    while col < c {
-        match c - col {
-            WIDTH.. => f(col, WIDTH),
-            32.. => f(col, 32),
-            w => f(col, w),
-        }
-        col += if (32..WIDTH).contains(&(c - col)) { 32 } else { WIDTH };
-    }
-}
-
-/// The values of channels `col..col + w`.
-#[inline(always)]
-fn panel<F: Real>(values: &[F], col: usize, w: usize) -> [F; WIDTH] {
-    let mut panel = [F::ZERO; WIDTH];
-    panel[..w].copy_from_slice(&values[col..col + w]);
-    panel
-}
-
-/// Sums over rows: `S` sums by channel of what `f` makes of the values of `R` operands `[n, c]` and of `K` constants
-/// `[c]`.
-#[inline(always)]
-fn column_sums<F: Real, const R: usize, const K: usize, const S: usize>(
-    operands: [&[F]; R],
-    constants: [&[F]; K],
-    c: usize,
-    f: impl Fn([F; R], [F; K]) -> [F; S],
-) -> [Vec<f64>; S] {
-    let mut totals = std::array::from_fn(|_| vec![0.0; c]);
-    let n = operands[0].len() / c;
-    panels(
-        c,
-        #[inline(always)]
-        |col, w| {
-            let constants = constants.map(|k| panel(k, col, w));
-            for start in (0..n).step_by(STRIP) {
-                let mut sums = [[F::ZERO; WIDTH]; S];
-                for r in start..n.min(start + STRIP) {
-                    let rows = operands.map(|o| &o[r * c + col..][..w]);
-                    for j in 0..w {
-                        let terms = f(rows.map(|row| row[j]), std::array::from_fn(|k| constants[k][j]));
-                        for (sums, term) in sums.iter_mut().zip(terms) {
-                            sums[j] = sums[j] + term;
-                        }
-                    }
-                }
-                for (totals, sums) in totals.iter_mut().zip(&sums) {
-                    for (total, sum) in totals[col..col + w].iter_mut().zip(sums) {
-                        *total += sum.f64();
-                    }
-                }
-            }
-        },
-    );
-    totals
-}
-
-/// Mean and squared deviations of each column, over rows that come in parts (Chan, Golub and LeVeque, 1983).
-#[derive(Debug, Clone)]
-pub struct Moments {
-    rows: f64,
-    mean: Vec<f64>,
-    squares: Vec<f64>,
-}
-
-impl Moments {
-    /// Of no rows yet.
-    pub fn new(c: usize) -> Self {
-        Moments { rows: 0.0, mean: vec![0.0; c], squares: vec![0.0; c] }
-    }
-
-    /// Takes rows `y` `[n, c]` in.
-    pub fn add<F: Real>(&mut self, y: &[F]) {
-        let c = self.mean.len();
-        let n = (y.len() / c) as f64;
-        let (means, squares) = vectorised(
-            #[inline(always)]
-            || {
-                let [mut means] = column_sums([y], [], c, |[v], []| [v]);
-                means.iter_mut().for_each(|m| *m /= n);
-                let rounded: Vec<F> = means.iter().map(|&m| F::of(m)).collect();
-                let [squares] = column_sums([y], [&rounded], c, |[v], [m]| [(v - m) * (v - m)]);
-                (means, squares)
-            },
-        );
-        let before = self.rows;
-        self.rows += n;
-        for ((mean, total), (m, s)) in self.mean.iter_mut().zip(&mut self.squares).zip(means.iter().zip(&squares)) {
-            let delta = m - *mean;
-            *mean += delta * (n / self.rows);
-            *total += s + delta * delta * (before * n / self.rows);
-        }
-    }
-
-    /// The mean of each column.
-    pub fn mean(&self) -> &[f64] {
-        &self.mean
-    }
-
-    /// The biased variance of each column.
-    pub fn var(&self) -> Vec<f64> {
-        self.squares.iter().map(|s| s / self.rows).collect()
-    }
-
-    /// The mean and 1/√(var + 1e-5), biased, of each column.
-    pub fn finish<F: Real>(&self, mean: &mut [F], istd: &mut [F]) {
-        mean.iter_mut().zip(&self.mean).for_each(|(to, &m)| *to = F::of(m));
-        for (to, s) in istd.iter_mut().zip(&self.squares) {
-            *to = F::of(1.0 / (s / self.rows + EPS).sqrt());
-        }
-    }
-}
 
 /// What follows a product, for the rows of one group.
 #[derive(Clone, Copy)]
@@ -298,18 +181,6 @@ fn pooled_pixels(r: usize, [h, w]: [usize; 2]) -> [usize; 4] {
     let (ph, pw) = (h / 2, w / 2);
     let first = r / (ph * pw) * h * w + r / pw % ph * 2 * w + r % pw * 2;
     [first, first + 1, first + w, first + w + 1]
-}
-
-/// Adds the sums of rows `[n, c]` over n to `sums` `[c]`: the gradient of a bias.
-pub fn add_column_sums<F: Real>(rows: &[F], sums: &mut [f64]) {
-    let c = sums.len();
-    let [total] = vectorised(
-        #[inline(always)]
-        || column_sums([rows], [], c, |[v], []| [v]),
-    );
-    for (to, from) in sums.iter_mut().zip(total) {
-        *to += from;
-    }
 }
 
 /// ReLU in place. NaN stays NaN.
