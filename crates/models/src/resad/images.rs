@@ -20,6 +20,9 @@ pub(crate) struct Image {
     pub anomalous: Option<Vec<Vec<u32>>>,
 }
 
+/// What a fit notes in its report.
+pub(crate) type Notes = Vec<(String, String)>;
+
 /// All of them.
 pub(crate) struct Images<'a> {
     ctx: &'a FitContext<'a>,
@@ -35,11 +38,7 @@ impl<'a> Images<'a> {
     ///
     /// # Errors
     /// [`Error::Refused`] where the data set has no images, or no meta-train domain two normals.
-    pub fn open(
-        method: &str,
-        params: &Params,
-        ctx: &'a FitContext<'a>,
-    ) -> Result<(Self, FeatureStore, Vec<(String, String)>)> {
+    pub fn open(method: &str, params: &Params, ctx: &'a FitContext<'a>) -> Result<(Self, FeatureStore, Notes)> {
         let Kind::Image { height, width, .. } = ctx.dataset.info().kind else {
             return Err(Error::refused(format!("{method} wants images")));
         };
