@@ -31,7 +31,7 @@ pub fn take<F: Real>(len: usize) -> Buffer<F> {
     F::store().set(kept);
     values.reserve(room.saturating_sub(values.len()));
     // The standard library may refuse to find the place: then the values start where they can.
-    let start = Some(values.as_ptr().align_offset(LINE)).filter(|&start| start + len <= room).unwrap_or(0);
+    let start = Some(values.as_ptr().align_offset(LINE)).filter(|&start| start <= room - len).unwrap_or(0);
     values.resize(start + len, F::ZERO);
     Buffer { values, start }
 }
