@@ -1,42 +1,16 @@
-//! What a data set is: domains with pools of samples, folds that say which domains train and which test.
+//! What a data set is: domains with subsets of samples, folds that say which domains train and which test.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::error::Result;
-use crate::params::{ParamSpec, Params};
-use crate::samples::{Masks, Samples};
-
-/// The kind and shape of a data set's samples.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// Images of `[channels, height, width]`.
-    Image {
-        /// Channels: 1 or 3.
-        channels: usize,
-        /// Height in pixels.
-        height: usize,
-        /// Width in pixels.
-        width: usize,
-    },
-    /// Rows or feature vectors of `dim` values.
-    Tabular {
-        /// Number of features.
-        dim: usize,
-    },
-}
-
-impl Kind {
-    /// The shape of one sample.
-    pub fn shape(&self) -> Vec<usize> {
-        match *self {
-            Kind::Image { channels, height, width } => vec![channels, height, width],
-            Kind::Tabular { dim } => vec![dim],
-        }
-    }
-}
+use crate::env::DataDir;
+use crate::error::{Error, Result};
+use crate::modality::Modality;
+use crate::params::{Given, ParamProblem, ParamSet, ParamSpec};
+use crate::sample::{Masks, SampleRef, Samples, Subset};
 
 /// How a picture becomes a sample of a data set of images: what its loader does to its own files, for a person's own.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,9 +37,9 @@ impl PictureSpec {
         PictureSpec { channels, height, width, filter: "bicubic", cut_from: None, scale }
     }
 
-    /// The kind of the samples.
-    pub fn kind(&self) -> Kind {
-        Kind::Image { channels: self.channels, height: self.height, width: self.width }
+    /// The modality of the samples.
+    pub fn modality(&self) -> Modality {
+        Modality::Image { channels: self.channels, height: self.height, width: self.width }
     }
 }
 
@@ -79,30 +53,8 @@ pub enum AnomalySource {
     Genuine,
 }
 
-/// Which pool of a domain a sample lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Pool {
-    /// The domain's normal samples: tasks and test batches are made of these.
-    Normal,
-    /// Genuine anomalies.
-    Anomalous,
-    /// Normal samples set apart for reference (an official training split of the target); may be empty.
-    Reference,
-}
-
-/// One sample of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SampleRef {
-    /// Index into [`DatasetInfo::domains`].
-    pub domain: u32,
-    /// Which pool of the domain.
-    pub pool: Pool,
-    /// Index inside the pool.
-    pub index: u32,
-}
-
-/// One distribution P_j and the sizes of its pools.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One distribution P_j and the sizes of its subsets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Domain {
     /// Its name, unique in the data set: a class, a year, a product category.
     pub name: String,
@@ -120,12 +72,12 @@ impl Domain {
         Domain { name: name.into(), normal, anomalous: 0, reference: 0 }
     }
 
-    /// The size of one of its pools.
-    pub fn size(&self, pool: Pool) -> usize {
-        match pool {
-            Pool::Normal => self.normal,
-            Pool::Anomalous => self.anomalous,
-            Pool::Reference => self.reference,
+    /// The size of one of its subsets.
+    pub fn size(&self, subset: Subset) -> usize {
+        match subset {
+            Subset::Normal => self.normal,
+            Subset::Anomalous => self.anomalous,
+            Subset::Reference => self.reference,
         }
     }
 }
@@ -133,7 +85,7 @@ impl Domain {
 /// One split into disjoint meta-train and meta-test domains: part of the data set's protocol.
 ///
 /// Most data sets have one fold; leave-one-category-out has one per category. A fit belongs to one fold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fold {
     /// Its name; `""` where there is only one.
     pub name: String,
@@ -143,13 +95,13 @@ pub struct Fold {
     pub meta_test: Vec<usize>,
 }
 
-/// What is known of an opened data set before any sample is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is known of a data set beside its samples: enough to plan with, and to settle what a method leaves to the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetInfo {
     /// The registry's name.
     pub name: String,
     /// Kind and shape of its samples.
-    pub kind: Kind,
+    pub modality: Modality,
     /// All domains, of both roles.
     pub domains: Vec<Domain>,
     /// The splits; never empty.
@@ -192,34 +144,54 @@ pub trait Dataset: Send + Sync {
         None
     }
 
-    /// The data set as training and testing in `fold` read it, where its samples depend on the fold (standardised by
-    /// the fold's meta-train normals); `None`: as it is. Its [`DatasetInfo`] is the same.
-    ///
-    /// # Errors
-    /// Where samples that this needs cannot be read.
-    fn in_fold(&self, _fold: &Fold) -> Result<Option<Arc<dyn Dataset>>> {
-        Ok(None)
+    /// The error of a sample that is not there: a mistake of the caller.
+    fn no_sample(&self, sample: &SampleRef) -> Error {
+        Error::failed(format!("{}: there is no sample {sample:?}", self.info().name))
     }
 }
 
-/// Where the data lie: `--data DIR`, else `$ZSAD_DATA`, else `data/`.
+/// Who reads a file: what only tests read is in the keys of cells and not in those of fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataDir {
-    /// The folder.
-    pub path: PathBuf,
-    /// How it was chosen, for error messages: `--data`, `$ZSAD_DATA` or `the default`.
-    pub chosen_by: &'static str,
+pub enum ReadBy {
+    /// Training and tests.
+    Both,
+    /// Training alone, or in tests what training has read as well.
+    Training,
+    /// Tests alone.
+    Tests,
+    /// Whoever works on the domain of this name, in the fold at hand.
+    Domain(String),
 }
 
-impl DataDir {
-    /// The folder that `flag` (the value of `--data`), the environment or the default names.
-    pub fn resolve(flag: Option<PathBuf>) -> Self {
-        if let Some(path) = flag {
-            return DataDir { path, chosen_by: "--data" };
-        }
-        match std::env::var_os("ZSAD_DATA") {
-            Some(path) if !path.is_empty() => DataDir { path: path.into(), chosen_by: "$ZSAD_DATA" },
-            _ => DataDir { path: "data".into(), chosen_by: "the default" },
+/// A file that a data set reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who reads it.
+    pub read_by: ReadBy,
+}
+
+impl DataFile {
+    /// Files that are all read by the same.
+    pub fn list(paths: impl IntoIterator<Item = PathBuf>, read_by: ReadBy) -> Vec<DataFile> {
+        paths.into_iter().map(|path| DataFile { path, read_by: read_by.clone() }).collect()
+    }
+}
+
+/// How the values of tables are brought to one scale; the frame does it for every data set of rows.
+pub use standardise::Standardise;
+
+mod standardise {
+    crate::choices! {
+        /// How the values of tables are brought to one scale.
+        pub enum Standardise {
+            /// Values as they are.
+            None = "none",
+            /// Mean 0 and standard deviation 1 over the normals of the fold's meta-train domains.
+            Pool = "pool",
+            /// Over the samples read at once: a test batch by itself, without labels.
+            Batch = "batch",
         }
     }
 }
@@ -237,8 +209,8 @@ pub struct DatasetSpec {
     pub citation: &'static str,
     /// Which files it reads, relative to the data folder; `""` where it needs none.
     pub files: &'static str,
-    /// Its parameters.
-    pub params: &'static [ParamSpec],
+    /// Those of its parameters that training never sees: they belong to the test side of keys.
+    pub test_params: &'static [&'static str],
 }
 
 /// A registered data set.
@@ -246,19 +218,126 @@ pub trait DatasetDef: Sync {
     /// Its description.
     fn spec(&self) -> &'static DatasetSpec;
 
-    /// What stands behind the `@` in keys: the version, and where the user's own files decide, a hash of them.
-    fn revision(&self, _params: &Params, _dir: &DataDir) -> String {
-        self.spec().version.to_string()
+    /// Its parameters.
+    fn params(&self) -> Vec<ParamSpec>;
+
+    /// Configures it.
+    ///
+    /// # Errors
+    /// All mistakes in `given` at once.
+    fn configure(&self, given: &Given) -> Result<Arc<dyn Source>, Vec<ParamProblem>>;
+}
+
+/// A data set with its parameters, not yet opened.
+pub trait Source: Send + Sync {
+    /// Every parameter with its value.
+    fn values(&self) -> Value;
+
+    /// The files that it reads; none where it needs none.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where one is missing, naming it, the folder and the remedy.
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>>;
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where a file is missing or damaged, naming the file, the folder and the remedy.
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>>;
+
+    /// How the frame brings its values to one scale.
+    fn standardise(&self) -> Standardise {
+        Standardise::None
     }
 
     /// How a picture of a person's own becomes a sample of it; `None` where it does not hold pictures.
-    fn picture(&self, _params: &Params) -> Option<PictureSpec> {
+    fn picture(&self) -> Option<PictureSpec> {
         None
     }
+}
 
-    /// Opens it. `params` are validated and complete.
+/// What a data set's file implements for its struct of parameters; [`Loader`] does the rest.
+pub trait Load: ParamSet {
+    /// See [`Source::files`].
     ///
     /// # Errors
-    /// [`crate::Error::Data`] where a file is missing or damaged, naming the file, the folder and the remedy.
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>>;
+    /// As there.
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>>;
+
+    /// See [`Source::open`].
+    ///
+    /// # Errors
+    /// As there.
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>>;
+
+    /// Refuses combinations of parameters that make no sense.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that says which.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// See [`Source::standardise`].
+    fn standardise(&self) -> Standardise {
+        Standardise::None
+    }
+
+    /// See [`Source::picture`].
+    fn picture(&self) -> Option<PictureSpec> {
+        None
+    }
+}
+
+/// The entry in the registry of a data set whose parameters are `P`.
+pub struct Loader<P> {
+    spec: &'static DatasetSpec,
+    params: std::marker::PhantomData<fn() -> P>,
+}
+
+impl<P: Load> Loader<P> {
+    /// The entry with this description.
+    pub const fn new(spec: &'static DatasetSpec) -> Self {
+        Loader { spec, params: std::marker::PhantomData }
+    }
+}
+
+struct Configured<P>(P);
+
+impl<P: Load> DatasetDef for Loader<P> {
+    fn spec(&self) -> &'static DatasetSpec {
+        self.spec
+    }
+
+    fn params(&self) -> Vec<ParamSpec> {
+        P::specs()
+    }
+
+    fn configure(&self, given: &Given) -> Result<Arc<dyn Source>, Vec<ParamProblem>> {
+        let params = P::parse(given)?;
+        params.check().map_err(|e| vec![ParamProblem::combination(e)])?;
+        Ok(Arc::new(Configured(params)))
+    }
+}
+
+impl<P: Load> Source for Configured<P> {
+    fn values(&self) -> Value {
+        self.0.values()
+    }
+
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        self.0.files(data)
+    }
+
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        self.0.open(data)
+    }
+
+    fn standardise(&self) -> Standardise {
+        self.0.standardise()
+    }
+
+    fn picture(&self) -> Option<PictureSpec> {
+        self.0.picture()
+    }
 }

@@ -9,14 +9,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A data file or a weights file is missing or damaged (exit code 3 where nothing could run).
-    #[error("{}: {message}{}", path.display(), remedy_text(remedy))]
+    #[error("{}: {message}{}", path.display(), hint_text(hint))]
     Data {
         /// The file, or the folder that was searched.
         path: PathBuf,
         /// What is wrong and where in the file.
         message: String,
         /// What the reader can do about it; may be empty.
-        remedy: String,
+        hint: String,
     },
     /// The method or protocol cannot be applied here, by design: batch too small, no masks, too few samples.
     /// Recorded with the status `refused`; not a failure.
@@ -30,14 +30,14 @@ pub enum Error {
     Failed(String),
 }
 
-fn remedy_text(remedy: &str) -> String {
-    if remedy.is_empty() { String::new() } else { format!(" ({remedy})") }
+fn hint_text(hint: &str) -> String {
+    if hint.is_empty() { String::new() } else { format!("; hint: {hint}") }
 }
 
 impl Error {
     /// A missing or damaged file; see [`Error::Data`].
-    pub fn data(path: impl AsRef<Path>, message: impl ToString, remedy: impl ToString) -> Self {
-        Error::Data { path: path.as_ref().to_owned(), message: message.to_string(), remedy: remedy.to_string() }
+    pub fn data(path: impl AsRef<Path>, message: impl ToString, hint: impl ToString) -> Self {
+        Error::Data { path: path.as_ref().to_owned(), message: message.to_string(), hint: hint.to_string() }
     }
 
     /// An input/output error on `path`.
@@ -53,5 +53,15 @@ impl Error {
     /// A refusal by design; see [`Error::Refused`].
     pub fn refused(message: impl ToString) -> Self {
         Error::Refused(message.to_string())
+    }
+
+    /// The same error, of the same kind, with its place in front. A file's name is place enough.
+    pub fn at(self, place: impl std::fmt::Display) -> Self {
+        match self {
+            Error::Refused(m) => Error::Refused(format!("{place}: {m}")),
+            Error::Failed(m) => Error::Failed(format!("{place}: {m}")),
+            Error::Config(m) => Error::Config(format!("{place}: {m}")),
+            data @ Error::Data { .. } => data,
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Files that are whole or not there, also after a crash: temporary file, fsync, rename, fsync of the folder.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::{Error, Result};
 
@@ -38,8 +39,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |out| out.write_all(bytes).map_err(|e| Error::io(path, &e)))
 }
 
-/// Removes what killed writers left half written in `folder` (and with `deep` in the folders in it); no writer may be
-/// at work there.
+/// Removes what killed writers left half written in `folder` (and with `deep` in the folders in it). What belongs to a
+/// process that is alive is left alone, and so is what another machine has written lately.
 ///
 /// # Errors
 /// [`Error::Data`] where a folder cannot be read or a file not be removed.
@@ -53,19 +54,49 @@ pub fn clean(folder: &Path, deep: bool) -> Result<()> {
             if deep {
                 clean(&path, deep)?;
             }
-        } else if name.starts_with('.') && name.ends_with(".tmp") {
-            fs::remove_file(&path).map_err(|e| Error::io(&path, &e))?;
+        } else if name.starts_with('.') && name.ends_with(".tmp") && is_abandoned(&name, &path) {
+            match fs::remove_file(&path) {
+                // Another run was faster.
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io(&path, &e)),
+                _ => {}
+            }
         }
     }
     Ok(())
 }
 
-/// `.NAME.PROCESS-COUNT.tmp` in the same folder: no two writers of a file share it.
+/// `.NAME.HOST.PROCESS-COUNT.tmp` in the same folder: no two writers of a file share it.
 fn temporary(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".{name}.{}-{count}.tmp", std::process::id()))
+    path.with_file_name(format!(".{name}.{}.{}-{count}.tmp", host(), std::process::id()))
+}
+
+/// Whether the writer of a temporary file is gone: it was a process of this machine that runs no more, or of another
+/// one and has not written for an hour.
+fn is_abandoned(name: &str, path: &Path) -> bool {
+    let mut parts = name.trim_end_matches(".tmp").rsplit('.');
+    let process = parts.next().and_then(|p| p.split_once('-')).and_then(|(process, _)| process.parse().ok());
+    match (process, parts.next()) {
+        (Some(process), Some(machine)) if machine == host() => !is_alive(process),
+        _ => {
+            let age = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+            age.is_some_and(|age| age > Duration::from_secs(3600))
+        }
+    }
+}
+
+/// Whether a process of this machine runs; where the system does not tell, it is taken to.
+pub fn is_alive(process: u32) -> bool {
+    !Path::new("/proc/self").exists() || Path::new("/proc").join(process.to_string()).exists()
+}
+
+/// The machine's name, without dots.
+pub fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_else(|| "localhost".into());
+    name.trim().replace('.', "_")
 }
 
 #[cfg(test)]
@@ -96,14 +127,19 @@ mod tests {
         for file in ["results.csv", "plots/loss.png"] {
             let path = dir.path().join(file);
             write(&path, b"whole").unwrap();
-            fs::write(temporary(&path), b"half").unwrap();
+            // Process numbers end before this one.
+            let name = path.file_name().unwrap().to_str().unwrap();
+            fs::write(path.with_file_name(format!(".{name}.{}.4194305-0.tmp", host())), b"half").unwrap();
         }
+        let at_work = temporary(&dir.path().join("plots/loss.svg"));
+        fs::write(&at_work, b"half").unwrap();
         clean(dir.path(), false).unwrap();
-        assert_eq!(names(&dir.path().join("plots")).len(), 2);
+        assert_eq!(names(&dir.path().join("plots")).len(), 3);
         clean(dir.path(), true).unwrap();
         let mut left = names(dir.path());
         left.sort();
         assert_eq!(left, ["plots", "results.csv"]);
+        fs::remove_file(at_work).expect("a file of a process at work is left alone");
         assert_eq!(names(&dir.path().join("plots")), ["loss.png"]);
     }
 }

@@ -1,29 +1,39 @@
-//! Words and contracts of zsad: what a data set, a method, a metric, a protocol and a record are.
+//! Words and contracts of zsad: what a data set, a method, a metric, a protocol and a job are.
 //!
 //! Nothing here knows tensors or tables. Every other crate imports this one; this one imports none.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
+
+pub mod batch;
 pub mod dataset;
+pub mod detector;
+pub mod digest;
+pub mod env;
 pub mod error;
 pub mod file;
+pub mod job;
 pub mod key;
-pub mod method;
 pub mod metric;
+pub mod modality;
+pub mod panics;
 pub mod params;
 pub mod protocol;
-pub mod record;
 pub mod rng;
-pub mod samples;
+pub mod sample;
+pub mod state;
 pub mod suggest;
 
+pub use batch::{Batch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use dataset::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Kind, PictureSpec, Pool,
-    SampleRef,
+    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, Loader, PictureSpec,
+    ReadBy, Source, Standardise,
 };
+pub use detector::{Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Silent, Supervision};
+pub use env::{DataDir, Device, Environment};
 pub use error::{Error, Result};
-pub use method::{
-    Device, FitContext, FitReport, Fitted, Method, MethodDef, MethodSpec, Needs, Progress, Setting, TestBatch,
-};
-pub use metric::{MetricDef, MetricInput, MetricSpec, MetricValue};
-pub use params::{ParamDefault, ParamKind, ParamProblem, ParamSpec, Params};
+pub use metric::{Level, MetricInput, MetricSpec, MetricValue, Unit};
+pub use modality::{Accepts, Modality};
+pub use params::{Choice, Given, OrWord, ParamDefault, ParamKind, ParamProblem, ParamSet, ParamSpec, Required, Word};
 pub use protocol::{BatchSize, Contamination, Pooling, TestPoint};
-pub use samples::{Maps, Masks, Samples, Scores, Values};
+pub use sample::{Maps, Masks, SampleRef, Samples, Scores, Subset, Values};
+pub use state::{Array, Arrays, State};

@@ -10,16 +10,14 @@ pub enum MetricInput<'a> {
         /// Labels, as many.
         labels: &'a [bool],
     },
-    /// Pixel maps `[n, height, width]` and masks (1 = anomalous) of the same shape.
-    Pixels {
+    /// Maps `[n, shape…]` and masks (1 = anomalous) of the same shape.
+    Maps {
         /// Maps, finite.
         maps: &'a [f32],
         /// Masks of 0 and 1.
         masks: &'a [u8],
-        /// Height in pixels.
-        height: usize,
-        /// Width in pixels.
-        width: usize,
+        /// Shape of one map.
+        shape: &'a [usize],
     },
 }
 
@@ -42,26 +40,46 @@ impl MetricValue {
     }
 }
 
+/// What a metric looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// One score a sample.
+    Sample,
+    /// Maps and masks of images.
+    Pixel,
+}
+
+/// The unit of a metric's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Between 0 and 1; printed in per cent.
+    Share,
+}
+
 /// What the registry says of a metric.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricSpec {
     /// Column name.
     pub name: &'static str,
+    /// Name for people.
+    pub label: &'static str,
     /// Bumped when numbers may change.
     pub version: u32,
     /// One line with the definition.
     pub summary: &'static str,
-    /// Whether it is computed from pixels (maps and masks) rather than from samples.
-    pub pixel: bool,
+    /// What it is computed from.
+    pub level: Level,
+    /// The unit of its values.
+    pub unit: Unit,
     /// Whether more is better.
     pub higher_is_better: bool,
+    /// Whether a table shows it where nothing was asked for: `auroc` always, the others where they were measured.
+    pub headline: bool,
 }
 
-/// A registered metric.
-pub trait MetricDef: Sync {
-    /// Its description.
-    fn spec(&self) -> &'static MetricSpec;
-
-    /// Its value. An input of the wrong kind is `Undefined`.
-    fn compute(&self, input: MetricInput) -> MetricValue;
+impl MetricSpec {
+    /// `name@version`, as records list their metrics.
+    pub fn id(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
 }

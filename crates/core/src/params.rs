@@ -1,14 +1,34 @@
-//! Parameters of methods and data sets: declared once, validated everywhere, printed by `describe`.
+//! Parameters of methods and data sets. A struct declared with [`params!`](crate::params!) *is* the declaration: its
+//! fields are the parameters, with their documentation, defaults and ranges. It is read once, when an experiment is
+//! checked; afterwards everybody reads its fields.
+
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::suggest;
 
+pub use value::{All, Choice, Leaf, OrWord, Param, Required, Word};
+// For the expansion of the macros, wherever they are used.
+#[doc(hidden)]
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as DeserializeError};
+#[doc(hidden)]
+pub use serde_json::Value as Json;
+
+/// An error of deserialisation, for the expansion of [`choices!`](crate::choices!).
+#[doc(hidden)]
+pub fn custom<E: DeserializeError>(message: String) -> E {
+    E::custom(message)
+}
+
+/// Parameters as a person gave them.
+pub type Given = BTreeMap<String, Value>;
+
 /// One declared parameter.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ParamSpec {
     /// Name in YAML.
     pub name: &'static str,
@@ -37,6 +57,15 @@ pub enum ParamKind {
         /// Greatest value.
         max: f64,
     },
+    /// An integer in `min..=max`, or this word.
+    IntOr {
+        /// Least value.
+        min: i64,
+        /// Greatest value.
+        max: i64,
+        /// The word.
+        word: &'static str,
+    },
     /// `true` or `false`.
     Bool,
     /// One of these words.
@@ -55,37 +84,22 @@ pub enum ParamKind {
 }
 
 /// The value where none is given.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ParamDefault {
     /// Must be given.
     Required,
-    /// `null`: decided from the data or the other parameters, as the parameter's doc says.
+    /// Decided from the data's shape, as the parameter's doc says; plans and records show what was decided.
     Auto,
-    /// An integer.
-    Int(i64),
-    /// A number.
-    Float(f64),
-    /// A truth value.
-    Bool(bool),
-    /// A text or choice.
-    Text(&'static str),
-    /// A list of texts.
-    TextList(&'static [&'static str]),
-    /// A list of integers.
-    IntList(&'static [i64]),
+    /// This one.
+    Value(Value),
 }
 
 impl ParamDefault {
     /// As JSON; `Required` and `Auto` are `null`.
-    pub fn to_json(self) -> Value {
+    pub fn to_json(&self) -> Value {
         match self {
             ParamDefault::Required | ParamDefault::Auto => Value::Null,
-            ParamDefault::Int(v) => v.into(),
-            ParamDefault::Float(v) => v.into(),
-            ParamDefault::Bool(v) => v.into(),
-            ParamDefault::Text(v) => v.into(),
-            ParamDefault::TextList(v) => v.into(),
-            ParamDefault::IntList(v) => v.into(),
+            ParamDefault::Value(value) => value.clone(),
         }
     }
 }
@@ -95,6 +109,9 @@ impl fmt::Display for ParamKind {
         match self {
             ParamKind::Int { min, max } => write!(f, "integer {}", range(min, max, *max == i64::MAX)),
             ParamKind::Float { min, max } => write!(f, "number {}", range(min, max, *max == f64::INFINITY)),
+            ParamKind::IntOr { min, max, word } => {
+                write!(f, "integer {}, or {word}", range(min, max, *max == i64::MAX))
+            }
             ParamKind::Bool => f.write_str("true or false"),
             ParamKind::Choice(words) => write!(f, "one of {}", words.join(", ")),
             ParamKind::Text => f.write_str("text"),
@@ -111,7 +128,7 @@ fn range(min: impl fmt::Display, max: impl fmt::Display, open: bool) -> String {
 /// One mistake in a set of parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamProblem {
-    /// The parameter it is about.
+    /// The parameter it is about; empty where it is about several.
     pub name: String,
     /// What is wrong.
     pub message: String,
@@ -119,130 +136,128 @@ pub struct ParamProblem {
     pub hint: String,
 }
 
-/// Validated, complete parameters: every declared name has a value (`null` = auto).
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Params(BTreeMap<String, Value>);
-
-impl Params {
-    /// Checks `given` against `specs` and fills in the defaults.
-    ///
-    /// # Errors
-    /// All mistakes at once: unknown names, wrong types, values out of range, missing required parameters.
-    pub fn validate(specs: &[ParamSpec], given: &BTreeMap<String, Value>) -> Result<Params, Vec<ParamProblem>> {
-        let mut problems = Vec::new();
-        let names = || specs.iter().map(|s| s.name);
-        for name in given.keys().filter(|k| names().all(|n| n != *k)) {
-            let hint = if specs.is_empty() {
-                "it takes no parameters".into()
-            } else {
-                suggest::hint(name, names().collect::<Vec<_>>())
-            };
-            problems.push(ParamProblem { name: name.clone(), message: format!("unknown parameter `{name}`"), hint });
-        }
-        let mut values = BTreeMap::new();
-        for spec in specs {
-            let value = match given.get(spec.name) {
-                Some(Value::Null) | None if spec.default == ParamDefault::Required => {
-                    problems.push(ParamProblem {
-                        name: spec.name.into(),
-                        message: format!("parameter `{}` is missing", spec.name),
-                        hint: format!("{}: {}", spec.kind, spec.doc),
-                    });
-                    continue;
-                }
-                Some(Value::Null) | None => spec.default.to_json(),
-                Some(value) => match conform(spec.kind, value) {
-                    Some(value) => value,
-                    None => {
-                        problems.push(ParamProblem {
-                            name: spec.name.into(),
-                            message: format!("parameter `{}` cannot be {value}", spec.name),
-                            hint: format!("{}: {}", spec.kind, spec.doc),
-                        });
-                        continue;
-                    }
-                },
-            };
-            values.insert(spec.name.to_owned(), value);
-        }
-        if problems.is_empty() { Ok(Params(values)) } else { Err(problems) }
+impl ParamProblem {
+    /// A combination of parameters that makes no sense.
+    pub fn combination(message: impl fmt::Display) -> Self {
+        ParamProblem { name: String::new(), message: message.to_string(), hint: String::new() }
     }
 
-    /// The defaults of `specs`; a required parameter is left out, so reading it panics.
-    pub fn defaults(specs: &[ParamSpec]) -> Params {
-        let kept = specs.iter().filter(|s| s.default != ParamDefault::Required);
-        Params(kept.map(|s| (s.name.to_owned(), s.default.to_json())).collect())
-    }
-
-    /// As a JSON object with sorted keys.
-    pub fn to_json(&self) -> Value {
-        Value::Object(self.0.clone().into_iter().collect())
-    }
-
-    /// The raw value of a declared parameter.
-    ///
-    /// # Panics
-    /// Where `name` was not declared: a mistake of the method or data set that asks.
-    pub fn get(&self, name: &str) -> &Value {
-        self.0.get(name).unwrap_or_else(|| panic!("parameter `{name}` was never declared"))
-    }
-
-    /// An integer parameter; `None` = auto.
-    pub fn opt_int(&self, name: &str) -> Option<i64> {
-        self.get(name).as_i64()
-    }
-
-    /// A number parameter; `None` = auto.
-    pub fn opt_float(&self, name: &str) -> Option<f64> {
-        self.get(name).as_f64()
-    }
-
-    /// A text or choice parameter; `None` = auto.
-    pub fn opt_text(&self, name: &str) -> Option<&str> {
-        self.get(name).as_str()
-    }
-
-    /// An integer parameter that has a default or is required.
-    ///
-    /// # Panics
-    /// Where the parameter was declared otherwise; likewise for the getters below.
-    pub fn int(&self, name: &str) -> i64 {
-        self.opt_int(name).unwrap_or_else(|| panic!("parameter `{name}` is not an integer"))
-    }
-
-    /// A non-negative integer parameter.
-    pub fn size(&self, name: &str) -> usize {
-        usize::try_from(self.int(name)).unwrap_or_else(|_| panic!("parameter `{name}` is negative"))
-    }
-
-    /// A number parameter.
-    pub fn float(&self, name: &str) -> f64 {
-        self.opt_float(name).unwrap_or_else(|| panic!("parameter `{name}` is not a number"))
-    }
-
-    /// A truth-value parameter.
-    pub fn bool(&self, name: &str) -> bool {
-        self.get(name).as_bool().unwrap_or_else(|| panic!("parameter `{name}` is not true or false"))
-    }
-
-    /// A text or choice parameter.
-    pub fn text(&self, name: &str) -> &str {
-        self.opt_text(name).unwrap_or_else(|| panic!("parameter `{name}` is not a text"))
-    }
-
-    /// A list of texts; auto is empty.
-    pub fn texts(&self, name: &str) -> Vec<String> {
-        list(self.get(name)).iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
-    }
-
-    /// A list of integers; auto is empty.
-    pub fn ints(&self, name: &str) -> Vec<i64> {
-        list(self.get(name)).iter().filter_map(Value::as_i64).collect()
+    /// All of `problems` in one line each, as an error of the configuration.
+    pub fn error(of: &str, problems: Vec<ParamProblem>) -> crate::Error {
+        let hint = |p: &ParamProblem| if p.hint.is_empty() { String::new() } else { format!("; hint: {}", p.hint) };
+        let lines: Vec<String> = problems.iter().map(|p| format!("{of}: {}{}", p.message, hint(p))).collect();
+        crate::Error::Config(lines.join("\n"))
     }
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
+/// A struct of parameters, declared with [`params!`](crate::params!). Its default value holds the defaults.
+pub trait ParamSet: Param + Default + Send + Sync + 'static {
+    /// The declared parameters, in order.
+    fn specs() -> Vec<ParamSpec> {
+        let mut specs = Vec::new();
+        Self::default().declare(Declaration::default(), &mut specs);
+        specs
+    }
+
+    /// Reads `given`; what is not given keeps its default.
+    ///
+    /// # Errors
+    /// All mistakes at once: unknown names, wrong types, values out of range, missing required parameters.
+    fn parse(given: &Given) -> Result<Self, Vec<ParamProblem>> {
+        let values = validate(&Self::specs(), given)?;
+        let mut set = Self::default();
+        set.read("", &values);
+        Ok(set)
+    }
+
+    /// Every parameter with its value, `null` where it is left to the data.
+    fn values(&self) -> Value {
+        let mut values = Map::new();
+        self.write("", &mut values);
+        Value::Object(values)
+    }
+}
+
+/// What a field of a struct of parameters says of itself beside its type and default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Declaration {
+    /// Name in YAML.
+    pub name: &'static str,
+    /// One line.
+    pub doc: &'static str,
+    /// Range of numbers.
+    pub bounds: Bounds,
+}
+
+/// The range of a number, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Least value.
+    pub min: f64,
+    /// Greatest value.
+    pub max: f64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { min: f64::NEG_INFINITY, max: f64::INFINITY }
+    }
+}
+
+impl Bounds {
+    /// As integers; an open end is the last integer.
+    pub fn integers(self) -> (i64, i64) {
+        // Conversion saturates at the ends.
+        (self.min as i64, self.max as i64)
+    }
+}
+
+macro_rules! bounds {
+    ($($number:ty),*) => {$(
+        impl From<std::ops::RangeInclusive<$number>> for Bounds {
+            fn from(range: std::ops::RangeInclusive<$number>) -> Self {
+                Bounds { min: *range.start() as f64, max: *range.end() as f64 }
+            }
+        }
+
+        impl From<std::ops::RangeFrom<$number>> for Bounds {
+            fn from(range: std::ops::RangeFrom<$number>) -> Self {
+                Bounds { min: range.start as f64, max: f64::INFINITY }
+            }
+        }
+    )*};
+}
+
+bounds!(i64, f64);
+
+/// `given`, checked against `specs`: the values that are given and not null, each in the canonical form of its kind.
+fn validate(specs: &[ParamSpec], given: &Given) -> Result<Given, Vec<ParamProblem>> {
+    let mut problems = Vec::new();
+    let names = || specs.iter().map(|s| s.name);
+    for name in given.keys().filter(|k| names().all(|n| n != *k)) {
+        let hint = if specs.is_empty() {
+            "it takes no parameters".into()
+        } else {
+            suggest::hint(name, names().collect::<Vec<_>>())
+        };
+        problems.push(ParamProblem { name: name.clone(), message: format!("unknown parameter `{name}`"), hint });
+    }
+    let mut values = Given::new();
+    for spec in specs {
+        let problem =
+            |message| ParamProblem { name: spec.name.into(), message, hint: format!("{}: {}", spec.kind, spec.doc) };
+        match given.get(spec.name).filter(|v| !v.is_null()) {
+            None if spec.default == ParamDefault::Required => {
+                problems.push(problem(format!("parameter `{}` is missing", spec.name)));
+            }
+            None => {}
+            Some(value) => match conform(spec.kind, value) {
+                Some(value) => drop(values.insert(spec.name.to_owned(), value)),
+                None => problems.push(problem(format!("parameter `{}` cannot be {value}", spec.name))),
+            },
+        }
+    }
+    if problems.is_empty() { Ok(values) } else { Err(problems) }
 }
 
 /// `value` in the canonical form of `kind` (a whole float where an integer is meant, an integer where a float is
@@ -258,6 +273,8 @@ fn conform(kind: ParamKind, value: &Value) -> Option<Value> {
             let v = value.as_f64()?;
             (min..=max).contains(&v).then(|| v.into())
         }
+        ParamKind::IntOr { word, .. } if value == word => Some(value.clone()),
+        ParamKind::IntOr { min, max, .. } => conform(ParamKind::Int { min, max }, value),
         ParamKind::Bool => value.is_boolean().then(|| value.clone()),
         ParamKind::Choice(words) => words.contains(&value.as_str()?).then(|| value.clone()),
         ParamKind::Text => match value {
@@ -278,50 +295,149 @@ fn conform_list(kind: ParamKind, value: &Value) -> Option<Value> {
     }
 }
 
+/// Declares a struct of parameters: `name: type = default;`, or `name: type = default, in range;` for numbers. The doc
+/// comment of a field is what `zsad describe` prints. A field may be another such struct: its parameters then stand
+/// among the others, with the defaults of the value given.
+///
+/// ```
+/// zsad_core::params! {
+///     /// Parameters of a method.
+///     pub struct Neighbours {
+///         /// number of neighbours
+///         pub k: usize = 5, in 1..=99;
+///         /// learning rate; auto: from the number of columns
+///         pub lr: Option<f64> = None, in 0.0..;
+///     }
+/// }
+///
+/// use zsad_core::ParamSet;
+/// let given = [("k".to_owned(), 7.0.into())].into();
+/// let read = Neighbours::parse(&given).unwrap();
+/// assert_eq!((read.k, read.lr), (7, None));
+/// assert_eq!(Neighbours::specs()[0].doc, "number of neighbours");
+/// ```
+#[macro_export]
+macro_rules! params {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $fvis:vis $field:ident : $type:ty = $default:expr $(, in $range:expr)?;
+            )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        $vis struct $name {
+            $($(#[doc = $doc])+ $fvis $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $name { $($field: $default,)* }
+            }
+        }
+
+        impl $crate::params::Param for $name {
+            #[allow(unused_variables, reason = "a struct without fields has nothing to say")]
+            fn declare(&self, _: $crate::params::Declaration, out: &mut Vec<$crate::ParamSpec>) {
+                $(
+                    #[allow(unused_mut, unused_assignments, reason = "not every parameter has a range")]
+                    let mut bounds = $crate::params::Bounds::default();
+                    $(bounds = $crate::params::Bounds::from($range);)?
+                    let doc = concat!($($doc),+).trim_ascii();
+                    let at = $crate::params::Declaration { name: stringify!($field), doc, bounds };
+                    $crate::params::Param::declare(&self.$field, at, out);
+                )*
+            }
+
+            #[allow(unused_variables, reason = "a struct without fields has nothing to read")]
+            fn read(&mut self, _: &str, given: &$crate::params::Given) {
+                $($crate::params::Param::read(&mut self.$field, stringify!($field), given);)*
+            }
+
+            #[allow(unused_variables, reason = "a struct without fields has nothing to write")]
+            fn write(&self, _: &str, out: &mut $crate::params::Object) {
+                $($crate::params::Param::write(&self.$field, stringify!($field), out);)*
+            }
+        }
+
+        impl $crate::ParamSet for $name {}
+    };
+}
+
+/// A JSON object under construction.
+pub type Object = Map<String, Value>;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    const SPECS: &[ParamSpec] = &[
-        ParamSpec {
-            name: "k",
-            doc: "neighbours",
-            kind: ParamKind::Int { min: 1, max: 99 },
-            default: ParamDefault::Int(5),
-        },
-        ParamSpec {
-            name: "lr",
-            doc: "rate",
-            kind: ParamKind::Float { min: 0.0, max: f64::INFINITY },
-            default: ParamDefault::Auto,
-        },
-        ParamSpec { name: "file", doc: "a file", kind: ParamKind::Text, default: ParamDefault::Required },
-    ];
+    crate::params! {
+        /// A group.
+        struct Shared {
+            /// steps of a training
+            steps: Option<u64> = None, in 1..;
+            /// tasks in a step
+            tasks: usize = 32, in 1..=64;
+        }
+    }
 
-    fn validate(given: Value) -> Result<Params, Vec<ParamProblem>> {
-        Params::validate(SPECS, &serde_json::from_value(given).unwrap())
+    crate::params! {
+        /// A method's.
+        struct Own {
+            /// a file
+            file: Required<String> = Required::default();
+            /// rate
+            lr: f64 = 0.5, in 0.0..;
+            /// widths
+            hidden: Vec<usize> = vec![4, 2], in 1..;
+            /// shared ones
+            shared: Shared = Shared { tasks: 8, ..Shared::default() };
+        }
+    }
+
+    fn parse(given: Value) -> Result<Own, Vec<ParamProblem>> {
+        Own::parse(&serde_json::from_value(given).unwrap())
     }
 
     #[test]
     fn numbers_take_their_declared_form_and_defaults_fill_in() {
-        let p = validate(json!({"k": 7.0, "lr": 1, "file": "x.csv"})).unwrap();
-        assert_eq!(p.to_json(), json!({"k": 7, "lr": 1.0, "file": "x.csv"}));
-        let p = validate(json!({"file": "x.csv"})).unwrap();
-        assert_eq!((p.size("k"), p.opt_float("lr")), (5, None));
+        let own = parse(json!({"steps": 7.0, "lr": 1, "file": "x.csv", "hidden": 3})).unwrap();
+        let all = json!({"file": "x.csv", "hidden": [3], "lr": 1.0, "steps": 7, "tasks": 8});
+        assert_eq!(own.values(), all);
+        assert_eq!(parse(all.clone()).unwrap().values(), all, "what is written can be read");
+        let own = parse(json!({"file": "x.csv", "steps": null})).unwrap();
+        assert_eq!((own.shared.steps, own.lr, own.hidden, own.file.as_str()), (None, 0.5, vec![4, 2], "x.csv"));
+    }
+
+    #[test]
+    fn a_group_stands_among_the_others_with_the_defaults_given() {
+        let names: Vec<_> = Own::specs().iter().map(|s| (s.name, s.default.to_json())).collect();
+        let hidden = json!([4, 2]);
+        let none = Value::Null;
+        assert_eq!(
+            names,
+            [("file", none.clone()), ("lr", json!(0.5)), ("hidden", hidden), ("steps", none), ("tasks", json!(8))]
+        );
+        assert_eq!(Own::specs()[3].default, ParamDefault::Auto);
+        assert_eq!(Own::specs()[4].kind, ParamKind::Int { min: 1, max: 64 });
+        assert_eq!(Own::specs()[3].kind.to_string(), "integer ≥ 1");
     }
 
     #[test]
     fn all_mistakes_come_at_once() {
-        let problems = validate(json!({"k": 0, "lr": "fast", "fil": "x"})).unwrap_err();
+        let problems = parse(json!({"tasks": 0, "lr": "fast", "fil": "x"})).unwrap_err();
         let messages: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
         assert_eq!(
             messages,
             [
                 "unknown parameter `fil`",
-                "parameter `k` cannot be 0",
+                "parameter `file` is missing",
                 "parameter `lr` cannot be \"fast\"",
-                "parameter `file` is missing"
+                "parameter `tasks` cannot be 0",
             ]
         );
         assert_eq!(problems[0].hint, "did you mean `file`?");

@@ -1,5 +1,8 @@
 //! The test protocol: how large a batch is, how many of it are anomalous, how metrics are pooled.
 
+use std::cmp::Ordering;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -16,6 +19,36 @@ pub enum BatchSize {
     All,
 }
 
+impl fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BatchSize::Total(n) => write!(f, "batch size {n}"),
+            BatchSize::Normals(n) => write!(f, "{n} normals a batch"),
+            BatchSize::All => f.write_str("batch: all samples of the domain"),
+        }
+    }
+}
+
+impl BatchSize {
+    /// As results write it: `20`, `normals=20` or `all`.
+    pub fn to_column(self) -> String {
+        match self {
+            BatchSize::Total(n) => n.to_string(),
+            BatchSize::Normals(n) => format!("normals={n}"),
+            BatchSize::All => "all".into(),
+        }
+    }
+
+    /// Reads what [`BatchSize::to_column`] wrote.
+    pub fn from_column(text: &str) -> Option<Self> {
+        match text.strip_prefix("normals=") {
+            Some(n) => n.parse().ok().map(BatchSize::Normals),
+            None if text == "all" => Some(BatchSize::All),
+            None => text.parse().ok().map(BatchSize::Total),
+        }
+    }
+}
+
 /// Share of anomalies in a test batch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,15 +60,62 @@ pub enum Contamination {
     Natural,
 }
 
-/// How scores become one metric a domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pooling {
-    /// A metric per batch, averaged over batches.
-    #[default]
-    Batch,
-    /// The scores of all batches of a domain pooled first.
-    Domain,
+impl Contamination {
+    /// The share, if one was asked for.
+    pub fn ratio(self) -> Option<f64> {
+        match self {
+            Contamination::Ratio(r) => Some(r),
+            Contamination::Natural => None,
+        }
+    }
+}
+
+impl From<Option<f64>> for Contamination {
+    fn from(ratio: Option<f64>) -> Self {
+        ratio.map_or(Contamination::Natural, Contamination::Ratio)
+    }
+}
+
+// Shares are finite numbers, checked where they are read.
+impl Eq for Contamination {}
+
+impl PartialOrd for Contamination {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By share; natural last.
+impl Ord for Contamination {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let value = |c: &Contamination| c.ratio().unwrap_or(f64::INFINITY);
+        value(self).total_cmp(&value(other))
+    }
+}
+
+impl fmt::Display for Contamination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Contamination::Ratio(r) => write!(f, "{} %", percent(*r)),
+            Contamination::Natural => f.write_str("natural"),
+        }
+    }
+}
+
+/// A share in per cent with at most two decimals, without trailing zeros.
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.2}", share * 100.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+crate::choices! {
+    /// How scores become one metric a domain.
+    pub enum Pooling {
+        /// A metric per batch, averaged over batches.
+        Batch = "batch",
+        /// The scores of all batches of a domain pooled first.
+        Domain = "domain",
+    }
 }
 
 /// One point of the test protocol's grid.

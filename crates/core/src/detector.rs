@@ -1,0 +1,237 @@
+//! What a method is: a definition in the registry, a configured method, a detector that scores batches.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::batch::{Batch, TrainingData};
+use crate::dataset::{DatasetInfo, Fold};
+use crate::env::Environment;
+use crate::error::{Error, Result};
+use crate::modality::Accepts;
+use crate::params::{Given, ParamProblem, ParamSpec};
+use crate::sample::Scores;
+use crate::state::State;
+
+crate::choices! {
+    /// What a method may see of the target; in results the column `setting`.
+    pub enum Supervision {
+        /// Nothing but the test batch, whose majority is normal.
+        ZeroShot = "zero_shot",
+        /// No training at all: fits on the unlabelled batch.
+        InBatch = "in_batch",
+        /// `k` normal references of the target.
+        FewShot = "few_shot",
+        /// The target's own normal training data: the upper bound.
+        OneClass = "one_class",
+    }
+}
+
+/// What the registry says of a method.
+#[derive(Debug)]
+pub struct MethodSpec {
+    /// Name in YAML and results.
+    pub name: &'static str,
+    /// Bumped when numbers may change.
+    pub version: u32,
+    /// One line.
+    pub summary: &'static str,
+    /// Paper.
+    pub citation: &'static str,
+    /// What data it takes.
+    pub accepts: Accepts,
+}
+
+/// A registered method.
+pub trait MethodDef: Sync {
+    /// Its description.
+    fn spec(&self) -> &'static MethodSpec;
+
+    /// Its parameters.
+    fn params(&self) -> Vec<ParamSpec>;
+
+    /// What it sees of the target with default parameters.
+    fn supervision(&self) -> Supervision;
+
+    /// Configures it.
+    ///
+    /// # Errors
+    /// All mistakes in `given` at once, combinations that make no sense among them.
+    fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>>;
+}
+
+/// Told how far long work has come.
+pub trait Progress: Sync {
+    /// `done` of `total` steps, with a short message such as the current loss.
+    fn tick(&self, done: u64, total: u64, message: &str);
+}
+
+/// A [`Progress`] that says nothing.
+#[derive(Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn tick(&self, _done: u64, _total: u64, _message: &str) {}
+}
+
+/// All that a fit may depend on. Work runs on the rayon pool that is current when `fit` is called.
+pub struct FitContext<'a> {
+    /// What may be trained on.
+    pub data: &'a TrainingData<'a>,
+    /// The base seed of every random stream of this fit.
+    pub seed: u64,
+    /// Device, caches, weights.
+    pub env: &'a Environment,
+    /// Progress of the training.
+    pub progress: &'a dyn Progress,
+}
+
+/// A method with its parameters.
+pub trait Method: Send + Sync {
+    /// Every parameter with its value; `null` where it is left to the data.
+    fn values(&self) -> Value;
+
+    /// The same method with every parameter at the value that it will truly have on the data of `info` and `fold`:
+    /// [`Method::values`] then holds no `null`. Resolving again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the method does not apply to such data; [`Error::Config`] where parameters make no sense
+    /// on it.
+    fn resolve(&self, info: &DatasetInfo, fold: &Fold) -> Result<Arc<dyn Method>>;
+
+    /// Whether [`Method::fit`] reads meta-train data.
+    fn learns(&self) -> bool;
+
+    /// How many normal references of the target it wants at test time.
+    fn shots(&self) -> usize {
+        0
+    }
+
+    /// What it sees of the target.
+    fn supervision(&self) -> Supervision {
+        match (self.shots(), self.learns()) {
+            (0, true) => Supervision::ZeroShot,
+            (0, false) => Supervision::InBatch,
+            _ => Supervision::FewShot,
+        }
+    }
+
+    /// The files beside the data that its numbers depend on: weights of frozen networks, an external program.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where one is missing, with the way to get it.
+    fn artifacts(&self, _env: &Environment) -> Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+
+    /// A detector: trained on the meta-train domains of `ctx`, if the method learns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the method does not apply to this data; [`Error::Failed`] where training diverges.
+    fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>>;
+
+    /// The detector that left `state`; the parameters are those that it was trained with.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where the state is not one of this method.
+    fn restore(&self, _state: &State, _env: &Environment) -> Result<Box<dyn Detector>> {
+        Err(Error::failed("this method has no trained state"))
+    }
+
+    /// A detector from a file of its authors' own code.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there is no such format, or the file is missing or damaged.
+    fn import(&self, path: &Path, _env: &Environment) -> Result<Box<dyn Detector>> {
+        Err(Error::data(path, "this method reads no models of other programs", "give a model that zsad has trained"))
+    }
+}
+
+/// What a training leaves beside its weights.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FitReport {
+    /// (step, training loss), thinned to at most a few hundred points.
+    pub loss: Vec<(u64, f64)>,
+    /// Number of trained parameters.
+    pub parameters: u64,
+    /// Facts worth keeping, such as the resolved network and learning rate.
+    pub notes: Vec<(String, String)>,
+}
+
+/// Something that scores batches. Scoring never changes it, so cells may share it between threads.
+pub trait Detector: Send + Sync {
+    /// The detector that it becomes beside a support set of normal references of the target; `None` where it takes none.
+    /// The frame asks once for each distinct support set, and never scores a method with `shots` without it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the support set is too small for the method.
+    fn adapt(&self, _support: &Batch) -> Result<Option<Box<dyn Detector>>> {
+        Ok(None)
+    }
+
+    /// One score a sample of the batch; higher is more anomalous. Permuting the batch permutes the scores. The frame
+    /// checks that there is one for each and that all are finite.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the batch is too small for the method.
+    fn score(&self, batch: &Batch) -> Result<Scores>;
+
+    /// The trained state; `None` where nothing was trained.
+    ///
+    /// # Errors
+    /// Where it cannot be read from the device.
+    fn state(&self) -> Result<Option<State>> {
+        Ok(None)
+    }
+
+    /// The shape of one sample, where it accepts no other.
+    fn input(&self) -> Option<Vec<usize>> {
+        None
+    }
+
+    /// Training loss and facts; empty for methods that do not train.
+    fn report(&self) -> FitReport {
+        FitReport::default()
+    }
+}
+
+impl fmt::Debug for dyn Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Detector")
+    }
+}
+
+/// `detector` beside its support set: adapted where it takes one, else itself.
+///
+/// # Errors
+/// Those of [`Detector::adapt`]; [`Error::Refused`] where `shots` are wanted and there is no support.
+pub fn adapted<'d>(detector: &'d dyn Detector, shots: usize, support: &Batch) -> Result<Adapted<'d>> {
+    if shots == 0 {
+        return Ok(Adapted::Same(detector));
+    }
+    if support.is_empty() {
+        return Err(Error::refused("this method needs normal references of the target, and there are none"));
+    }
+    Ok(detector.adapt(support)?.map_or(Adapted::Same(detector), Adapted::Own))
+}
+
+/// A detector, adapted or not.
+pub enum Adapted<'d> {
+    /// As it was.
+    Same(&'d dyn Detector),
+    /// Another one.
+    Own(Box<dyn Detector>),
+}
+
+impl Adapted<'_> {
+    /// The detector to score with.
+    pub fn detector(&self) -> &dyn Detector {
+        match self {
+            Adapted::Same(detector) => *detector,
+            Adapted::Own(detector) => detector.as_ref(),
+        }
+    }
+}

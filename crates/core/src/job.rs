@@ -1,0 +1,135 @@
+//! What a run is made of: fits and cells as values that can be written to a file, sent elsewhere and run there alone,
+//! and the keys under which their results are known.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::detector::Supervision;
+use crate::key::key;
+use crate::protocol::TestPoint;
+
+/// A data set as training reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataId {
+    /// Name.
+    pub name: String,
+    /// Version of its loader.
+    pub version: u32,
+    /// Parameters that training sees.
+    pub params: Value,
+    /// Digest of the files that training reads in this fold; empty where it needs none, `None` in records of versions
+    /// that kept no digests.
+    pub digest: Option<String>,
+}
+
+/// A method at the values truly used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MethodId {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: u32,
+    /// Every parameter; none is `null`, save in records of versions that did not resolve them.
+    pub params: Value,
+    /// Digests of weights and programs by file name.
+    pub artifacts: BTreeMap<String, String>,
+}
+
+/// Everything that can change a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitId {
+    /// The data.
+    pub data: DataId,
+    /// Fold, or empty.
+    pub fold: String,
+    /// The method.
+    pub method: MethodId,
+    /// Base seed.
+    pub seed: u64,
+    /// `cpu` or `cuda`: only one kind of device promises the same bits.
+    pub device: String,
+}
+
+impl FitId {
+    /// The key of the fit.
+    pub fn key(&self) -> String {
+        key(&json!({ "fit": self }))
+    }
+}
+
+/// Everything that can change the scores of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellId {
+    /// Its fit.
+    pub fit: FitId,
+    /// Parameters of the data set that tests alone see.
+    pub test_params: Value,
+    /// Digest of the files that tests read; `None` in records of versions that kept no digests.
+    pub test_digest: Option<String>,
+    /// Test protocol point.
+    pub point: TestPoint,
+}
+
+impl CellId {
+    /// The key of the cell.
+    pub fn key(&self) -> String {
+        key(&json!({ "cell": self }))
+    }
+
+    /// Whether the data and weights behind it are known by their digests.
+    pub fn is_identified(&self) -> bool {
+        self.fit.data.digest.is_some() && self.test_digest.is_some()
+    }
+}
+
+/// How a cell was asked for: names and parameters as a person wrote them. In no key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Experiment name.
+    pub experiment: String,
+    /// Profile, or empty.
+    pub profile: String,
+    /// What results call the data set.
+    pub dataset: String,
+    /// Its complete parameters.
+    pub dataset_params: Value,
+    /// What the method sees of the target.
+    pub setting: Supervision,
+    /// The method's parameters as asked for; `null` where it was left to the data.
+    pub params: Value,
+}
+
+/// A cell to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellJob {
+    /// [`CellId::key`].
+    pub key: String,
+    /// What it is.
+    pub id: CellId,
+    /// How it was asked for.
+    pub asked: Asked,
+}
+
+/// A fit with the cells that are scored with it. Whoever holds it and the data can run it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitJob {
+    /// [`FitId::key`].
+    pub key: String,
+    /// What it is.
+    pub id: FitId,
+    /// Whether anything is learned; if not, the fit costs next to nothing.
+    pub learns: bool,
+    /// Its cells.
+    pub cells: Vec<CellJob>,
+}
+
+impl FitJob {
+    /// Method, data set, fold and seed, as a person knows the fit.
+    pub fn label(&self) -> String {
+        let fold = if self.id.fold.is_empty() { String::new() } else { format!(" ({})", self.id.fold) };
+        let dataset = self.cells.first().map_or(self.id.data.name.as_str(), |c| &c.asked.dataset);
+        format!("{} on {dataset}{fold}, seed {}", self.id.method.name, self.id.seed)
+    }
+}
