@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::RngExt;
 use zsad_core::rng;
-use zsad_metrics::{find, pixel_metrics, regions};
+use zsad_metrics::{METRICS, evaluate, find, regions};
 
 const MAPS: usize = 100;
 const SIDE: usize = 256;
@@ -58,13 +58,13 @@ fn threshold_loop(maps: &[f32], masks: &[u8]) -> f64 {
 
 fn aupro(c: &mut Criterion) {
     let (maps, masks) = maps_and_masks();
-    let input = zsad_core::MetricInput::Pixels { maps: &maps, masks: &masks, height: SIDE, width: SIDE };
+    let input = zsad_core::MetricInput::Maps { maps: &maps, masks: &masks, shape: &[SIDE, SIDE] };
     let exact = find("aupro").and_then(|m| m.compute(input).value());
     println!("exact {exact:?}, {THRESHOLDS} thresholds {}", threshold_loop(&maps, &masks));
     let mut group = c.benchmark_group("aupro_100x256x256");
     group.sample_size(10);
     group.bench_function("exact", |b| b.iter(|| find("aupro").map(|m| m.compute(black_box(input)))));
-    group.bench_function("all_pixel_metrics", |b| b.iter(|| pixel_metrics(black_box(&maps), &masks, SIDE, SIDE)));
+    group.bench_function("all_pixel_metrics", |b| b.iter(|| evaluate(black_box(input), METRICS)));
     group.bench_function("threshold_loop", |b| b.iter(|| threshold_loop(black_box(&maps), &masks)));
     group.finish();
 }

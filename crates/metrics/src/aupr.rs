@@ -1,16 +1,19 @@
 //! Average precision.
 
-use zsad_core::{MetricSpec, MetricValue};
+use zsad_core::{Level, MetricSpec, MetricValue, Unit};
 
 use crate::{Formula, Metric, Ranking, Step};
 
-pub(crate) const DEF: Metric = Metric {
-    spec: &MetricSpec {
+pub(crate) static DEF: Metric = Metric {
+    spec: MetricSpec {
         name: "aupr",
+        label: "AUPR (average precision)",
         version: 1,
         summary: "average precision: sum over the distinct scores of precision times the gain in recall, ties together",
-        pixel: false,
+        level: Level::Sample,
+        unit: Unit::Share,
         higher_is_better: true,
+        headline: false,
     },
     formula: Formula::Samples(value),
 };

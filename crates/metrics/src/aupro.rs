@@ -4,20 +4,23 @@
 //! threshold is the share of a region's pixels at or above it, averaged over all regions; it is drawn against the
 //! false-positive rate of all normal pixels.
 
-use zsad_core::{MetricSpec, MetricValue};
+use zsad_core::{Level, MetricSpec, MetricValue, Unit};
 
 use crate::{Formula, Metric, PixelRanking};
 
 /// The false-positive rate up to which the curve is integrated.
 const LIMIT: f64 = 0.3;
 
-pub(crate) const DEF: Metric = Metric {
-    spec: &MetricSpec {
+pub(crate) static DEF: Metric = Metric {
+    spec: MetricSpec {
         name: "aupro",
+        label: "AUPRO (FPR up to 0.3)",
         version: 1,
         summary: "area under per-region overlap (8-connected) against pixel false-positive rate up to 0.3, over 0.3",
-        pixel: true,
+        level: Level::Pixel,
+        unit: Unit::Share,
         higher_is_better: true,
+        headline: true,
     },
     formula: Formula::Pixels(value),
 };

@@ -1,16 +1,19 @@
 //! Area under the ROC curve.
 
-use zsad_core::{MetricSpec, MetricValue};
+use zsad_core::{Level, MetricSpec, MetricValue, Unit};
 
 use crate::{Formula, Metric, Ranking, Step};
 
-pub(crate) const DEF: Metric = Metric {
-    spec: &MetricSpec {
+pub(crate) static DEF: Metric = Metric {
+    spec: MetricSpec {
         name: "auroc",
+        label: "AUROC",
         version: 1,
         summary: "area under the ROC curve: how often an anomaly scores above a normal, ties one half",
-        pixel: false,
+        level: Level::Sample,
+        unit: Unit::Share,
         higher_is_better: true,
+        headline: true,
     },
     formula: Formula::Samples(value),
 };

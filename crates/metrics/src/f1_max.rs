@@ -1,16 +1,19 @@
 //! The greatest F1 score over all thresholds.
 
-use zsad_core::{MetricSpec, MetricValue};
+use zsad_core::{Level, MetricSpec, MetricValue, Unit};
 
 use crate::{Formula, Metric, Ranking};
 
-pub(crate) const DEF: Metric = Metric {
-    spec: &MetricSpec {
+pub(crate) static DEF: Metric = Metric {
+    spec: MetricSpec {
         name: "f1_max",
+        label: "F1max",
         version: 1,
         summary: "greatest F1 score over all thresholds (the threshold is chosen with the labels: an upper bound)",
-        pixel: false,
+        level: Level::Sample,
+        unit: Unit::Share,
         higher_is_better: true,
+        headline: false,
     },
     formula: Formula::Samples(value),
 };

@@ -1,16 +1,19 @@
 //! False-positive rate at a true-positive rate of 95 %.
 
-use zsad_core::{MetricSpec, MetricValue};
+use zsad_core::{Level, MetricSpec, MetricValue, Unit};
 
 use crate::{Formula, Metric, Ranking};
 
-pub(crate) const DEF: Metric = Metric {
-    spec: &MetricSpec {
+pub(crate) static DEF: Metric = Metric {
+    spec: MetricSpec {
         name: "fpr95",
+        label: "FPR at 95 % TPR (lower is better)",
         version: 1,
         summary: "least false-positive rate whose true-positive rate is at least 0.95",
-        pixel: false,
+        level: Level::Sample,
+        unit: Unit::Share,
         higher_is_better: false,
+        headline: false,
     },
     formula: Formula::Samples(value),
 };

@@ -156,8 +156,9 @@ fn score(key: u32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pixel_metrics, sample_metrics};
+    use crate::{METRICS, evaluate};
     use proptest::prelude::*;
+    use zsad_core::MetricInput;
 
     #[test]
     fn scores_of_any_spread_are_counted_into_their_gaps() {
@@ -198,8 +199,9 @@ mod tests {
             let masks: Vec<u8> = points.iter().map(|p| u8::from(p.1)).collect();
             let scores: Vec<f64> = maps.iter().map(|&s| f64::from(s)).collect();
             let labels: Vec<bool> = points.iter().map(|p| p.1).collect();
-            let samples = sample_metrics(&scores, &labels);
-            for (spec, value) in pixel_metrics(&maps, &masks, 1, points.len()) {
+            let samples = evaluate(MetricInput::Samples { scores: &scores, labels: &labels }, METRICS);
+            let pixels = MetricInput::Maps { maps: &maps, masks: &masks, shape: &[1, points.len()] };
+            for (spec, value) in evaluate(pixels, METRICS) {
                 if let Some(name) = spec.name.strip_prefix("pixel_") {
                     prop_assert_eq!(&value, &samples.iter().find(|(s, _)| s.name == name).unwrap().1);
                 }

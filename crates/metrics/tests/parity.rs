@@ -1,13 +1,13 @@
 //! The metrics against scikit-learn, anomalib and a plain NumPy loop, on data made by the same closed formulas.
 
-use zsad_core::{MetricSpec, MetricValue};
-use zsad_metrics::{pixel_metrics, sample_metrics};
+use zsad_core::MetricInput;
+use zsad_metrics::{METRICS, evaluate};
 
-fn check(found: Vec<(&'static MetricSpec, MetricValue)>, expected: &[(&str, f64)]) {
+fn check(input: MetricInput, expected: &[(&str, f64)]) {
+    let found = evaluate(input, METRICS);
     assert_eq!(found.len(), expected.len());
-    for ((spec, value), &(name, expected)) in found.into_iter().zip(expected) {
-        assert_eq!(spec.name, name);
-        let value = value.value().unwrap();
+    for &(name, expected) in expected {
+        let value = found.iter().find(|(spec, _)| spec.name == name).unwrap().1.value().unwrap();
         assert!((value - expected).abs() < 1e-12, "{name}: {value} {expected}");
     }
 }
@@ -30,7 +30,7 @@ fn sample_metrics_equal_scikit_learn() {
     let score = |(i, &y): (usize, &bool)| round1((i as f64 * 1.7).sin() * 2.0 + f64::from(u8::from(y)) * 0.8);
     let scores: Vec<f64> = labels.iter().enumerate().map(score).collect();
     check(
-        sample_metrics(&scores, &labels),
+        MetricInput::Samples { scores: &scores, labels: &labels },
         &[
             ("aupr", 0.4527332300488637),
             ("auroc", 0.6556987267985888),
@@ -66,11 +66,11 @@ fn pixel_metrics_equal_numpy_scikit_learn_and_anomalib() {
         maps.push(round1(wave + f64::from(u8::from(mask)) * (0.6 + 0.1 * z)) as f32);
         masks.push(u8::from(mask));
     }
-    let found = pixel_metrics(&maps, &masks, h as usize, w as usize);
-    let aupro = found[0].1.value().unwrap();
+    let input = MetricInput::Maps { maps: &maps, masks: &masks, shape: &[h as usize, w as usize] };
+    let aupro = zsad_metrics::find("aupro").unwrap().compute(input).value().unwrap();
     assert!((aupro - 0.6856731176376343).abs() < 1e-6, "anomalib: {aupro}");
     check(
-        found,
+        input,
         &[("aupro", 0.6856731654051182), ("pixel_aupr", 0.6568208272949293), ("pixel_auroc", 0.900201106083459)],
     );
 }
