@@ -1,7 +1,7 @@
 //! Opening MNIST and Omniglot from their original files under `$ZSAD_DATA`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use zsad_core::{DataDir, Params};
+use zsad_core::{DataDir, Given};
 
 fn open(c: &mut Criterion) {
     let dir = DataDir::resolve(None);
@@ -13,8 +13,8 @@ fn open(c: &mut Criterion) {
             continue;
         }
         let Some(def) = zsad_data::find(name) else { continue };
-        let params = Params::defaults(def.spec().params);
-        group.bench_function(name, |b| b.iter(|| def.open(&params, &dir).map(|set| set.info().domains.len())));
+        let Ok(source) = def.configure(&Given::new()) else { continue };
+        group.bench_function(name, |b| b.iter(|| source.open(&dir).map(|set| set.info().domains.len())));
     }
     group.finish();
 }

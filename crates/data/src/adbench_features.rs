@@ -1,17 +1,26 @@
 //! ADBench's features of MVTec AD: 15 product categories, each left out of training in turn.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use zsad_core::{AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Error, Kind, Params, Result};
+use zsad_core::{
+    AnomalySource, DataDir, DataFile, Dataset, DatasetSpec, Error, Load, Loader, Modality, ReadBy, Result, Standardise,
+};
 
 use crate::memory::InMemory;
-use crate::{files, npz_tables, standardise};
+use crate::standardise::Scale;
+use crate::{files, folds, npz_tables};
 
 /// The registry's entry.
-pub const DEF: AdbenchFeatures = AdbenchFeatures;
+pub const DEF: Loader<AdbenchFeatures> = Loader::new(&SPEC);
 
-/// ADBench's image features of MVTec AD; see [`DEF`].
-pub struct AdbenchFeatures;
+zsad_core::params! {
+    /// Parameters of ADBench's image features.
+    pub struct AdbenchFeatures {
+        /// see [`Scale`]
+        scale: Scale = Scale::default();
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "adbench_features",
@@ -21,7 +30,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     citation: "Han et al., ADBench: Anomaly Detection Benchmark, NeurIPS 2022, BSD-2-Clause; images: Bergmann et al., \
                MVTec AD, CVPR 2019, CC BY-NC-SA 4.0",
     files: "adbench_mvtec_resnet18/MVTec-AD_<category>.npz",
-    params: &[standardise::PARAM],
+    test_params: &[],
 };
 
 const FOLDER: &str = "adbench_mvtec_resnet18";
@@ -29,33 +38,47 @@ const PREFIX: &str = "MVTec-AD_";
 const CATEGORIES: usize = 15;
 const DIM: usize = 512;
 
-impl DatasetDef for AdbenchFeatures {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+const REMEDY: &str = "put the 15 files MVTec-AD_<category>.npz of ADBench's CV_by_ResNet18 there";
+
+/// The files of the categories with their names, sorted.
+fn categories(data: &DataDir) -> Result<Vec<(String, PathBuf)>> {
+    let folder = files::require(data, FOLDER, REMEDY)?;
+    let named = |path: PathBuf| {
+        let stem = path.file_stem()?.to_string_lossy().into_owned();
+        Some((stem.strip_prefix(PREFIX)?.to_owned(), path))
+    };
+    let found: Vec<_> = npz_tables::in_folder(&folder)?.into_iter().filter_map(named).collect();
+    if found.len() != CATEGORIES {
+        let message = format!("{} files {PREFIX}<category>.npz instead of {CATEGORIES}", found.len());
+        return Err(Error::data(&folder, message, REMEDY));
+    }
+    Ok(found)
+}
+
+impl Load for AdbenchFeatures {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let of = |(name, path)| DataFile { path, read_by: ReadBy::Domain(name) };
+        Ok(categories(data)?.into_iter().map(of).collect())
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let remedy = "put the 15 files MVTec-AD_<category>.npz of ADBench's CV_by_ResNet18 there";
-        let folder = files::require(dir, FOLDER, remedy)?;
+    fn standardise(&self) -> Standardise {
+        self.scale.standardise
+    }
+
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let mut domains = Vec::with_capacity(CATEGORIES);
-        for path in npz_tables::in_folder(&folder)? {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(category) = stem.strip_prefix(PREFIX) else { continue };
-            let domain = npz_tables::read(&path, category)?;
+        for (category, path) in categories(data)? {
+            let domain = npz_tables::read(&path, &category)?;
             if domain.normal.dim() != DIM {
                 let message = format!("{} features an image instead of {DIM}", domain.normal.dim());
-                return Err(Error::data(&path, message, remedy));
+                return Err(Error::data(&path, message, REMEDY));
             }
             domains.push(domain);
         }
-        if domains.len() != CATEGORIES {
-            let message = format!("{} files {PREFIX}<category>.npz instead of {CATEGORIES}", domains.len());
-            return Err(Error::data(&folder, message, remedy));
-        }
         npz_tables::unify(&mut domains);
         let names: Vec<String> = domains.iter().map(|d| d.name.clone()).collect();
-        let folds = npz_tables::leave_one_out(&names);
-        let set = InMemory::new(SPEC.name, Kind::Tabular { dim: DIM }, domains, folds, AnomalySource::Genuine)?;
-        standardise::wrap(Arc::new(set), params)
+        let folds = folds::leave_one_out(&names);
+        let modality = Modality::Tabular { dim: DIM, features: true };
+        Ok(Arc::new(InMemory::new(SPEC.name, modality, domains, folds, AnomalySource::Genuine)?))
     }
 }

@@ -5,25 +5,35 @@
 //! `num_`, which their one-hot columns (`catnum_…`) contain as well; on the released files this makes 570 features.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::seq::index;
 use zsad_core::rng::stream;
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Error, Fold, Kind, ParamDefault, ParamKind,
-    ParamSpec, Params, Result,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
+    Result, Standardise,
 };
 
+use crate::files;
 use crate::formats::table::Table;
+use crate::standardise::Scale;
 use crate::tabular::{Layout, Rows, Tabular, TabularDomain};
-use crate::{files, standardise};
 
 /// The registry's entry.
-pub const DEF: Anoshift = Anoshift;
+pub const DEF: Loader<Anoshift> = Loader::new(&SPEC);
 
-/// AnoShift; see [`DEF`].
-pub struct Anoshift;
+zsad_core::params! {
+    /// Parameters of AnoShift.
+    pub struct Anoshift {
+        /// random normals kept of every file, and the same share of its anomalies; 0: all
+        normals_per_year: usize = 5000, in 0..=100_000_000;
+        /// which years to test on: iid (2006–2010), near (2011–2013), far (2014–2015)
+        groups: Vec<String> = ["iid", "near", "far"].map(String::from).to_vec();
+        /// see [`Scale`]
+        scale: Scale = Scale::default();
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "anoshift",
@@ -35,21 +45,7 @@ static SPEC: DatasetSpec = DatasetSpec {
                Normalization, NeurIPS 2023",
     files: "anoshift/subset/<year>_subset.parquet of 2006–2015 and <year>_subset_valid.parquet of 2006–2010 \
             (or under anoshift/Kyoto-2016_AnoShift/subset/, as the archive unpacks)",
-    params: &[
-        ParamSpec {
-            name: "normals_per_year",
-            doc: "random normals kept of every file, and the same share of its anomalies; 0: all",
-            kind: ParamKind::Int { min: 0, max: 100_000_000 },
-            default: ParamDefault::Int(5000),
-        },
-        ParamSpec {
-            name: "groups",
-            doc: "which years to test on: iid (2006–2010), near (2011–2013), far (2014–2015)",
-            kind: ParamKind::TextList,
-            default: ParamDefault::TextList(&["iid", "near", "far"]),
-        },
-        standardise::PARAM,
-    ],
+    test_params: &["groups"],
 };
 
 const REMEDY: &str = "fetch Kyoto-2016_AnoShift.tar, which github.com/bit-ml/AnoShift links to, and unpack it there";
@@ -64,34 +60,57 @@ const NUMERIC: [&str; 9] = ["4", "5", "6", "7", "8", "9", "10", "11", "12"];
 const CATEGORICAL: [&str; 5] = ["0", "1", "2", "3", "13"];
 const LABEL: &str = "18";
 
-impl DatasetDef for Anoshift {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+/// Files, each with the name of its domain.
+type Named = Vec<(PathBuf, String)>;
+
+impl Anoshift {
+    /// The files of the training years, and those of the years to test on with the names of their domains.
+    fn find(&self, data: &DataDir) -> Result<(Named, Named)> {
+        let folders = ["anoshift/subset", "anoshift/Kyoto-2016_AnoShift/subset", "anoshift"];
+        let folder = folders.into_iter().find(|f| data.path.join(f).is_dir()).unwrap_or(folders[0]);
+        let file = |name: &str, year: u32, ending: &str| {
+            let path = files::require(data, &format!("{folder}/{year}{ending}.parquet"), REMEDY)?;
+            Ok((path, format!("{name}_{year}")))
+        };
+        let train = TRAIN_YEARS.iter().map(|&year| file("train", year, "_subset")).collect::<Result<_>>()?;
+        let wanted = GROUPS.iter().filter(|(name, ..)| self.groups.iter().any(|w| w == name));
+        let tests = wanted.flat_map(|(name, years, ending)| years.iter().map(move |&year| file(name, year, ending)));
+        Ok((train, tests.collect::<Result<_>>()?))
+    }
+}
+
+impl Load for Anoshift {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let (train, tests) = self.find(data)?;
+        let list = |files: Vec<(PathBuf, String)>, by| DataFile::list(files.into_iter().map(|(path, _)| path), by);
+        Ok([list(train, ReadBy::Training), list(tests, ReadBy::Tests)].concat())
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let wanted = params.texts("groups");
-        if let Some(stray) = wanted.iter().find(|w| GROUPS.iter().all(|(name, ..)| name != w)) {
+    fn check(&self) -> Result<()> {
+        if let Some(stray) = self.groups.iter().find(|w| GROUPS.iter().all(|(name, ..)| name != w)) {
             return Err(Error::Config(format!("anoshift: there is no group `{stray}`; iid, near, far")));
         }
-        let folders = ["anoshift/subset", "anoshift/Kyoto-2016_AnoShift/subset", "anoshift"];
-        let folder = folders.into_iter().find(|f| dir.path.join(f).is_dir()).unwrap_or(folders[0]);
-        let keep = params.size("normals_per_year");
+        if self.groups.is_empty() {
+            return Err(Error::Config("anoshift: `groups` leaves no year to test on".into()));
+        }
+        Ok(())
+    }
+
+    fn standardise(&self) -> Standardise {
+        self.scale.standardise
+    }
+
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let (train, tests) = self.find(data)?;
+        let keep = self.normals_per_year;
         let mut reader = Reader { seen: Default::default(), learning: true, missing: 0 };
         let mut domains = Vec::new();
-        for year in TRAIN_YEARS {
-            let path = files::require(dir, &format!("{folder}/{year}_subset.parquet"), REMEDY)?;
-            domains.push(reader.read(&path, format!("train_{year}"), keep)?);
+        for (path, name) in train {
+            domains.push(reader.read(&path, name, keep)?);
         }
         let layout = reader.finish_learning(&mut domains);
-        for (group, years, ending) in GROUPS.iter().filter(|(name, ..)| wanted.iter().any(|w| w == name)) {
-            for year in *years {
-                let path = files::require(dir, &format!("{folder}/{year}{ending}.parquet"), REMEDY)?;
-                domains.push(reader.read(&path, format!("{group}_{year}"), keep)?);
-            }
-        }
-        if domains.len() == TRAIN_YEARS.len() {
-            return Err(Error::Config("anoshift: `groups` leaves no year to test on".into()));
+        for (path, name) in tests {
+            domains.push(reader.read(&path, name, keep)?);
         }
         let mut notes =
             vec![("features".into(), format!("{} numeric, {} one-hot", NUMERIC.len(), layout.dim() - NUMERIC.len()))];
@@ -102,7 +121,7 @@ impl DatasetDef for Anoshift {
         let (split, end) = (TRAIN_YEARS.len(), domains.len());
         let info = DatasetInfo {
             name: SPEC.name.into(),
-            kind: Kind::Tabular { dim: layout.dim() },
+            modality: Modality::rows(layout.dim()),
             domains: domains.iter().map(TabularDomain::sizes).collect(),
             folds: vec![Fold {
                 name: String::new(),
@@ -112,7 +131,7 @@ impl DatasetDef for Anoshift {
             anomalies: AnomalySource::Genuine,
             notes,
         };
-        standardise::wrap(Arc::new(Tabular::new(info, layout, domains)), params)
+        Ok(Arc::new(Tabular::new(info, layout, domains)))
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rand::seq::SliceRandom;
+use zsad_core::params::All;
 use zsad_core::rng::stream;
 use zsad_core::{
-    DataDir, Dataset, DatasetDef, DatasetSpec, Domain, Fold, ParamDefault, ParamKind, ParamSpec, Params, PictureSpec,
-    Result,
+    DataDir, DataFile, Dataset, DatasetSpec, Domain, Fold, Load, Loader, OrWord, PictureSpec, ReadBy, Result,
 };
 
 use crate::files;
@@ -18,10 +18,7 @@ use pictures::{Pictures, Pool, Store};
 use records::Records;
 
 /// The registry's entry.
-pub const DEF: Cifar100 = Cifar100;
-
-/// CIFAR-100; see [`DEF`].
-pub struct Cifar100;
+pub const DEF: Loader<Cifar100> = Loader::new(&SPEC);
 
 /// Fine classes.
 pub(crate) const CLASSES: usize = 100;
@@ -33,57 +30,47 @@ static SPEC: DatasetSpec = DatasetSpec {
               and 20 for testing (their test images; reference = their training images)",
     citation: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; no explicit licence",
     files: "cifar100/cifar-100-binary/train.bin, test.bin (any number of records), fine_label_names.txt",
-    params: &[NORMALISE, TRAIN_IMAGES, META_TRAIN_CLASSES, SPLIT_SEED],
+    test_params: &[],
 };
 
-/// Shared with `cifar100c`, likewise the next ones.
-pub(crate) const NORMALISE: ParamSpec = ParamSpec {
-    name: "normalise",
-    doc: "subtract (.5074, .4867, .4411) and divide by (.2011, .1987, .2025) per channel, as the ACR release does; else \
-          values are 0 … 1",
-    kind: ParamKind::Bool,
-    default: ParamDefault::Bool(true),
-};
-pub(crate) const TRAIN_IMAGES: ParamSpec = ParamSpec {
-    name: "train_images",
-    doc: "use only the first so many training images of each class (the ACR release: 100); default: all",
-    kind: ParamKind::Int { min: 2, max: 500 },
-    default: ParamDefault::Auto,
-};
-pub(crate) const META_TRAIN_CLASSES: ParamSpec = ParamSpec {
-    name: "meta_train_classes",
-    doc: "classes for meta-training, drawn at random but always the same; the others are tested",
-    kind: ParamKind::Int { min: 1, max: 98 },
-    default: ParamDefault::Int(80),
-};
-pub(crate) const SPLIT_SEED: ParamSpec = ParamSpec {
-    name: "split_seed",
-    doc: "another number draws another split of the classes",
-    kind: ParamKind::Int { min: 0, max: i64::MAX },
-    default: ParamDefault::Int(0),
-};
+zsad_core::params! {
+    /// Parameters of CIFAR-100, shared with `cifar100c`.
+    pub struct Cifar100 {
+        /// subtract (.5074, .4867, .4411) and divide by (.2011, .1987, .2025) per channel, as the ACR release does; else
+        /// values are 0 … 1
+        pub normalise: bool = true;
+        /// use only the first so many training images of each class (the ACR release: 100)
+        pub train_images: OrWord<All> = OrWord::default(), in 2..=500;
+        /// classes for meta-training, drawn at random but always the same; the others are tested
+        pub meta_train_classes: usize = 80, in 1..=98;
+        /// another number draws another split of the classes
+        pub split_seed: u64 = 0, in 0..;
+    }
+}
 
 const FOLDER: &str = "cifar100/cifar-100-binary";
 const REMEDY: &str = "extract cifar-100-binary.tar.gz of the CIFAR page in cifar100/";
 
-impl DatasetDef for Cifar100 {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl Load for Cifar100 {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let mut all = training_files(data)?;
+        all.extend(DataFile::list([file(data, "test.bin")?], ReadBy::Tests));
+        Ok(all)
     }
 
-    /// The version and the numbers of records in both files.
-    fn revision(&self, _params: &Params, dir: &DataDir) -> String {
-        format!("{}-{}", SPEC.version, records::counts(dir))
+    fn picture(&self) -> Option<PictureSpec> {
+        Some(pictures::spec(self.normalise))
     }
 
-    fn picture(&self, params: &Params) -> Option<PictureSpec> {
-        Some(pictures::spec(params.bool("normalise")))
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let test = Records::read(&file(data, "test.bin")?)?;
+        Ok(Arc::new(self.unseen_classes(SPEC.name, data, (Store::Plain(test.pixels), &test.labels), true, vec![])?))
     }
+}
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let test = Records::read(&file(dir, "test.bin")?)?;
-        Ok(Arc::new(unseen_classes(SPEC.name, params, dir, (Store::Plain(test.pixels), &test.labels), true, vec![])?))
-    }
+/// What training reads.
+pub(crate) fn training_files(data: &DataDir) -> Result<Vec<DataFile>> {
+    Ok(DataFile::list([file(data, "train.bin")?, file(data, "fine_label_names.txt")?], ReadBy::Training))
 }
 
 /// A file of CIFAR-100.
@@ -91,49 +78,50 @@ pub(crate) fn file(dir: &DataDir, name: &str) -> Result<PathBuf> {
     files::require(dir, &format!("{FOLDER}/{name}"), REMEDY)
 }
 
-/// Some classes train, with their clean training images, and the others test, with the images of `test` (a store and
-/// its labels). Reference images are those of the test classes in the training file, where the test images are `clean`
-/// as well.
-pub(crate) fn unseen_classes(
-    dataset: &str,
-    params: &Params,
-    dir: &DataDir,
-    test: (Store, &[u8]),
-    clean: bool,
-    notes: Vec<(String, String)>,
-) -> Result<Pictures> {
-    let names = records::class_names(&file(dir, "fine_label_names.txt")?)?;
-    let train = Records::read(&file(dir, "train.bin")?)?;
-    let fold = split(params);
-    let limit = params.opt_int("train_images").map_or(usize::MAX, |n| n as usize);
-    let (mut domains, mut pools) = (Vec::new(), Vec::new());
-    for (class, name) in (0..).zip(names) {
-        let train = Pool { store: 0, images: records::of_class(&train.labels, class, limit) };
-        let test = Pool { store: 1, images: records::of_class(test.1, class, usize::MAX) };
-        let (normal, reference) = match (fold.meta_train.contains(&usize::from(class)), clean) {
-            (true, _) => (train, Pool::default()),
-            (false, true) => (test, train),
-            (false, false) => (test, Pool::default()),
-        };
-        domains.push(Domain { name, normal: normal.images.len(), anomalous: 0, reference: reference.images.len() });
-        pools.push([normal, reference]);
+impl Cifar100 {
+    /// Some classes train, with their clean training images, and the others test, with the images of `test` (a store and
+    /// its labels). Reference images are those of the test classes in the training file, where the test images are `clean`
+    /// as well.
+    pub(crate) fn unseen_classes(
+        &self,
+        dataset: &str,
+        data: &DataDir,
+        test: (Store, &[u8]),
+        clean: bool,
+        notes: Vec<(String, String)>,
+    ) -> Result<Pictures> {
+        let names = records::class_names(&file(data, "fine_label_names.txt")?)?;
+        let train = Records::read(&file(data, "train.bin")?)?;
+        let fold = self.split();
+        let limit = self.train_images.number().unwrap_or(usize::MAX);
+        let (mut domains, mut pools) = (Vec::new(), Vec::new());
+        for (class, name) in (0..).zip(names) {
+            let train = Pool { store: 0, images: records::of_class(&train.labels, class, limit) };
+            let test = Pool { store: 1, images: records::of_class(test.1, class, usize::MAX) };
+            let (normal, reference) = match (fold.meta_train.contains(&usize::from(class)), clean) {
+                (true, _) => (train, Pool::default()),
+                (false, true) => (test, train),
+                (false, false) => (test, Pool::default()),
+            };
+            domains.push(Domain { name, normal: normal.images.len(), anomalous: 0, reference: reference.images.len() });
+            pools.push([normal, reference]);
+        }
+        let stores = vec![Store::Plain(train.pixels), test.0];
+        Ok(Pictures::new(dataset, domains, fold, notes, self.normalise, stores, pools))
     }
-    let stores = vec![Store::Plain(train.pixels), test.0];
-    Ok(Pictures::new(dataset, domains, fold, notes, params.bool("normalise"), stores, pools))
-}
 
-/// Which classes train and which test. Always the same for the same parameters: part of the protocol.
-fn split(params: &Params) -> Fold {
-    let mut order: Vec<usize> = (0..CLASSES).collect();
-    // The split is that of CIFAR-100 whether or not the test images are corrupted.
-    let axes = [("purpose", "split"), ("dataset", SPEC.name)];
-    order.shuffle(&mut stream(params.int("split_seed").unsigned_abs(), &axes));
-    let mut meta_test = order.split_off(params.size("meta_train_classes"));
-    order.sort_unstable();
-    meta_test.sort_unstable();
-    Fold { name: String::new(), meta_train: order, meta_test }
+    /// Which classes train and which test. Always the same for the same parameters: part of the protocol.
+    fn split(&self) -> Fold {
+        let mut order: Vec<usize> = (0..CLASSES).collect();
+        // The split is that of CIFAR-100 whether or not the test images are corrupted.
+        let axes = [("purpose", "split"), ("dataset", SPEC.name)];
+        order.shuffle(&mut stream(self.split_seed, &axes));
+        let mut meta_test = order.split_off(self.meta_train_classes);
+        order.sort_unstable();
+        meta_test.sort_unstable();
+        Fold { name: String::new(), meta_train: order, meta_test }
+    }
 }
-
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]

@@ -8,44 +8,87 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
-    DataDir, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, ParamDefault, ParamKind, ParamSpec, Params,
-    PictureSpec, Result,
+    Choice, DataDir, DataFile, Dataset, DatasetSpec, Domain, Error, Fold, Load, Loader, PictureSpec, ReadBy, Result,
 };
 
 use crate::cifar100::pictures::{self, Pictures, Pool, Store};
 use crate::cifar100::records::{self, Records};
-use crate::cifar100::{self, CLASSES, META_TRAIN_CLASSES, NORMALISE, SPLIT_SEED, TRAIN_IMAGES};
+use crate::cifar100::{self, CLASSES, Cifar100};
 use crate::corruptions;
 
 /// The registry's entry.
-pub const DEF: Cifar100C = Cifar100C;
+pub const DEF: Loader<Cifar100C> = Loader::new(&SPEC);
 
-/// CIFAR-100-C; see [`DEF`].
-pub struct Cifar100C;
+zsad_core::choices! {
+    /// The files of the release, and `none`.
+    pub enum Shift {
+        /// None.
+        None = "none",
+        /// Brightness.
+        Brightness = "brightness",
+        /// Contrast.
+        Contrast = "contrast",
+        /// Defocus blur.
+        DefocusBlur = "defocus_blur",
+        /// Elastic transform.
+        ElasticTransform = "elastic_transform",
+        /// Fog.
+        Fog = "fog",
+        /// Frost.
+        Frost = "frost",
+        /// Gaussian blur.
+        GaussianBlur = "gaussian_blur",
+        /// Gaussian noise.
+        GaussianNoise = "gaussian_noise",
+        /// Glass blur.
+        GlassBlur = "glass_blur",
+        /// Impulse noise.
+        ImpulseNoise = "impulse_noise",
+        /// Jpeg compression.
+        JpegCompression = "jpeg_compression",
+        /// Motion blur.
+        MotionBlur = "motion_blur",
+        /// Pixelate.
+        Pixelate = "pixelate",
+        /// Saturate.
+        Saturate = "saturate",
+        /// Shot noise.
+        ShotNoise = "shot_noise",
+        /// Snow.
+        Snow = "snow",
+        /// Spatter.
+        Spatter = "spatter",
+        /// Speckle noise.
+        SpeckleNoise = "speckle_noise",
+        /// Zoom blur.
+        ZoomBlur = "zoom_blur",
+    }
+}
 
-/// The files of the release, and `none`.
-const CORRUPTIONS: &[&str] = &[
-    "none",
-    "brightness",
-    "contrast",
-    "defocus_blur",
-    "elastic_transform",
-    "fog",
-    "frost",
-    "gaussian_blur",
-    "gaussian_noise",
-    "glass_blur",
-    "impulse_noise",
-    "jpeg_compression",
-    "motion_blur",
-    "pixelate",
-    "saturate",
-    "shot_noise",
-    "snow",
-    "spatter",
-    "speckle_noise",
-    "zoom_blur",
-];
+zsad_core::choices! {
+    /// Which classes train and which test.
+    pub enum Protocol {
+        /// All classes do both.
+        ShiftOnly = "shift_only",
+        /// Some train, the others test.
+        UnseenClasses = "unseen_classes",
+    }
+}
+
+zsad_core::params! {
+    /// Parameters of CIFAR-100-C.
+    pub struct Cifar100C {
+        /// shift_only: all 100 classes train with clean training images (domains train/<class>) and test with corrupted
+        /// test images (test/<class>); unseen_classes: some classes train, the others test
+        protocol: Protocol = Protocol::ShiftOnly;
+        /// what is done to the test images
+        corruption: Shift = Shift::GaussianNoise;
+        /// how strongly
+        severity: usize = 5, in 1..=5;
+        /// see [`Cifar100`]
+        clean: Cifar100 = Cifar100::default();
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "cifar100c",
@@ -57,125 +100,109 @@ static SPEC: DatasetSpec = DatasetSpec {
                Normalization, NeurIPS 2023",
     files: "cifar100/cifar-100-binary/*; CIFAR-100-C/<corruption>.npy and labels.npy, else the corruption is generated \
             from test.bin with the published constants (all but frost and spatter) and the record says so",
-    params: &[
-        ParamSpec {
-            name: "protocol",
-            doc: "shift_only: all 100 classes train with clean training images (domains train/<class>) and test with \
-                  corrupted test images (test/<class>); unseen_classes: some classes train, the others test",
-            kind: ParamKind::Choice(&["shift_only", "unseen_classes"]),
-            default: ParamDefault::Text("shift_only"),
-        },
-        ParamSpec {
-            name: "corruption",
-            doc: "what is done to the test images",
-            kind: ParamKind::Choice(CORRUPTIONS),
-            default: ParamDefault::Text("gaussian_noise"),
-        },
-        ParamSpec {
-            name: "severity",
-            doc: "how strongly",
-            kind: ParamKind::Int { min: 1, max: 5 },
-            default: ParamDefault::Int(5),
-        },
-        NORMALISE,
-        TRAIN_IMAGES,
-        META_TRAIN_CLASSES,
-        SPLIT_SEED,
-    ],
+    test_params: &["corruption", "severity"],
 };
 
 const FOLDER: &str = "CIFAR-100-C";
 
 /// Where the test images come from.
-enum Source {
+enum Origin {
     Clean,
     Released(PathBuf),
     Generated,
 }
 
-impl Source {
-    fn of(params: &Params, dir: &DataDir) -> Self {
-        let name = params.text("corruption");
-        let released = dir.path.join(FOLDER).join(format!("{name}.npy"));
-        match name {
-            "none" => Source::Clean,
-            _ if released.exists() => Source::Released(released),
-            _ => Source::Generated,
-        }
-    }
-
+impl Origin {
     fn word(&self) -> &'static str {
         match self {
-            Source::Clean => "none",
-            Source::Released(_) => "released",
-            Source::Generated => "generated",
+            Origin::Clean => "none",
+            Origin::Released(_) => "released",
+            Origin::Generated => "generated",
         }
     }
 }
 
-impl DatasetDef for Cifar100C {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl Load for Cifar100C {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let tests = match self.origin(data) {
+            Origin::Released(path) => vec![path, labels(data)],
+            Origin::Clean | Origin::Generated => vec![cifar100::file(data, "test.bin")?],
+        };
+        let mut all = cifar100::training_files(data)?;
+        all.extend(DataFile::list(tests, ReadBy::Tests));
+        Ok(all)
     }
 
-    /// The version, the numbers of CIFAR-100's records, and whether the corruption is released or generated.
-    fn revision(&self, params: &Params, dir: &DataDir) -> String {
-        format!("{}-{}-{}", SPEC.version, records::counts(dir), Source::of(params, dir).word())
+    fn picture(&self) -> Option<PictureSpec> {
+        Some(pictures::spec(self.clean.normalise))
     }
 
-    fn picture(&self, params: &Params) -> Option<PictureSpec> {
-        Some(pictures::spec(params.bool("normalise")))
-    }
-
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let source = Source::of(params, dir);
-        let (store, labels) = test_images(&source, params, dir)?;
-        let notes = vec![("corruptions".into(), source.word().into())];
-        let clean = matches!(source, Source::Clean);
-        Ok(Arc::new(if params.text("protocol") == "shift_only" {
-            shift_only(params, dir, (store, &labels), notes)?
-        } else {
-            cifar100::unseen_classes(SPEC.name, params, dir, (store, &labels), clean, notes)?
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let origin = self.origin(data);
+        let (store, labels) = self.test_images(&origin, data)?;
+        let notes = vec![("corruptions".into(), origin.word().into())];
+        let test = (store, &labels[..]);
+        Ok(Arc::new(match self.protocol {
+            Protocol::ShiftOnly => self.shift_only(data, test, notes)?,
+            Protocol::UnseenClasses => {
+                let clean = matches!(origin, Origin::Clean);
+                self.clean.unseen_classes(SPEC.name, data, test, clean, notes)?
+            }
         }))
     }
 }
 
-/// The test images and their labels.
-fn test_images(source: &Source, params: &Params, dir: &DataDir) -> Result<(Store, Vec<u8>)> {
-    let (name, severity) = (params.text("corruption"), params.size("severity"));
-    if let Source::Released(path) = source {
-        let labels = dir.path.join(FOLDER).join("labels.npy");
-        return released::read(path, &labels, severity).map(|(pixels, labels)| (Store::Plain(pixels), labels));
-    }
-    let corruption = corruptions::find(name);
-    if let (Source::Generated, None) = (source, corruption) {
-        let message = format!("not found, and `{name}` cannot be generated from clean images");
-        let remedy = "put the released file there, or choose another corruption";
-        return Err(Error::data(dir.path.join(FOLDER).join(format!("{name}.npy")), message, remedy));
-    }
-    let Records { labels, pixels } = Records::read(&cifar100::file(dir, "test.bin")?)?;
-    let store = match corruption {
-        Some(corruption) => Store::corrupted(pixels, corruption, severity),
-        None => Store::Plain(pixels),
-    };
-    Ok((store, labels))
+fn labels(data: &DataDir) -> PathBuf {
+    data.path.join(FOLDER).join("labels.npy")
 }
 
-/// All classes train with clean training images and test with the images of `test` (a store and its labels).
-fn shift_only(params: &Params, dir: &DataDir, test: (Store, &[u8]), notes: Vec<(String, String)>) -> Result<Pictures> {
-    let names = records::class_names(&cifar100::file(dir, "fine_label_names.txt")?)?;
-    let train = Records::read(&cifar100::file(dir, "train.bin")?)?;
-    let limit = params.opt_int("train_images").map_or(usize::MAX, |n| n as usize);
-    let (mut domains, mut pools) = (Vec::new(), Vec::new());
-    for (store, part, labels, limit) in [(0, "train", &train.labels[..], limit), (1, "test", test.1, usize::MAX)] {
-        for (class, name) in (0..).zip(&names) {
-            let normal = Pool { store, images: records::of_class(labels, class, limit) };
-            domains.push(Domain::normals(format!("{part}/{name}"), normal.images.len()));
-            pools.push([normal, Pool::default()]);
+impl Cifar100C {
+    fn origin(&self, data: &DataDir) -> Origin {
+        let released = data.path.join(FOLDER).join(format!("{}.npy", self.corruption));
+        match self.corruption {
+            Shift::None => Origin::Clean,
+            _ if released.exists() => Origin::Released(released),
+            _ => Origin::Generated,
         }
     }
-    let fold =
-        Fold { name: String::new(), meta_train: (0..CLASSES).collect(), meta_test: (CLASSES..2 * CLASSES).collect() };
-    let stores = vec![Store::Plain(train.pixels), test.0];
-    Ok(Pictures::new(SPEC.name, domains, fold, notes, params.bool("normalise"), stores, pools))
+
+    /// The test images and their labels.
+    fn test_images(&self, origin: &Origin, data: &DataDir) -> Result<(Store, Vec<u8>)> {
+        if let Origin::Released(path) = origin {
+            let read = released::read(path, &labels(data), self.severity);
+            return read.map(|(pixels, labels)| (Store::Plain(pixels), labels));
+        }
+        let name = self.corruption.word();
+        let corruption = corruptions::find(name);
+        if let (Origin::Generated, None) = (origin, corruption) {
+            let message = format!("not found, and `{name}` cannot be generated from clean images");
+            let hint = "put the released file there, or choose another corruption";
+            return Err(Error::data(data.path.join(FOLDER).join(format!("{name}.npy")), message, hint));
+        }
+        let Records { labels, pixels } = Records::read(&cifar100::file(data, "test.bin")?)?;
+        let store = match corruption {
+            Some(corruption) => Store::corrupted(pixels, corruption, self.severity),
+            None => Store::Plain(pixels),
+        };
+        Ok((store, labels))
+    }
+
+    /// All classes train with clean training images and test with the images of `test` (a store and its labels).
+    fn shift_only(&self, data: &DataDir, test: (Store, &[u8]), notes: Vec<(String, String)>) -> Result<Pictures> {
+        let names = records::class_names(&cifar100::file(data, "fine_label_names.txt")?)?;
+        let train = Records::read(&cifar100::file(data, "train.bin")?)?;
+        let limit = self.clean.train_images.number().unwrap_or(usize::MAX);
+        let (mut domains, mut pools) = (Vec::new(), Vec::new());
+        for (store, part, labels, limit) in [(0, "train", &train.labels[..], limit), (1, "test", test.1, usize::MAX)] {
+            for (class, name) in (0..).zip(&names) {
+                let normal = Pool { store, images: records::of_class(labels, class, limit) };
+                domains.push(Domain::normals(format!("{part}/{name}"), normal.images.len()));
+                pools.push([normal, Pool::default()]);
+            }
+        }
+        let (meta_train, meta_test) = ((0..CLASSES).collect(), (CLASSES..2 * CLASSES).collect());
+        let fold = Fold { name: String::new(), meta_train, meta_test };
+        let stores = vec![Store::Plain(train.pixels), test.0];
+        Ok(Pictures::new(SPEC.name, domains, fold, notes, self.clean.normalise, stores, pools))
+    }
 }

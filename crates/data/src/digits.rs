@@ -1,20 +1,31 @@
-//! UCI optical digits: 1,797 images of 8×8, embedded in a dependency, so that they need no data folder.
+//! UCI optical digits: 1,797 images of 8×8, embedded, so that they need no data folder.
 
+use std::io::Read;
 use std::sync::Arc;
 
-use smartcore::dataset::digits;
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Error, Kind, Params, PictureSpec, Result, Samples, Values,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetSpec, Error, Load, Loader, Modality, PictureSpec, Result,
+    Samples, Values,
 };
 
-use crate::digit_split::{self, DigitSplit};
+use crate::digit_split::DigitSplit;
 use crate::memory::{InMemory, MemoryDomain};
 
-/// The registry's entry.
-pub const DEF: Digits = Digits;
+/// The registry's entry: UCI optical recognition of handwritten digits.
+pub const DEF: Loader<Digits> = Loader::new(&SPEC);
 
-/// UCI optical recognition of handwritten digits; see [`DEF`].
-pub struct Digits;
+/// All images, gzipped: a byte for the digit and 64 bytes of 0 … 16 each, in the order of the original test and training
+/// files' join as scikit-learn's `load_digits` has it. Made by `scripts/make_digits.py`.
+const IMAGES: &[u8] = include_bytes!("../assets/digits.bin.gz");
+const PIXELS: usize = 64;
+
+zsad_core::params! {
+    /// Which digits train and which test.
+    pub struct Digits {
+        /// see [`DigitSplit`]
+        split: DigitSplit = DigitSplit::default();
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "digits",
@@ -23,33 +34,33 @@ static SPEC: DatasetSpec = DatasetSpec {
     citation: "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository 1998, \
                doi:10.24432/C50P49; CC BY 4.0",
     files: "",
-    params: digit_split::PARAMS,
+    test_params: &["meta_test"],
 };
 
-impl DatasetDef for Digits {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl Load for Digits {
+    fn files(&self, _: &DataDir) -> Result<Vec<DataFile>> {
+        Ok(vec![])
     }
 
-    fn picture(&self, _params: &Params) -> Option<PictureSpec> {
+    fn check(&self) -> Result<()> {
+        self.split.check(SPEC.name)
+    }
+
+    fn picture(&self) -> Option<PictureSpec> {
         Some(PictureSpec::stretched(1, 8, 8))
     }
 
-    fn open(&self, params: &Params, _dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let split = DigitSplit::new(SPEC.name, params)?;
-        let source = digits::load_dataset();
-        let d = source.num_features;
-        if d != 64 {
-            return Err(Error::failed(format!("the embedded digits have {d} pixels instead of 64")));
-        }
-        let domains = split.digits().map(|digit| {
-            let rows = source.data.chunks_exact(d).zip(&source.target).filter(|(_, t)| **t == f32::from(digit));
-            let values: Vec<f32> = rows.flat_map(|(row, _)| row.iter().map(|v| v / 16.0)).collect();
+    fn open(&self, _: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let mut records = Vec::new();
+        flate2::read::GzDecoder::new(IMAGES).read_to_end(&mut records).map_err(Error::failed)?;
+        let domains = self.split.digits().into_iter().map(|digit| {
+            let images = records.chunks_exact(1 + PIXELS).filter(|r| r[0] == digit);
+            let values = images.flat_map(|r| &r[1..]).map(|&v| f32::from(v) / 16.0).collect();
             MemoryDomain::normals(digit.to_string(), Samples::new(vec![1, 8, 8], Values::F32(values)))
         });
-        let kind = Kind::Image { channels: 1, height: 8, width: 8 };
-        let folds = vec![split.fold()];
-        Ok(Arc::new(InMemory::new(SPEC.name, kind, domains.collect(), folds, AnomalySource::OtherDomains)?))
+        let modality = Modality::Image { channels: 1, height: 8, width: 8 };
+        let folds = vec![self.split.fold()];
+        Ok(Arc::new(InMemory::new(SPEC.name, modality, domains.collect(), folds, AnomalySource::OtherDomains)?))
     }
 }
 
@@ -57,11 +68,10 @@ impl DatasetDef for Digits {
 mod tests {
     use super::*;
     use serde_json::json;
-    use zsad_core::{Pool, SampleRef};
+    use zsad_core::{SampleRef, Subset};
 
     fn open(given: serde_json::Value) -> Result<Arc<dyn Dataset>> {
-        let params = Params::validate(SPEC.params, &serde_json::from_value(given).unwrap()).unwrap();
-        DEF.open(&params, &DataDir::resolve(None))
+        crate::testing::open(&DEF, given, std::path::Path::new("none"))
     }
 
     #[test]
@@ -74,7 +84,7 @@ mod tests {
         let mut sum = 0.0;
         for (d, domain) in info.domains.iter().enumerate() {
             let refs: Vec<_> = (0..domain.normal)
-                .map(|i| SampleRef { domain: d as u32, pool: Pool::Normal, index: i as u32 })
+                .map(|i| SampleRef { domain: d as u32, subset: Subset::Normal, index: i as u32 })
                 .collect();
             let x = set.gather(&refs).unwrap();
             assert_eq!((x.len(), x.shape()), (domain.normal, &[1, 8, 8][..]));
@@ -82,7 +92,7 @@ mod tests {
             sum += x.to_f64().iter().sum::<f64>();
         }
         assert!((sum / (1797.0 * 64.0) - 4.884_164_579_855_314 / 16.0).abs() < 1e-12);
-        let first = set.gather(&[SampleRef { domain: 0, pool: Pool::Normal, index: 0 }]).unwrap();
+        let first = set.gather(&[SampleRef { domain: 0, subset: Subset::Normal, index: 0 }]).unwrap();
         assert_eq!(first.to_f32()[..8], [0.0, 0.0, 0.3125, 0.8125, 0.5625, 0.0625, 0.0, 0.0]);
     }
 

@@ -5,7 +5,6 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 use zsad_core::{DataDir, Error, Result};
 
 /// The file or folder `relative` of the data folder.
@@ -57,30 +56,4 @@ pub fn text(path: &Path) -> Result<String> {
 /// The error of a file that breaks off or does not decode.
 pub fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::data(path, format!("damaged or truncated: {why}"), "fetch the file again")
-}
-
-/// A data set's revision where its files are the user's: `<version>-<first 64 bits of SHA-256 over them, in hexadecimal>`;
-/// the version alone where there are none or one cannot be read, which opening them will report.
-pub fn revision(version: u32, paths: &[PathBuf]) -> String {
-    let mut hasher = Sha256::new();
-    let read = paths.iter().try_for_each(|path| feed(path, &mut hasher));
-    if paths.is_empty() || read.is_err() {
-        return version.to_string();
-    }
-    let hash: String = hasher.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
-    format!("{version}-{hash}")
-}
-
-/// The name, the length and the content of a file.
-fn feed(path: &Path, hasher: &mut Sha256) -> std::io::Result<()> {
-    let mut file = File::open(path)?;
-    hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
-    hasher.update(file.metadata()?.len().to_le_bytes());
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(()),
-            n => hasher.update(&buffer[..n]),
-        }
-    }
 }

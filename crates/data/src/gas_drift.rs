@@ -1,23 +1,54 @@
 //! UCI gas sensor array drift: the same six gases measured over 36 months while the sensors drift.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Error, Fold, Kind, ParamDefault, ParamKind, ParamSpec,
-    Params, Result, Samples, Values,
+    AnomalySource, Choice, DataDir, DataFile, Dataset, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
+    Result, Samples, Standardise, Values,
 };
 
+use crate::files;
 use crate::memory::{InMemory, MemoryDomain};
-use crate::{files, standardise};
+use crate::standardise::Scale;
 
 /// The registry's entry.
-pub const DEF: GasDrift = GasDrift;
+pub const DEF: Loader<GasDrift> = Loader::new(&SPEC);
 
-/// Gas sensor array drift; see [`DEF`].
-pub struct GasDrift;
+zsad_core::choices! {
+    /// A gas, or every gas in turn.
+    pub enum Normal {
+        /// Gas 1.
+        Ethanol = "ethanol",
+        /// Gas 2.
+        Ethylene = "ethylene",
+        /// Gas 3.
+        Ammonia = "ammonia",
+        /// Gas 4.
+        Acetaldehyde = "acetaldehyde",
+        /// Gas 5.
+        Acetone = "acetone",
+        /// Gas 6.
+        Toluene = "toluene",
+        /// Every gas in turn.
+        Each = "each",
+    }
+}
 
-const BATCHES: ParamKind = ParamKind::IntList { min: 1, max: 10 };
+zsad_core::params! {
+    /// Parameters of the gas sensor array.
+    pub struct GasDrift {
+        /// the gas that is normal; each: every gas in turn, so that a batch gives up to six domains
+        normal: Normal = Normal::Ethylene;
+        /// batches to train on, early ones
+        meta_train: Vec<usize> = vec![1, 2, 3, 4, 5], in 1..=10;
+        /// batches to test on, none of them in meta_train
+        meta_test: Vec<usize> = vec![6, 8, 9], in 1..=10;
+        /// see [`Scale`]
+        scale: Scale = Scale::default();
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "gas_drift",
@@ -27,27 +58,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     citation: "Vergara, Vembu, Ayhan, Ryan, Homer and Huerta, Chemical Gas Sensor Drift Compensation Using Classifier \
                Ensembles, Sensors and Actuators B 2012; UCI Machine Learning Repository, doi:10.24432/C5RP6W",
     files: "gas_drift/batch<N>.dat.gz (or unpacked, without .gz) of the batches in use",
-    params: &[
-        ParamSpec {
-            name: "normal",
-            doc: "the gas that is normal; each: every gas in turn, so that a batch gives up to six domains",
-            kind: ParamKind::Choice(&["ethanol", "ethylene", "ammonia", "acetaldehyde", "acetone", "toluene", "each"]),
-            default: ParamDefault::Text("ethylene"),
-        },
-        ParamSpec {
-            name: "meta_train",
-            doc: "batches to train on, early ones",
-            kind: BATCHES,
-            default: ParamDefault::IntList(&[1, 2, 3, 4, 5]),
-        },
-        ParamSpec {
-            name: "meta_test",
-            doc: "batches to test on, none of them in meta_train",
-            kind: BATCHES,
-            default: ParamDefault::IntList(&[6, 8, 9]),
-        },
-        standardise::PARAM,
-    ],
+    test_params: &["meta_test"],
 };
 
 /// The gases by their number in the files, from 1.
@@ -55,31 +66,50 @@ const GASES: [&str; 6] = ["ethanol", "ethylene", "ammonia", "acetaldehyde", "ace
 const DIM: usize = 128;
 const REMEDY: &str = "put the files batch1.dat … of the UCI data set there, gzipped or not";
 
-impl DatasetDef for GasDrift {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl GasDrift {
+    /// The batches in use, ascending.
+    fn batches(&self) -> BTreeSet<usize> {
+        self.meta_train.iter().chain(&self.meta_test).copied().collect()
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let (train, test) = (params.ints("meta_train"), params.ints("meta_test"));
-        if let Some(both) = train.iter().find(|b| test.contains(b)) {
+    fn find(data: &DataDir, batch: usize) -> Result<PathBuf> {
+        let name = format!("gas_drift/batch{batch}.dat");
+        files::first_of(data, &[&format!("{name}.gz"), &name], REMEDY)
+    }
+}
+
+impl Load for GasDrift {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let of = |batch| {
+            let read_by = if self.meta_train.contains(&batch) { ReadBy::Training } else { ReadBy::Tests };
+            Ok(DataFile { path: Self::find(data, batch)?, read_by })
+        };
+        self.batches().into_iter().map(of).collect()
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(both) = self.meta_train.iter().find(|b| self.meta_test.contains(b)) {
             return Err(Error::Config(format!("gas_drift: batch {both} is in both meta_train and meta_test")));
         }
-        if test.is_empty() {
+        if self.meta_test.is_empty() {
             return Err(Error::Config("gas_drift: meta_test is empty".into()));
         }
-        let mut batches = [train.clone(), test].concat();
-        batches.sort_unstable();
-        batches.dedup();
-        let normal = params.text("normal");
+        Ok(())
+    }
+
+    fn standardise(&self) -> Standardise {
+        self.scale.standardise
+    }
+
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let (normal, each) = (self.normal.word(), self.normal == Normal::Each);
         let mut domains = Vec::new();
         let mut fold = Fold { name: String::new(), meta_train: vec![], meta_test: vec![] };
-        for batch in batches {
-            let name = format!("gas_drift/batch{batch}.dat");
-            let path = files::first_of(dir, &[&format!("{name}.gz"), &name], REMEDY)?;
+        for batch in self.batches() {
+            let path = Self::find(data, batch)?;
             let gases = read_batch(&path)?;
             for (gas, rows) in GASES.iter().zip(&gases) {
-                if normal == "each" && rows.is_empty() || normal != "each" && normal != *gas {
+                if each && rows.is_empty() || !each && normal != *gas {
                     continue;
                 }
                 if rows.is_empty() {
@@ -93,19 +123,18 @@ impl DatasetDef for GasDrift {
                 let others: Vec<f64> =
                     GASES.iter().zip(&gases).filter(|(g, _)| *g != gas).flat_map(|(_, r)| r).copied().collect();
                 let samples = |values| Samples::new(vec![DIM], Values::F64(values));
-                let role = if train.contains(&batch) { &mut fold.meta_train } else { &mut fold.meta_test };
+                let role = if self.meta_train.contains(&batch) { &mut fold.meta_train } else { &mut fold.meta_test };
                 role.push(domains.len());
                 domains.push(MemoryDomain {
-                    name: if normal == "each" { format!("batch{batch}/{gas}") } else { format!("batch{batch}") },
+                    name: if each { format!("batch{batch}/{gas}") } else { format!("batch{batch}") },
                     normal: samples(rows.clone()),
                     anomalous: (!others.is_empty()).then(|| samples(others)),
                     reference: None,
                 });
             }
         }
-        let kind = Kind::Tabular { dim: DIM };
-        let set = InMemory::new(SPEC.name, kind, domains, vec![fold], AnomalySource::Genuine)?;
-        standardise::wrap(Arc::new(set), params)
+        let set = InMemory::new(SPEC.name, Modality::rows(DIM), domains, vec![fold], AnomalySource::Genuine)?;
+        Ok(Arc::new(set))
     }
 }
 
@@ -137,7 +166,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use serde_json::json;
-    use zsad_core::Pool;
+    use zsad_core::Subset;
 
     fn line(gas: usize, value: f64) -> String {
         let features: Vec<_> = (1..=128).map(|k| format!("{k}:{}", value + f64::from(k))).collect();
@@ -163,7 +192,7 @@ mod tests {
         let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
         assert_eq!(sizes, [("batch1", 2, 1), ("batch6", 1, 1)]);
         assert_eq!((&set.info().folds[0].meta_train, &set.info().folds[0].meta_test), (&vec![0], &vec![1]));
-        let x = set.gather(&testing::pool(&*set, 1, Pool::Anomalous)).unwrap();
+        let x = set.gather(&testing::subset(&*set, 1, Subset::Anomalous)).unwrap();
         assert_eq!(x.to_f64()[..3], [-6.25, -5.25, -4.25]);
         let set =
             testing::open(&DEF, json!({"meta_train": [1], "meta_test": [6], "normal": "each"}), dir.path()).unwrap();
@@ -197,14 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn the_real_batches_have_their_known_sizes() {
-        let Some(dir) = testing::real_data("gas_drift") else { return };
-        let set = testing::open(&DEF, json!({}), &dir).unwrap();
-        let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.normal, d.normal + d.anomalous)).collect();
-        // zcat batchN.dat.gz | wc -l, and lines that begin with 2;
-        let wanted = [(98, 445), (334, 1244), (490, 1586), (43, 161), (40, 197), (574, 2300), (30, 294), (55, 470)];
-        assert_eq!(sizes, wanted);
-        let each = testing::open(&DEF, json!({"normal": "each"}), &dir).unwrap();
-        assert_eq!(each.info().domains.len(), 8 * 6 - 3, "toluene is absent from batches 3, 4 and 5");
+    fn it_knows_the_files_that_its_samples_depend_on() {
+        let dir = folder();
+        testing::knows_its_files(&DEF, json!({"meta_train": [1], "meta_test": [6]}), dir.path());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A new data set is one file with a `DEF` and one line in [`DATASETS`].
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
+
 use zsad_core::DatasetDef;
 
 pub mod adbench;
@@ -13,6 +15,7 @@ pub mod corruptions;
 mod digit_split;
 pub mod digits;
 pub mod files;
+mod folds;
 pub mod formats;
 pub mod gas_drift;
 mod images;
@@ -63,7 +66,10 @@ mod tests {
         for def in DATASETS {
             let spec = def.spec();
             assert!(spec.version >= 1 && !spec.summary.is_empty() && !spec.citation.is_empty(), "{}", spec.name);
-            assert!(spec.params.iter().all(|p| !p.doc.is_empty()), "{}", spec.name);
+            let params = def.params();
+            assert!(params.iter().all(|p| !p.doc.is_empty()), "{}", spec.name);
+            let known = |name: &&str| params.iter().any(|p| p.name == *name);
+            assert!(spec.test_params.iter().all(known), "{}", spec.name);
             assert_eq!(find(spec.name).map(|d| d.spec().name), Some(spec.name));
         }
         assert!(find("no_such_set").is_none());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Kind, Pool, Result, SampleRef, Samples, Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
 };
 
 /// One domain with its samples; an empty pool is `None`.
@@ -25,11 +25,11 @@ impl MemoryDomain {
         MemoryDomain { name: name.into(), normal, anomalous: None, reference: None }
     }
 
-    fn pool(&self, pool: Pool) -> Option<&Samples> {
-        match pool {
-            Pool::Normal => Some(&self.normal),
-            Pool::Anomalous => self.anomalous.as_ref(),
-            Pool::Reference => self.reference.as_ref(),
+    fn subset(&self, subset: Subset) -> Option<&Samples> {
+        match subset {
+            Subset::Normal => Some(&self.normal),
+            Subset::Anomalous => self.anomalous.as_ref(),
+            Subset::Reference => self.reference.as_ref(),
         }
     }
 }
@@ -43,29 +43,29 @@ pub struct InMemory {
 }
 
 impl InMemory {
-    /// A data set of `domains`, each sample of the shape of `kind`.
+    /// A data set of `domains`, each sample of the shape of `modality`.
     ///
     /// # Errors
     /// [`Error::Config`] where shapes or precisions differ, a value is not finite, names repeat, or a fold names a
     /// domain that is not there or that both trains and tests.
     pub fn new(
         name: &str,
-        kind: Kind,
+        modality: Modality,
         domains: Vec<MemoryDomain>,
         folds: Vec<Fold>,
         anomalies: AnomalySource,
     ) -> Result<Self> {
-        let shape = kind.shape();
+        let shape = modality.shape();
         if let Some(d) = domains.iter().find(|d| d.normal.shape() != shape) {
             let (at, found) = (&d.name, d.normal.shape());
             return Err(Error::Config(format!(
                 "{name}: domain `{at}`: samples of shape {found:?} instead of {shape:?}"
             )));
         }
-        Self::build(name, kind, domains, folds, anomalies)
+        Self::build(name, modality, domains, folds, anomalies)
     }
 
-    /// A data set of tables whose domains may differ in width; its kind tells the greatest. No domain trains unless all
+    /// A data set of tables whose domains may differ in width; its modality tells the greatest. No domain trains unless all
     /// are of one width.
     ///
     /// # Errors
@@ -75,19 +75,19 @@ impl InMemory {
         if domains.iter().any(|d| d.normal.dim() != dim) && folds.iter().any(|f| !f.meta_train.is_empty()) {
             return Err(Error::Config(format!("{name}: domains of different widths cannot be trained on")));
         }
-        Self::build(name, Kind::Tabular { dim }, domains, folds, anomalies)
+        Self::build(name, Modality::rows(dim), domains, folds, anomalies)
     }
 
     fn build(
         name: &str,
-        kind: Kind,
+        modality: Modality,
         domains: Vec<MemoryDomain>,
         folds: Vec<Fold>,
         anomalies: AnomalySource,
     ) -> Result<Self> {
         let info = DatasetInfo {
             name: name.to_owned(),
-            kind,
+            modality,
             domains: domains
                 .iter()
                 .map(|d| Domain {
@@ -110,16 +110,10 @@ impl InMemory {
     ///
     /// # Errors
     /// See [`InMemory::new`].
-    pub fn batch(kind: Kind, samples: Samples, reference: Option<Samples>) -> Result<Self> {
+    pub fn batch(modality: Modality, samples: Samples, reference: Option<Samples>) -> Result<Self> {
         let fold = Fold { name: String::new(), meta_train: vec![], meta_test: vec![0] };
         let domains = vec![MemoryDomain { reference, ..MemoryDomain::normals("batch", samples) }];
-        Self::new("batch", kind, domains, vec![fold], AnomalySource::OtherDomains)
-    }
-
-    /// The same with `notes` for the record.
-    pub fn with_notes(mut self, notes: Vec<(String, String)>) -> Self {
-        self.info.notes = notes;
-        self
+        Self::new("batch", modality, domains, vec![fold], AnomalySource::OtherDomains)
     }
 }
 
@@ -131,19 +125,15 @@ fn check(info: &DatasetInfo, domains: &[MemoryDomain]) -> Result<(), String> {
         if domains[..i].iter().any(|d| d.name == domain.name) {
             return Err(format!("{at} occurs twice"));
         }
-        for pool in [Pool::Normal, Pool::Anomalous, Pool::Reference] {
-            let Some(samples) = domain.pool(pool) else { continue };
+        for subset in Subset::ALL {
+            let Some(samples) = domain.subset(subset) else { continue };
             if samples.shape() != shape {
                 return Err(format!("{at}: samples of shape {:?} instead of {shape:?}", samples.shape()));
             }
             if matches!(samples.values(), Values::F64(_)) != double {
                 return Err(format!("{at}: single and double precision in one data set"));
             }
-            let bad = match samples.values() {
-                Values::F32(v) => v.iter().position(|x| !x.is_finite()),
-                Values::F64(v) => v.iter().position(|x| !x.is_finite()),
-            };
-            if let Some(i) = bad {
+            if let Some(i) = samples.values().first_not_finite() {
                 let d = samples.dim();
                 return Err(format!("{at}: sample {}, value {} is not finite", i / d, i % d));
             }
@@ -166,8 +156,8 @@ impl Dataset for InMemory {
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
-        let pool = |r: &SampleRef| self.domains.get(r.domain as usize).and_then(|d| d.pool(r.pool));
-        let shape = refs.first().and_then(pool).map_or_else(|| self.info.kind.shape(), |s| s.shape().to_vec());
+        let pool = |r: &SampleRef| self.domains.get(r.domain as usize).and_then(|d| d.subset(r.subset));
+        let shape = refs.first().and_then(pool).map_or_else(|| self.info.modality.shape(), |s| s.shape().to_vec());
         let d: usize = shape.iter().product();
         let of_shape = |r: &SampleRef| {
             let found = pool(r).filter(|s| s.shape() == shape && (r.index as usize) < s.len());
@@ -205,8 +195,8 @@ mod tests {
         Samples::new(vec![d], Values::F64(values.to_vec()))
     }
 
-    fn at(domain: u32, pool: Pool, index: u32) -> SampleRef {
-        SampleRef { domain, pool, index }
+    fn at(domain: u32, subset: Subset, index: u32) -> SampleRef {
+        SampleRef { domain, subset, index }
     }
 
     fn fold(meta_train: &[usize], meta_test: &[usize]) -> Vec<Fold> {
@@ -220,22 +210,26 @@ mod tests {
             reference: Some(rows_of(2, &[9.0, 9.5])),
             ..MemoryDomain::normals("a", rows_of(2, &[1.0, 2.0, 3.0, 4.0]))
         };
-        let kind = Kind::Tabular { dim: 2 };
-        let set = InMemory::new("t", kind, vec![domain], fold(&[], &[0]), AnomalySource::Genuine).unwrap();
+        let modality = Modality::rows(2);
+        let set = InMemory::new("t", modality, vec![domain], fold(&[], &[0]), AnomalySource::Genuine).unwrap();
         let d = &set.info().domains[0];
         assert_eq!((d.normal, d.anomalous, d.reference), (2, 1, 1));
-        let refs =
-            [at(0, Pool::Anomalous, 0), at(0, Pool::Normal, 1), at(0, Pool::Reference, 0), at(0, Pool::Normal, 0)];
+        let refs = [
+            at(0, Subset::Anomalous, 0),
+            at(0, Subset::Normal, 1),
+            at(0, Subset::Reference, 0),
+            at(0, Subset::Normal, 0),
+        ];
         assert_eq!(set.gather(&refs).unwrap(), rows_of(2, &[7.0, 8.0, 3.0, 4.0, 9.0, 9.5, 1.0, 2.0]));
-        assert!(set.gather(&[at(0, Pool::Normal, 2)]).is_err());
-        assert!(set.gather(&[at(1, Pool::Normal, 0)]).is_err());
+        assert!(set.gather(&[at(0, Subset::Normal, 2)]).is_err());
+        assert!(set.gather(&[at(1, Subset::Normal, 0)]).is_err());
     }
 
     #[test]
     fn wrong_data_are_refused_with_their_place() {
         let one = |name: &str, s| MemoryDomain::normals(name, s);
         let build = |domains, folds| {
-            let set = InMemory::new("t", Kind::Tabular { dim: 2 }, domains, folds, AnomalySource::OtherDomains);
+            let set = InMemory::new("t", Modality::rows(2), domains, folds, AnomalySource::OtherDomains);
             set.err().map_or(String::new(), |e| e.to_string())
         };
         let good = || rows_of(2, &[1.0, 2.0]);
@@ -257,16 +251,16 @@ mod tests {
             vec![MemoryDomain::normals("narrow", rows_of(1, &[5.0, 6.0])), wide]
         };
         let set = InMemory::ragged("t", domains(), fold(&[], &[0, 1]), AnomalySource::Genuine).unwrap();
-        assert_eq!(set.info().kind, Kind::Tabular { dim: 3 });
-        assert_eq!(set.gather(&[at(0, Pool::Normal, 1)]).unwrap(), rows_of(1, &[6.0]));
-        assert_eq!(set.gather(&[at(1, Pool::Normal, 0)]).unwrap(), rows_of(3, &[1.0, 2.0, 3.0]));
-        assert!(set.gather(&[at(0, Pool::Normal, 0), at(1, Pool::Normal, 0)]).is_err());
+        assert_eq!(set.info().modality, Modality::rows(3));
+        assert_eq!(set.gather(&[at(0, Subset::Normal, 1)]).unwrap(), rows_of(1, &[6.0]));
+        assert_eq!(set.gather(&[at(1, Subset::Normal, 0)]).unwrap(), rows_of(3, &[1.0, 2.0, 3.0]));
+        assert!(set.gather(&[at(0, Subset::Normal, 0), at(1, Subset::Normal, 0)]).is_err());
         assert!(InMemory::ragged("t", domains(), fold(&[0], &[1]), AnomalySource::Genuine).is_err());
     }
 
     #[test]
     fn a_batch_is_one_domain_that_is_only_tested() {
-        let set = InMemory::batch(Kind::Tabular { dim: 1 }, rows_of(1, &[1.0, 2.0]), None).unwrap();
+        let set = InMemory::batch(Modality::rows(1), rows_of(1, &[1.0, 2.0]), None).unwrap();
         assert_eq!((set.info().domains[0].normal, &set.info().folds[0].meta_test), (2, &vec![0]));
     }
 }

@@ -1,23 +1,28 @@
 //! MNIST from its original idx files: meta-train digits from the training files, meta-test digits from the test files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Kind, Params, PictureSpec,
-    Result,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Domain, Error, Load, Loader, Modality,
+    PictureSpec, ReadBy, Result,
 };
 
-use crate::digit_split::{self, DigitSplit};
+use crate::digit_split::DigitSplit;
 use crate::files;
 use crate::formats::idx::Idx;
 use crate::images::ByteImages;
 
 /// The registry's entry.
-pub const DEF: Mnist = Mnist;
+pub const DEF: Loader<Mnist> = Loader::new(&SPEC);
 
-/// MNIST; see [`DEF`].
-pub struct Mnist;
+zsad_core::params! {
+    /// Which digits train and which test.
+    pub struct Mnist {
+        /// see [`DigitSplit`]
+        split: DigitSplit = DigitSplit::default();
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "mnist",
@@ -27,36 +32,53 @@ static SPEC: DatasetSpec = DatasetSpec {
     citation: "LeCun, Bottou, Bengio and Haffner, Gradient-Based Learning Applied to Document Recognition, \
                Proc. IEEE 1998",
     files: "mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz (or unpacked, without .gz)",
-    params: digit_split::PARAMS,
+    test_params: &["meta_test"],
 };
 
 const REMEDY: &str = "put the four original idx files of MNIST there, gzipped or not";
 const SIDE: usize = 28;
 
-impl DatasetDef for Mnist {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl Mnist {
+    /// The parts of the data set that are read: the beginning of their files' names, and whether it is for training.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        let used = |train| self.split.digits().iter().any(|&d| self.split.trains(d) == train);
+        [("train", true), ("t10k", false)].into_iter().filter(move |(_, train)| used(*train))
     }
 
-    fn picture(&self, _params: &Params) -> Option<PictureSpec> {
+    /// Labels and images of a part.
+    fn find(data: &DataDir, part: &str) -> Result<[PathBuf; 2]> {
+        let file = |name: String| files::first_of(data, &[&format!("{name}.gz"), &name], REMEDY);
+        Ok([file(format!("mnist/{part}-labels-idx1-ubyte"))?, file(format!("mnist/{part}-images-idx3-ubyte"))?])
+    }
+}
+
+impl Load for Mnist {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let mut all = Vec::new();
+        for (part, train) in self.parts() {
+            all.extend(DataFile::list(Self::find(data, part)?, if train { ReadBy::Training } else { ReadBy::Tests }));
+        }
+        Ok(all)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.split.check(SPEC.name)
+    }
+
+    fn picture(&self) -> Option<PictureSpec> {
         Some(PictureSpec::stretched(1, SIDE, SIDE))
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let split = DigitSplit::new(SPEC.name, params)?;
-        let digits: Vec<u8> = split.digits().collect();
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let split = &self.split;
+        let digits: Vec<u8> = split.digits().into_iter().collect();
         let mut pools = vec![Vec::new(); digits.len()];
         // The domain that takes a digit's images from these files, if any.
         let domain =
             |digit: u8, train| digits.iter().position(|&d| d == digit).filter(|_| split.trains(digit) == train);
-        for (part, train) in [("train", true), ("t10k", false)] {
-            if !digits.iter().any(|&d| split.trains(d) == train) {
-                continue;
-            }
-            let find =
-                |name: String| files::first_of(dir, &[&format!("mnist/{name}.gz"), &format!("mnist/{name}")], REMEDY);
-            let labels = read_labels(&find(format!("{part}-labels-idx1-ubyte"))?)?;
-            let path = find(format!("{part}-images-idx3-ubyte"))?;
+        for (part, train) in self.parts() {
+            let [labels, path] = Self::find(data, part)?;
+            let labels = read_labels(&labels)?;
             let images = Idx::open(&path, 3)?;
             if images.shape() != [labels.len(), SIDE, SIDE] {
                 let message = format!("images of shape {:?} beside {} labels", images.shape(), labels.len());
@@ -72,7 +94,7 @@ impl DatasetDef for Mnist {
         let sized = digits.iter().zip(&pools);
         let info = DatasetInfo {
             name: SPEC.name.into(),
-            kind: Kind::Image { channels: 1, height: SIDE, width: SIDE },
+            modality: Modality::Image { channels: 1, height: SIDE, width: SIDE },
             domains: sized.map(|(d, pool)| Domain::normals(d.to_string(), pool.len() / (SIDE * SIDE))).collect(),
             folds: vec![split.fold()],
             anomalies: AnomalySource::OtherDomains,
@@ -100,7 +122,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use serde_json::json;
-    use zsad_core::{Pool, SampleRef};
+    use zsad_core::{SampleRef, Subset};
 
     fn idx(magic: u32, sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
         [magic].iter().chain(sizes).flat_map(|n| n.to_be_bytes()).chain(bytes.iter().copied()).collect()
@@ -126,7 +148,7 @@ mod tests {
         let set = testing::open(&DEF, json!({"meta_train": [0, 1], "meta_test": [9]}), dir.path()).unwrap();
         let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal)).collect();
         assert_eq!(sizes, [("0", 2), ("1", 2), ("9", 1)]);
-        let refs = [(1, 1), (2, 0)].map(|(domain, index)| SampleRef { domain, pool: Pool::Normal, index });
+        let refs = [(1, 1), (2, 0)].map(|(domain, index)| SampleRef { domain, subset: Subset::Normal, index });
         let x = set.gather(&refs).unwrap();
         assert_eq!(x.to_f32()[0], 11.0 / 255.0);
         assert_eq!(x.to_f32()[784], 109.0 / 255.0);
@@ -153,16 +175,8 @@ mod tests {
     }
 
     #[test]
-    fn the_real_files_have_their_known_counts_and_mean() {
-        let Some(dir) = testing::real_data("mnist") else { return };
-        let (train, test): (Vec<u8>, Vec<u8>) = ((0..9).collect(), (0..10).collect());
-        let counts = |set: &dyn Dataset| set.info().domains.iter().map(|d| d.normal).collect::<Vec<_>>();
-        let set = testing::open(&DEF, json!({"meta_train": train, "meta_test": [9]}), &dir).unwrap();
-        assert_eq!(counts(&*set), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 1009]);
-        let set = testing::open(&DEF, json!({"meta_train": [], "meta_test": test}), &dir).unwrap();
-        assert_eq!(counts(&*set), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
-        // numpy.frombuffer(gzip.open("t10k-images-idx3-ubyte.gz").read()[16:], "u1").mean() / 255
-        let x = set.gather(&testing::all_normals(&*set)).unwrap().to_f64().into_owned();
-        assert!((x.iter().sum::<f64>() / x.len() as f64 - 0.132_514_605_842).abs() < 1e-7);
+    fn it_knows_the_files_that_its_samples_depend_on() {
+        let dir = folder();
+        testing::knows_its_files(&DEF, json!({"meta_train": [0, 1], "meta_test": [9]}), dir.path());
     }
 }

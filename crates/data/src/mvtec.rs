@@ -12,8 +12,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Kind, Masks, ParamDefault,
-    ParamKind, ParamSpec, Params, PictureSpec, Pool, Result, SampleRef, Samples, Values, key,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Domain, Load, Loader, Masks, Modality,
+    PictureSpec, ReadBy, Result, SampleRef, Samples, Subset, Values,
 };
 
 use crate::resize::Filter;
@@ -21,10 +21,41 @@ use layout::Category;
 use picture::Geometry;
 
 /// The registry's entry.
-pub const DEF: Mvtec = Mvtec;
+pub const DEF: Loader<Mvtec> = Loader::new(&SPEC);
 
-/// MVTec AD and folders like it; see [`DEF`].
-pub struct Mvtec;
+zsad_core::choices! {
+    /// What happens to the sides of a picture that is not square.
+    pub enum Aspect {
+        /// Both by the same factor.
+        Keep = "keep",
+        /// Both to one length.
+        Stretch = "stretch",
+    }
+}
+
+zsad_core::params! {
+    /// Parameters of MVTec AD and folders like it.
+    pub struct Mvtec {
+        /// folders of categories, relative to the data folder
+        roots: Vec<String> = vec!["mvtec_ad_subset".into()];
+        /// only these categories; empty: all
+        categories: Vec<String> = vec![];
+        /// train on the categories of these folders instead of leaving one category out
+        train_roots: Vec<String> = vec![];
+        /// train on these categories instead of leaving one category out; empty: all
+        train_categories: Vec<String> = vec![];
+        /// shorter side after resizing, in pixels
+        resize: usize = 256, in 8..=4096;
+        /// side of the middle square that is cut out, in pixels, at most `resize`; what lies outside is lost, defects
+        /// included
+        crop: usize = 224, in 8..=4096;
+        /// keep: both sides by the same factor; stretch: both sides become `resize`, so that of an oblong image nothing
+        /// but the margin is lost
+        aspect: Aspect = Aspect::Keep;
+        /// resampling filter, by Pillow's names (masks: always nearest)
+        filter: Filter = Filter::Bilinear;
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "mvtec",
@@ -35,62 +66,29 @@ static SPEC: DatasetSpec = DatasetSpec {
                Anomaly Detection, CVPR 2019; CC BY-NC-SA 4.0. Other folders: see their own licences",
     files: "<root>/<category>/train/good/*, test/good/*, test/<defect>/*, ground_truth/<defect>/<name>_mask.png; a \
             category without ground_truth has no masks; BTAD's `ok` counts as `good`",
-    params: &[
-        list("roots", "folders of categories, relative to the data folder", &["mvtec_ad_subset"]),
-        list("categories", "only these categories; empty: all", &[]),
-        list("train_roots", "train on the categories of these folders instead of leaving one category out", &[]),
-        list("train_categories", "train on these categories instead of leaving one category out; empty: all", &[]),
-        ParamSpec {
-            name: "resize",
-            doc: "shorter side after resizing, in pixels",
-            kind: ParamKind::Int { min: 8, max: 4096 },
-            default: ParamDefault::Int(256),
-        },
-        ParamSpec {
-            name: "crop",
-            doc: "side of the middle square that is cut out, in pixels, at most `resize`; what lies outside is lost, \
-                  defects included",
-            kind: ParamKind::Int { min: 8, max: 4096 },
-            default: ParamDefault::Int(224),
-        },
-        ParamSpec {
-            name: "aspect",
-            doc: "keep: both sides by the same factor; stretch: both sides become `resize`, so that of an oblong image \
-                  nothing but the margin is lost",
-            kind: ParamKind::Choice(&["keep", "stretch"]),
-            default: ParamDefault::Text("keep"),
-        },
-        ParamSpec {
-            name: "filter",
-            doc: "resampling filter, by Pillow's names (masks: always nearest)",
-            kind: ParamKind::Choice(Filter::WORDS),
-            default: ParamDefault::Text("bilinear"),
-        },
-    ],
+    test_params: &[],
 };
 
-const fn list(name: &'static str, doc: &'static str, default: &'static [&'static str]) -> ParamSpec {
-    ParamSpec { name, doc, kind: ParamKind::TextList, default: ParamDefault::TextList(default) }
-}
-
-impl DatasetDef for Mvtec {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl Load for Mvtec {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let split::Split { categories, names, .. } = split::read(self, data)?;
+        let of = |(category, name): (&Category, String)| {
+            DataFile::list(category.files().map(Path::to_owned), ReadBy::Domain(name))
+        };
+        Ok(categories.iter().zip(names).flat_map(of).collect())
     }
 
-    /// The version and a hash of the names and sizes of all files in use.
-    fn revision(&self, params: &Params, dir: &DataDir) -> String {
-        let fingerprint = split::read(params, dir).map(|split| fingerprint(split.categories.iter(), &dir.path));
-        fingerprint.map_or_else(|_| SPEC.version.to_string(), |hash| format!("{}-{hash}", SPEC.version))
+    fn check(&self) -> Result<()> {
+        self.geometry().map(drop)
     }
 
-    fn picture(&self, params: &Params) -> Option<PictureSpec> {
-        Geometry::new(params).ok().map(|geometry| geometry.spec())
+    fn picture(&self) -> Option<PictureSpec> {
+        self.geometry().ok().map(|geometry| geometry.spec())
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let geometry = Geometry::new(params)?;
-        let split::Split { categories, names, folds } = split::read(params, dir)?;
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let geometry = self.geometry()?;
+        let split::Split { categories, names, folds } = split::read(self, data)?;
         layout::check_sizes(&categories)?;
         let domains = categories.iter().zip(names).map(|(c, name)| Domain {
             name,
@@ -101,19 +99,24 @@ impl DatasetDef for Mvtec {
         let files = categories.iter().map(|c| c.reference.len() + c.normal.len() + c.defects.len()).sum::<usize>();
         let info = DatasetInfo {
             name: SPEC.name.into(),
-            kind: Kind::Image { channels: 3, height: geometry.crop, width: geometry.crop },
+            modality: Modality::Image { channels: 3, height: geometry.crop, width: geometry.crop },
             domains: domains.collect(),
             folds,
             anomalies: AnomalySource::Genuine,
             // Results on a part of a data set must not pass for results on the whole.
             notes: vec![("images".into(), format!("{files} in {} categories", categories.len()))],
         };
-        let reading = ["resize", "crop", "aspect", "filter"].map(|name| params.get(name).clone());
-        let reading = key::canonical_json(&serde_json::Value::from(reading.to_vec()));
+        let reading = serde_json::json!([self.resize, self.crop, self.aspect, self.filter]);
         let identity =
-            |c| format!("{}@{}:{}:{reading}", SPEC.name, SPEC.version, fingerprint([c].into_iter(), &dir.path));
+            |c| format!("{}@{}:{}:{reading}", SPEC.name, SPEC.version, fingerprint([c].into_iter(), &data.path));
         let identities = categories.iter().map(identity).collect();
         Ok(Arc::new(Folders { info, identities, categories, geometry }))
+    }
+}
+
+impl Mvtec {
+    fn geometry(&self) -> Result<Geometry> {
+        Geometry::new(self.resize, self.crop, self.aspect == Aspect::Stretch, self.filter)
     }
 }
 
@@ -142,16 +145,12 @@ impl Folders {
         self.categories.get(r.domain as usize).ok_or_else(|| self.no_sample(r))
     }
 
-    fn no_sample(&self, r: &SampleRef) -> Error {
-        Error::failed(format!("{}: there is no sample {r:?}", self.info.name))
-    }
-
     fn picture(&self, r: &SampleRef) -> Result<&Path> {
         let (category, index) = (self.category(r)?, r.index as usize);
-        let path = match r.pool {
-            Pool::Reference => category.reference.get(index),
-            Pool::Normal => category.normal.get(index),
-            Pool::Anomalous => category.defects.get(index).map(|d| &d.picture),
+        let path = match r.subset {
+            Subset::Reference => category.reference.get(index),
+            Subset::Normal => category.normal.get(index),
+            Subset::Anomalous => category.defects.get(index).map(|d| &d.picture),
         };
         path.map(|p| p.as_path()).ok_or_else(|| self.no_sample(r))
     }
@@ -177,7 +176,7 @@ impl Dataset for Folders {
         let mut values = vec![0.0; refs.len() * d];
         let read = |(out, r): (&mut [f32], &SampleRef)| picture::read(self.picture(r)?, &self.geometry, out);
         first_error(values.par_chunks_mut(d).zip(refs).map(read).collect())?;
-        Ok(Samples::new(self.info.kind.shape(), Values::F32(values)))
+        Ok(Samples::new(self.info.modality.shape(), Values::F32(values)))
     }
 
     fn masks(&self, refs: &[SampleRef]) -> Result<Option<Masks>> {
@@ -191,12 +190,12 @@ impl Dataset for Folders {
         let read = |(out, r): (&mut [u8], &SampleRef)| {
             let picture = self.picture(r)?;
             match self.category(r)?.defects.get(r.index as usize).and_then(|d| d.mask.as_ref()) {
-                Some(mask) if r.pool == Pool::Anomalous => picture::read_mask(mask, picture, &self.geometry, out),
+                Some(mask) if r.subset == Subset::Anomalous => picture::read_mask(mask, picture, &self.geometry, out),
                 _ => Ok(()),
             }
         };
         first_error(values.par_chunks_mut(side * side).zip(refs).map(read).collect())?;
-        Ok(Some(Masks { height: side, width: side, values }))
+        Ok(Some(Masks { shape: vec![side, side], values }))
     }
 }
 

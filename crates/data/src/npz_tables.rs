@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use zsad_core::{Error, Fold, Result, Samples, Values};
+use zsad_core::{Error, Result, Samples, Values};
 
 use crate::formats::npy::Numbers;
 use crate::formats::npz::Npz;
@@ -79,14 +79,4 @@ pub fn unify(domains: &mut [MemoryDomain]) {
             .filter(|s| !double(s))
             .for_each(widen);
     }
-}
-
-/// A fold for each of `names`, which is tested while all others train.
-pub fn leave_one_out(names: &[String]) -> Vec<Fold> {
-    let fold = |i: usize| Fold {
-        name: names[i].clone(),
-        meta_train: (0..names.len()).filter(|&j| j != i).collect(),
-        meta_test: vec![i],
-    };
-    (0..names.len()).map(fold).collect()
 }

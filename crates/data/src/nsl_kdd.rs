@@ -1,22 +1,47 @@
 //! NSL-KDD network connections: a domain is one service, as it occurs in the training or in the test file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Error, Fold, Kind, ParamDefault, ParamKind,
-    ParamSpec, Params, Result, suggest,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
+    Result, Standardise, suggest,
 };
 
+use crate::files;
+use crate::standardise::Scale;
 use crate::tabular::{self, Layout, Tabular, TabularDomain};
-use crate::{files, standardise};
 
 /// The registry's entry.
-pub const DEF: NslKdd = NslKdd;
+pub const DEF: Loader<NslKdd> = Loader::new(&SPEC);
 
-/// NSL-KDD; see [`DEF`].
-pub struct NslKdd;
+zsad_core::choices! {
+    /// A training file.
+    pub enum Training {
+        /// The published fifth.
+        Fifth = "20_percent",
+        /// All of it.
+        Full = "full",
+    }
+}
+
+zsad_core::params! {
+    /// Parameters of NSL-KDD.
+    pub struct NslKdd {
+        /// which training file: the published fifth of it (25,192 connections) or all 125,973
+        training: Training = Training::Fifth;
+        /// services to test on
+        meta_test: Vec<String> = ["ftp_data", "private", "smtp"].map(String::from).to_vec();
+        /// services to train on; empty: all others with at least min_normals normals in the training file. A service may
+        /// be in both lists: it then tests the shift between the two files alone
+        meta_train: Vec<String> = vec![];
+        /// normals that a service needs to be in the default meta_train
+        min_normals: usize = 30, in 1..=1_000_000;
+        /// see [`Scale`]
+        scale: Scale = Scale::default();
+    }
+}
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "nsl_kdd",
@@ -28,34 +53,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     citation: "Tavallaee, Bagheri, Lu and Ghorbani, A Detailed Analysis of the KDD CUP 99 Data Set, CISDA 2009",
     files: "nsl_kdd/KDDTrain+_20Percent.txt.gz and KDDTest+.txt.gz (or unpacked, without .gz), or \
             KDDTrain+.txt.gz with `training: full`",
-    params: &[
-        ParamSpec {
-            name: "training",
-            doc: "which training file: the published fifth of it (25,192 connections) or all 125,973",
-            kind: ParamKind::Choice(&["20_percent", "full"]),
-            default: ParamDefault::Text("20_percent"),
-        },
-        ParamSpec {
-            name: "meta_test",
-            doc: "services to test on",
-            kind: ParamKind::TextList,
-            default: ParamDefault::TextList(&["ftp_data", "private", "smtp"]),
-        },
-        ParamSpec {
-            name: "meta_train",
-            doc: "services to train on; by default all others with at least min_normals normals in the training file. \
-                  A service may be in both lists: it then tests the shift between the two files alone",
-            kind: ParamKind::TextList,
-            default: ParamDefault::Auto,
-        },
-        ParamSpec {
-            name: "min_normals",
-            doc: "normals that a service needs to be in the default meta_train",
-            kind: ParamKind::Int { min: 1, max: 1_000_000 },
-            default: ParamDefault::Int(30),
-        },
-        standardise::PARAM,
-    ],
+    test_params: &[],
 };
 
 const REMEDY: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.txt of NSL-KDD there, gzipped or not";
@@ -65,18 +63,32 @@ const LABEL: usize = 41;
 const SERVICE: usize = 2;
 const CATEGORICAL: [(usize, &str); 2] = [(1, "protocol_type"), (3, "flag")];
 
-impl DatasetDef for NslKdd {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl NslKdd {
+    /// The training and the test file.
+    fn find(&self, data: &DataDir) -> Result<[PathBuf; 2]> {
+        let find = |name: &str| {
+            files::first_of(data, &[&format!("nsl_kdd/{name}.txt.gz"), &format!("nsl_kdd/{name}.txt")], REMEDY)
+        };
+        let train = match self.training {
+            Training::Full => "KDDTrain+",
+            Training::Fifth => "KDDTrain+_20Percent",
+        };
+        Ok([find(train)?, find("KDDTest+")?])
+    }
+}
+
+impl Load for NslKdd {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        let by = [ReadBy::Training, ReadBy::Tests];
+        Ok(self.find(data)?.into_iter().zip(by).map(|(path, read_by)| DataFile { path, read_by }).collect())
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let find = |name: &str| {
-            files::first_of(dir, &[&format!("nsl_kdd/{name}.txt.gz"), &format!("nsl_kdd/{name}.txt")], REMEDY)
-        };
-        let full = params.text("training") == "full";
-        let train = find(if full { "KDDTrain+" } else { "KDDTrain+_20Percent" })?;
-        let test = find("KDDTest+")?;
+    fn standardise(&self) -> Standardise {
+        self.scale.standardise
+    }
+
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let [train, test] = self.find(data)?;
         let (train_text, test_text) = (files::text(&train)?, files::text(&test)?);
         let (train_lines, test_lines) = (lines(&train, &train_text)?, lines(&test, &test_text)?);
         let layout = Layout {
@@ -86,17 +98,17 @@ impl DatasetDef for NslKdd {
                 .map(|&(k, name)| (name.to_owned(), tabular::categories(train_lines.iter().map(|l| l[k]))))
                 .collect(),
         };
-        let (wanted_train, wanted_test) = (params.texts("meta_train"), params.texts("meta_test"));
-        let min_normals = params.size("min_normals");
+        let (wanted_train, wanted_test) = (&self.meta_train, &self.meta_test);
         let trained = by_service(&train, &train_lines, &layout, "train")?;
         let trained = if wanted_train.is_empty() {
-            let kept =
-                |(s, d): &(&str, TabularDomain)| d.normal.len >= min_normals && !wanted_test.iter().any(|w| w == s);
+            let kept = |(s, d): &(&str, TabularDomain)| {
+                d.normal.len >= self.min_normals && !wanted_test.iter().any(|w| w == s)
+            };
             trained.into_iter().filter(kept).map(|(_, d)| d).collect()
         } else {
-            choose(&train, trained, &wanted_train)?
+            choose(&train, trained, wanted_train)?
         };
-        let tested = choose(&test, by_service(&test, &test_lines, &layout, "test")?, &wanted_test)?;
+        let tested = choose(&test, by_service(&test, &test_lines, &layout, "test")?, wanted_test)?;
         if tested.is_empty() {
             return Err(Error::Config("nsl_kdd: meta_test is empty".into()));
         }
@@ -106,13 +118,13 @@ impl DatasetDef for NslKdd {
             Fold { name: String::new(), meta_train: (0..split).collect(), meta_test: (split..domains.len()).collect() };
         let info = DatasetInfo {
             name: SPEC.name.into(),
-            kind: Kind::Tabular { dim: layout.dim() },
+            modality: Modality::rows(layout.dim()),
             domains: domains.iter().map(TabularDomain::sizes).collect(),
             folds: vec![fold],
             anomalies: AnomalySource::Genuine,
             notes: vec![],
         };
-        standardise::wrap(Arc::new(Tabular::new(info, layout, domains)), params)
+        Ok(Arc::new(Tabular::new(info, layout, domains)))
     }
 }
 
@@ -175,7 +187,7 @@ mod tests {
     use super::*;
     use crate::testing;
     use serde_json::json;
-    use zsad_core::Pool;
+    use zsad_core::Subset;
 
     fn line(protocol: &str, service: &str, flag: &str, duration: &str, label: &str) -> String {
         format!("{duration},{protocol},{service},{flag},{}{label},20\n", "1,".repeat(37))
@@ -196,10 +208,10 @@ mod tests {
         let set = testing::open(&DEF, json!({"meta_test": "smtp", "min_normals": 1}), dir.path()).unwrap();
         let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
         assert_eq!(sizes, [("train/http", 1, 0), ("test/smtp", 0, 1)]);
-        assert_eq!(set.info().kind, Kind::Tabular { dim: 38 + 2 + 2 });
-        let x = set.gather(&testing::pool(&*set, 0, Pool::Normal)).unwrap().to_f64().into_owned();
+        assert_eq!(set.info().modality, Modality::rows(38 + 2 + 2));
+        let x = set.gather(&testing::subset(&*set, 0, Subset::Normal)).unwrap().to_f64().into_owned();
         assert_eq!((x[0], x[1], &x[38..]), (5.0, 1.0, &[1.0, 0.0, 0.0, 1.0][..]));
-        let x = set.gather(&testing::pool(&*set, 1, Pool::Anomalous)).unwrap().to_f64().into_owned();
+        let x = set.gather(&testing::subset(&*set, 1, Subset::Anomalous)).unwrap().to_f64().into_owned();
         assert_eq!((x[0], &x[38..]), (7.0, &[1.0, 0.0, 0.0, 0.0][..]));
     }
 
@@ -214,26 +226,15 @@ mod tests {
         let message = fails(&good, &line("tcp", "smtp", "SF", "NaN", "normal"), json!({}));
         assert!(message.contains("KDDTest+.txt: line 1, field 1: `NaN` is not a finite number"), "{message}");
         let message = fails(&good, &good, json!({"meta_test": "smpt"}));
-        assert!(message.contains("no service `smpt` (did you mean `smtp`?)"), "{message}");
+        assert!(message.contains("no service `smpt`; hint: did you mean `smtp`?"), "{message}");
         let message = fails(&good, &good, json!({"training": "full"}));
         assert!(message.contains("KDDTrain+.txt.gz: not found"), "{message}");
     }
 
     #[test]
-    fn the_real_files_have_their_known_counts() {
-        let Some(dir) = testing::real_data("nsl_kdd") else { return };
-        let set = testing::open(&DEF, json!({}), &dir).unwrap();
-        let info = set.info();
-        let tested: Vec<_> = info.folds[0].meta_test.iter().map(|&d| info.domains[d].clone()).collect();
-        let sizes: Vec<_> = tested.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
-        // pandas: groupby(service) of KDDTest+ and of KDDTrain+_20Percent, label == "normal"
-        assert_eq!(sizes, [("test/ftp_data", 320, 531), ("test/private", 852, 3922), ("test/smtp", 618, 316)]);
-        let trained: Vec<_> = info.folds[0].meta_train.iter().map(|&d| info.domains[d].normal).collect();
-        let wanted = [40, 41, 1817, 93, 38, 117, 176, 7564, 32, 519, 34, 209, 123];
-        assert_eq!(
-            trained, wanted,
-            "IRC, auth, domain_u, eco_i, ecr_i, finger, ftp, http, ntp_u, other, pop_3, telnet, urp_i"
-        );
-        assert_eq!(info.kind, Kind::Tabular { dim: 38 + 3 + 11 });
+    fn it_knows_the_files_that_its_samples_depend_on() {
+        let line = |n: &str| line("tcp", "http", "SF", n, "normal");
+        let dir = folder(&(line("5") + &line("6")), &(line("7") + &line("8")));
+        testing::knows_its_files(&DEF, json!({"min_normals": 1, "meta_test": "http"}), dir.path());
     }
 }

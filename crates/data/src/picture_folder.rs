@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use image::{ColorType, DynamicImage, ImageReader};
 use rayon::prelude::*;
-use zsad_core::{Error, Kind, PictureSpec, Result, Samples, Values};
+use zsad_core::{Choice, Error, Modality, PictureSpec, Result, Samples, Values};
 
 use crate::files::damaged;
 use crate::resize::{Filter, center_crop, resize, shorter_side};
@@ -14,7 +14,7 @@ use crate::resize::{Filter, center_crop, resize, shorter_side};
 ///
 /// # Errors
 /// [`Error::Data`] where there are no pictures, one does not decode, or sizes differ without a `spec`.
-pub fn read(folder: &Path, spec: Option<&PictureSpec>) -> Result<(Kind, Samples)> {
+pub fn read(folder: &Path, spec: Option<&PictureSpec>) -> Result<(Modality, Samples)> {
     let io = |e: std::io::Error| Error::io(folder, &e);
     let entries = std::fs::read_dir(folder).map_err(io)?.collect::<std::io::Result<Vec<_>>>().map_err(io)?;
     let mut paths: Vec<PathBuf> = entries.iter().map(|e| e.path()).filter(|p| p.is_file() && is_picture(p)).collect();
@@ -36,8 +36,8 @@ pub fn read(folder: &Path, spec: Option<&PictureSpec>) -> Result<(Kind, Samples)
         }
     };
     let values: Vec<Vec<f32>> = pictures.into_par_iter().map(|p| sample(p, &spec)).collect();
-    let kind = spec.kind();
-    Ok((kind.clone(), Samples::new(kind.shape(), Values::F32(values.concat()))))
+    let modality = spec.modality();
+    Ok((modality.clone(), Samples::new(modality.shape(), Values::F32(values.concat()))))
 }
 
 /// `[channels, height, width]` of one picture.
@@ -121,7 +121,7 @@ mod tests {
         std::fs::write(dir.path().join("notes.txt"), "x").unwrap();
         std::fs::create_dir(dir.path().join("more.png")).unwrap();
         let (kind, x) = read(dir.path(), Some(&PictureSpec::stretched(3, 2, 3))).unwrap();
-        assert_eq!((kind, x.len()), (Kind::Image { channels: 3, height: 2, width: 3 }, 2));
+        assert_eq!((kind, x.len()), (Modality::Image { channels: 3, height: 2, width: 3 }, 2));
         let plane = [15.0, 28.0, 42.0, 36.0, 50.0, 64.0];
         let colour = [0.0, 60.0, 120.0].map(|k| plane.map(|v| v + k)).concat();
         let wanted = [plane, plane, plane].concat().into_iter().chain(colour);
@@ -135,7 +135,7 @@ mod tests {
             assert!((value - (byte / 255.0 - 0.5) / 0.25).abs() < 1e-5, "{value} of {byte}");
         }
         let (kind, _) = read(dir.path(), None).unwrap();
-        assert_eq!(kind, Kind::Image { channels: 3, height: 9, width: 13 }, "not all are grey");
+        assert_eq!(kind, Modality::Image { channels: 3, height: 9, width: 13 }, "not all are grey");
     }
 
     #[test]

@@ -11,36 +11,23 @@
 use std::f64::consts::PI;
 use std::ops::Range;
 
-/// A resampling filter, by Pillow's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filter {
-    /// The pixel under the centre of the output pixel.
-    Nearest,
-    /// Mean over the pixels covered.
-    Box,
-    /// Triangle of radius 1.
-    Bilinear,
-    /// Cubic convolution of radius 2 with a = −0.5.
-    Bicubic,
-    /// Windowed sinc of radius 3.
-    Lanczos,
+zsad_core::choices! {
+    /// A resampling filter, by Pillow's name.
+    pub enum Filter {
+        /// The pixel under the centre of the output pixel.
+        Nearest = "nearest",
+        /// Mean over the pixels covered.
+        Box = "box",
+        /// Triangle of radius 1.
+        Bilinear = "bilinear",
+        /// Cubic convolution of radius 2 with a = −0.5.
+        Bicubic = "bicubic",
+        /// Windowed sinc of radius 3.
+        Lanczos = "lanczos",
+    }
 }
 
 impl Filter {
-    /// Its words in parameters, in the order of the enum.
-    pub const WORDS: &'static [&'static str] = &["nearest", "box", "bilinear", "bicubic", "lanczos"];
-
-    /// Its word.
-    pub fn word(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-
-    /// The filter of a word of [`Filter::WORDS`].
-    pub fn from_word(word: &str) -> Option<Self> {
-        let all = [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];
-        Self::WORDS.iter().position(|w| *w == word).map(|i| all[i])
-    }
-
     fn radius(self) -> f64 {
         match self {
             Filter::Nearest | Filter::Box => 0.5,
@@ -321,11 +308,5 @@ mod tests {
         assert_eq!(center_crop(&src, 1, (5, 7), (2, 6)), [14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26]);
         assert_eq!(center_crop(&[1, 2, 3, 4], 2, (1, 2), (2, 3)), [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(center_crop(&src, 1, (5, 7), (5, 7)), src);
-    }
-
-    #[test]
-    fn words_name_filters() {
-        assert_eq!(Filter::from_word("bicubic"), Some(Filter::Bicubic));
-        assert_eq!(Filter::from_word("cubic"), None);
     }
 }

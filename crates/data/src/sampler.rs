@@ -9,7 +9,7 @@ mod tests;
 
 use rand::seq::{SliceRandom, index};
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{AnomalySource, Dataset, Error, Fold, Pool, Result, SampleRef, TestPoint};
+use zsad_core::{AnomalySource, Dataset, Error, Fold, Result, SampleRef, Subset, TestPoint};
 
 pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
 
@@ -41,15 +41,15 @@ pub fn test_batches(
     let this = &info.domains[domain];
     let (anomalies, from) = match info.anomalies {
         AnomalySource::Genuine => {
-            (Candidates::new([(domain, this.anomalous)], Pool::Anomalous), "anomalies are the domain's genuine ones")
+            (Candidates::new([(domain, this.anomalous)], Subset::Anomalous), "anomalies are the domain's genuine ones")
         }
         AnomalySource::OtherDomains => {
             let others = fold.meta_test.iter().filter(|&&d| d != domain);
-            let others = Candidates::new(others.map(|&d| (d, info.domains[d].normal)), Pool::Normal);
+            let others = Candidates::new(others.map(|&d| (d, info.domains[d].normal)), Subset::Normal);
             (others, "anomalies are normals of the other meta-test domains")
         }
     };
-    let normals = Candidates::new([(domain, this.normal)], Pool::Normal);
+    let normals = Candidates::new([(domain, this.normal)], Subset::Normal);
     let counts = point
         .counts(normals.total, anomalies.total)
         .map_err(|e| Error::refused(format!("{}, domain `{}`: {e}; {from}", info.name, this.name)))?;
@@ -81,7 +81,7 @@ pub fn test_batches(
 ///
 /// # Errors
 /// [`Error::Refused`] where there are fewer than `k`.
-pub fn references(
+pub fn support(
     dataset: &dyn Dataset,
     domain: usize,
     k: usize,
@@ -90,11 +90,11 @@ pub fn references(
 ) -> Result<Vec<SampleRef>> {
     let info = dataset.info();
     let this = &info.domains[domain];
-    let pool = if this.reference > 0 { Pool::Reference } else { Pool::Normal };
-    let candidates = Candidates::new([(domain, this.size(pool))], pool);
+    let subset = if this.reference > 0 { Subset::Reference } else { Subset::Normal };
+    let candidates = Candidates::new([(domain, this.size(subset))], subset);
     let axes = [("purpose", "references"), ("dataset", info.name.as_str()), ("domain", this.name.as_str())];
     let mut order = candidates.draw(&mut stream(seed, &axes), candidates.total);
-    if pool == Pool::Normal {
+    if subset == Subset::Normal {
         let taken: std::collections::HashSet<_> = batch.iter().collect();
         order.retain(|r| !taken.contains(r));
     }
@@ -106,16 +106,16 @@ pub fn references(
     Ok(order)
 }
 
-/// Samples to draw from: one pool of one or more domains, laid end to end.
+/// Samples to draw from: one subset of one or more domains, laid end to end.
 struct Candidates {
-    pool: Pool,
+    subset: Subset,
     /// (domain, number of samples up to and including this domain).
     ends: Vec<(usize, usize)>,
     total: usize,
 }
 
 impl Candidates {
-    fn new(domains: impl IntoIterator<Item = (usize, usize)>, pool: Pool) -> Self {
+    fn new(domains: impl IntoIterator<Item = (usize, usize)>, subset: Subset) -> Self {
         let mut total = 0;
         let ends = domains
             .into_iter()
@@ -124,14 +124,14 @@ impl Candidates {
                 (domain, total)
             })
             .collect();
-        Candidates { pool, ends, total }
+        Candidates { subset, ends, total }
     }
 
     /// The sample at `position` of the whole.
     fn at(&self, position: usize) -> SampleRef {
         let i = self.ends.partition_point(|&(_, end)| end <= position);
         let start = if i == 0 { 0 } else { self.ends[i - 1].1 };
-        SampleRef { domain: self.ends[i].0 as u32, pool: self.pool, index: (position - start) as u32 }
+        SampleRef { domain: self.ends[i].0 as u32, subset: self.subset, index: (position - start) as u32 }
     }
 
     /// `n ≤ total` different samples in random order.

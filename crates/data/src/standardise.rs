@@ -1,44 +1,36 @@
-//! `standardise: none | pool | batch` for tabular data sets.
+//! `standardise: none | pool | batch` for tabular data sets: the frame does it, fold by fold.
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use zsad_core::{
-    Dataset, DatasetInfo, Error, Fold, Masks, ParamDefault, ParamKind, ParamSpec, Params, Pool, Result, SampleRef,
-    Samples, Values,
-};
+use zsad_core::{Dataset, DatasetInfo, Error, Fold, Masks, Result, SampleRef, Samples, Standardise, Subset, Values};
 
-/// The parameter that every tabular data set takes.
-pub const PARAM: ParamSpec = ParamSpec {
-    name: "standardise",
-    doc: "none: values as they are; pool: mean 0 and standard deviation 1 over the normals of the meta-train domains \
-          (one-hot columns too); batch: over the samples read at once, so that a test batch is standardised by itself, \
-          without labels. Columns that never change are only centred",
-    kind: ParamKind::Choice(&["none", "pool", "batch"]),
-    default: ParamDefault::Text("none"),
-};
+zsad_core::params! {
+    /// The parameter that every tabular data set takes.
+    pub struct Scale {
+        /// none: values as they are; pool: mean 0 and standard deviation 1 over the normals of the meta-train domains
+        /// (one-hot columns too); batch: over the samples read at once, so that a test batch is standardised by itself,
+        /// without labels. Columns that never change are only centred
+        pub standardise: Standardise = Standardise::None;
+    }
+}
 
-/// `inner`, standardised as the parameter of `params` says.
+/// `dataset` as training and testing in `fold` read it.
 ///
 /// # Errors
-/// [`Error::Config`] for `pool` where the data set has no meta-train domains.
-pub fn wrap(inner: Arc<dyn Dataset>, params: &Params) -> Result<Arc<dyn Dataset>> {
-    let moments = match params.text(PARAM.name) {
-        "pool" => match inner.info().folds.as_slice() {
-            [fold] => By::Pool(pool_moments(&*inner, fold)?),
-            _ => By::Fold,
-        },
-        "batch" => By::Batch,
-        _ => return Ok(inner),
+/// [`Error::Config`] for `pool` where the fold has no meta-train domains; where samples cannot be read.
+pub fn view(dataset: &Arc<dyn Dataset>, fold: &Fold, how: Standardise) -> Result<Arc<dyn Dataset>> {
+    let by = match how {
+        Standardise::None => return Ok(dataset.clone()),
+        Standardise::Pool => By::Pool(pool_moments(dataset.as_ref(), fold)?),
+        Standardise::Batch => By::Batch,
     };
-    Ok(Arc::new(Standardised { inner, by: moments }))
+    Ok(Arc::new(Standardised { inner: dataset.clone(), by }))
 }
 
 enum By {
     /// Statistics of the meta-train normals.
     Pool(Moments),
-    /// Likewise, with several folds: those of [`Dataset::in_fold`].
-    Fold,
     /// Statistics of the samples gathered.
     Batch,
 }
@@ -53,30 +45,28 @@ impl Dataset for Standardised {
         self.inner.info()
     }
 
+    /// By the moments' own bits; a batch's values depend on what else is in it.
+    fn identity(&self, domain: usize) -> Option<String> {
+        match &self.by {
+            By::Pool(moments) => Some(format!("{}, standardised {}", self.inner.identity(domain)?, moments.digest())),
+            By::Batch => None,
+        }
+    }
+
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
         let samples = self.inner.gather(refs)?;
-        match &self.by {
-            By::Pool(moments) => Ok(moments.apply(&samples)),
-            By::Batch => Ok(Moments::of(&samples).apply(&samples)),
-            By::Fold => Err(Error::failed(format!(
-                "{}: `standardise: pool` needs to know the fold; the data set must be read through `in_fold`",
-                self.info().name
-            ))),
-        }
+        Ok(match &self.by {
+            By::Pool(moments) => moments.apply(&samples),
+            By::Batch => Moments::of(&samples).apply(&samples),
+        })
     }
 
     fn masks(&self, refs: &[SampleRef]) -> Result<Option<Masks>> {
         self.inner.masks(refs)
     }
 
-    fn in_fold(&self, fold: &Fold) -> Result<Option<Arc<dyn Dataset>>> {
-        match self.by {
-            By::Fold => {
-                let by = By::Pool(pool_moments(&*self.inner, fold)?);
-                Ok(Some(Arc::new(Standardised { inner: self.inner.clone(), by })))
-            }
-            By::Pool(_) | By::Batch => Ok(None),
-        }
+    fn sample_name(&self, sample: &SampleRef) -> Option<String> {
+        self.inner.sample_name(sample)
     }
 }
 
@@ -91,12 +81,8 @@ const CHUNK: usize = 4096;
 
 fn pool_moments(set: &dyn Dataset, fold: &Fold) -> Result<Moments> {
     let info = set.info();
-    let refs: Vec<SampleRef> = fold
-        .meta_train
-        .iter()
-        .flat_map(|&d| (0..info.domains[d].normal as u32).map(move |index| (d as u32, index)))
-        .map(|(domain, index)| SampleRef { domain, pool: Pool::Normal, index })
-        .collect();
+    let normals = |&d: &usize| SampleRef::all(d, Subset::Normal, info.domains[d].normal);
+    let refs: Vec<SampleRef> = fold.meta_train.iter().flat_map(normals).collect();
     if refs.is_empty() {
         let name = &info.name;
         return Err(Error::Config(format!("{name}: `standardise: pool` needs meta-train domains, and there are none")));
@@ -156,6 +142,11 @@ impl Moments {
         Sums::of(samples).into()
     }
 
+    fn digest(&self) -> String {
+        let bytes: Vec<u8> = self.mean.iter().chain(&self.sd).flat_map(|v| v.to_le_bytes()).collect();
+        zsad_core::digest::of_bytes(&bytes)
+    }
+
     fn apply(&self, samples: &Samples) -> Samples {
         let scale = |k: usize, v: f64| (v - self.mean[k % self.mean.len()]) / self.sd[k % self.mean.len()];
         let values = match samples.values() {
@@ -169,11 +160,10 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folds::leave_one_out;
     use crate::memory::{InMemory, MemoryDomain};
-    use crate::npz_tables::leave_one_out;
     use crate::testing;
-    use serde_json::json;
-    use zsad_core::{AnomalySource, Kind};
+    use zsad_core::{AnomalySource, Modality};
 
     fn set(folds: Vec<Fold>) -> Arc<dyn Dataset> {
         let rows = |v: &[f64]| Samples::new(vec![2], Values::F64(v.to_vec()));
@@ -182,12 +172,12 @@ mod tests {
             MemoryDomain::normals("b", rows(&[5.0, 7.0])),
             MemoryDomain { anomalous: Some(rows(&[9.0, 8.0])), ..MemoryDomain::normals("c", rows(&[11.0, 6.0])) },
         ];
-        Arc::new(InMemory::new("t", Kind::Tabular { dim: 2 }, domains, folds, AnomalySource::Genuine).unwrap())
+        Arc::new(InMemory::new("t", Modality::rows(2), domains, folds, AnomalySource::Genuine).unwrap())
     }
 
-    fn wrapped(folds: Vec<Fold>, how: &str) -> Result<Arc<dyn Dataset>> {
-        let given = serde_json::from_value(json!({"standardise": how})).unwrap();
-        wrap(set(folds), &Params::validate(&[PARAM], &given).unwrap())
+    fn wrapped(folds: Vec<Fold>, how: Standardise) -> Result<Arc<dyn Dataset>> {
+        let set = set(folds);
+        view(&set, &set.info().folds[0], how)
     }
 
     fn one_fold(meta_train: Vec<usize>) -> Vec<Fold> {
@@ -196,35 +186,68 @@ mod tests {
 
     #[test]
     fn pool_takes_the_meta_train_normals_alone() {
-        let set = wrapped(one_fold(vec![0, 1]), "pool").unwrap();
-        let refs = [testing::pool(&*set, 2, Pool::Normal), testing::pool(&*set, 2, Pool::Anomalous)].concat();
+        let set = wrapped(one_fold(vec![0, 1]), Standardise::Pool).unwrap();
+        let refs = [testing::subset(&*set, 2, Subset::Normal), testing::subset(&*set, 2, Subset::Anomalous)].concat();
         // numpy: x = [1, 3, 5]; (11 - x.mean()) / x.std(); the second column never changes, so it is only centred.
         let sd = (8.0f64 / 3.0).sqrt();
         let x = set.gather(&refs).unwrap().to_f64().into_owned();
         for (found, wanted) in x.iter().zip([8.0 / sd, -1.0, 6.0 / sd, 1.0]) {
             assert!((found - wanted).abs() < 1e-14, "{found} instead of {wanted}");
         }
-        assert!(matches!(wrapped(one_fold(vec![]), "pool"), Err(Error::Config(_))));
+        assert!(matches!(wrapped(one_fold(vec![]), Standardise::Pool), Err(Error::Config(_))));
     }
 
     #[test]
     fn pool_follows_the_fold_where_there_are_several() {
-        let set = wrapped(leave_one_out(&["a", "b", "c"].map(str::to_owned)), "pool").unwrap();
-        let refs = testing::pool(&*set, 0, Pool::Normal);
-        assert!(matches!(set.gather(&refs), Err(Error::Failed(_))), "the fold is not known");
+        let set = set(leave_one_out(&["a", "b", "c"].map(str::to_owned)));
+        let refs = testing::subset(&*set, 0, Subset::Normal);
         let folds = set.info().folds.clone();
-        let read = |f: &Fold| set.in_fold(f).unwrap().unwrap().gather(&refs).unwrap().to_f64().into_owned();
+        let seen = |f: &Fold| view(&set, f, Standardise::Pool).unwrap();
+        let read = |f: &Fold| seen(f).gather(&refs).unwrap().to_f64().into_owned();
         assert_eq!(read(&folds[0])[..2], [(1.0 - 8.0) / 3.0, (7.0 - 6.5) / 0.5], "by b and c");
         assert_ne!(read(&folds[0]), read(&folds[1]));
     }
 
+    /// Names, masks and identities of a data set that has them, seen through the standardisation.
+    #[test]
+    fn what_is_not_a_value_passes_through() {
+        struct Named(Arc<dyn Dataset>);
+        impl Dataset for Named {
+            fn info(&self) -> &DatasetInfo {
+                self.0.info()
+            }
+            fn identity(&self, domain: usize) -> Option<String> {
+                Some(format!("domain {domain}"))
+            }
+            fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
+                self.0.gather(refs)
+            }
+            fn masks(&self, refs: &[SampleRef]) -> Result<Option<Masks>> {
+                Ok(Some(Masks { shape: vec![1], values: vec![1; refs.len()] }))
+            }
+            fn sample_name(&self, sample: &SampleRef) -> Option<String> {
+                Some(format!("sample {}", sample.index))
+            }
+        }
+        let set: Arc<dyn Dataset> = Arc::new(Named(set(leave_one_out(&["a", "b", "c"].map(str::to_owned)))));
+        let sample = SampleRef { domain: 0, subset: Subset::Normal, index: 1 };
+        let folds = set.info().folds.clone();
+        let seen = |i: usize, how| view(&set, &folds[i], how).unwrap();
+        for how in [Standardise::Pool, Standardise::Batch] {
+            assert_eq!(seen(0, how).sample_name(&sample).as_deref(), Some("sample 1"));
+            assert_eq!(seen(0, how).masks(&[sample]).unwrap().unwrap().values, [1]);
+        }
+        let identity = |i| seen(i, Standardise::Pool).identity(2).unwrap();
+        assert!(identity(0).starts_with("domain 2, standardised ") && identity(0) != identity(1));
+        assert_eq!(seen(0, Standardise::Batch).identity(2), None);
+    }
+
     #[test]
     fn batch_takes_the_samples_read_at_once() {
-        let set = wrapped(one_fold(vec![0, 1]), "batch").unwrap();
-        let refs = testing::pool(&*set, 0, Pool::Normal);
+        let set = wrapped(one_fold(vec![0, 1]), Standardise::Batch).unwrap();
+        let refs = testing::subset(&*set, 0, Subset::Normal);
         assert_eq!(set.gather(&refs).unwrap().to_f64()[..], [-1.0, 0.0, 1.0, 0.0]);
-        assert!(set.in_fold(&set.info().folds[0]).unwrap().is_none());
-        let none = wrapped(one_fold(vec![0, 1]), "none").unwrap();
+        let none = wrapped(one_fold(vec![0, 1]), Standardise::None).unwrap();
         assert_eq!(none.gather(&refs).unwrap().to_f64()[..], [1.0, 7.0, 3.0, 7.0]);
     }
 

@@ -5,26 +5,40 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Error, Fold, Kind, ParamDefault, ParamKind,
-    ParamSpec, Params, Result, suggest,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
+    Required, Result, Standardise, suggest,
 };
 
+use crate::files;
 use crate::formats::table::Table;
+use crate::standardise::Scale;
 use crate::tabular::{self, Layout, Tabular, TabularDomain};
-use crate::{files, standardise};
 
 /// The registry's entry.
-pub const DEF: UserTable = UserTable;
+pub const DEF: Loader<UserTable> = Loader::new(&SPEC);
 
-/// A user's own table; see [`DEF`].
-pub struct UserTable;
-
-const fn texts(name: &'static str, doc: &'static str) -> ParamSpec {
-    ParamSpec { name, doc, kind: ParamKind::TextList, default: ParamDefault::Auto }
-}
-
-const fn text(name: &'static str, doc: &'static str, default: ParamDefault) -> ParamSpec {
-    ParamSpec { name, doc, kind: ParamKind::Text, default }
+zsad_core::params! {
+    /// How a user's own table is read.
+    pub struct UserTable {
+        /// CSV (with a header; .tsv: tabs) or Parquet (.parquet)
+        file: Required<String> = Required::default();
+        /// column that names the domain of a row: class, year, machine
+        domain: Required<String> = Required::default();
+        /// column with 0, false, normal or 1, true, anomalous; empty: all rows count as normal, and test anomalies come
+        /// from other domains
+        label: String = String::new();
+        /// columns to use; empty: all but the domain and the label
+        features: Vec<String> = vec![];
+        /// features to write as one-hot columns; empty: those that hold text and not mostly numbers
+        categorical: Vec<String> = vec![];
+        /// domains to train on; empty: all that are not in meta_test
+        meta_train: Vec<String> = vec![];
+        /// domains to test on; empty: those not in meta_train, and without that either, the last third of the domains in
+        /// sorted order
+        meta_test: Vec<String> = vec![];
+        /// see [`Scale`]
+        scale: Scale = Scale::default();
+    }
 }
 
 static SPEC: DatasetSpec = DatasetSpec {
@@ -34,45 +48,26 @@ static SPEC: DatasetSpec = DatasetSpec {
               features (numeric ones first, then the one-hot columns)",
     citation: "your own data",
     files: "the file named by `file`: absolute, in the data folder, or in the current folder",
-    params: &[
-        text("file", "CSV (with a header; .tsv: tabs) or Parquet (.parquet)", ParamDefault::Required),
-        text("domain", "column that names the domain of a row: class, year, machine", ParamDefault::Required),
-        text(
-            "label",
-            "column with 0, false, normal or 1, true, anomalous; without it all rows count as normal, and test \
-             anomalies come from other domains",
-            ParamDefault::Auto,
-        ),
-        texts("features", "columns to use; by default all but the domain and the label"),
-        texts("categorical", "features to write as one-hot columns; by default those that hold text"),
-        texts("meta_train", "domains to train on; by default all that are not in meta_test"),
-        texts(
-            "meta_test",
-            "domains to test on; by default those not in meta_train, and without that either, the last third of the \
-             domains in sorted order",
-        ),
-        standardise::PARAM,
-    ],
+    test_params: &[],
 };
 
 /// More categories than this in one column are taken for a mistake, such as an identifier.
 const MAX_CATEGORIES: usize = 1000;
 
-impl DatasetDef for UserTable {
-    fn spec(&self) -> &'static DatasetSpec {
-        &SPEC
+impl Load for UserTable {
+    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
+        Ok(DataFile::list([locate(data, &self.file)?], ReadBy::Both))
     }
 
-    fn revision(&self, params: &Params, dir: &DataDir) -> String {
-        // A file that cannot be found is reported by `open`.
-        files::revision(SPEC.version, &locate(dir, params.text("file")).map_or(vec![], |p| vec![p]))
+    fn standardise(&self) -> Standardise {
+        self.scale.standardise
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let path = locate(dir, params.text("file"))?;
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        let path = locate(data, &self.file)?;
         let table = Table::read(&path, None)?;
-        let (domain, label) = (params.text("domain"), params.opt_text("label"));
-        let mut features = params.texts("features");
+        let (domain, label) = (self.domain.as_str(), Some(self.label.as_str()).filter(|l| !l.is_empty()));
+        let mut features = self.features.clone();
         if features.is_empty() {
             features = table.names().into_iter().filter(|n| n != domain && Some(n.as_str()) != label).collect();
         }
@@ -82,7 +77,7 @@ impl DatasetDef for UserTable {
             }
         }
         let labels = label.map(|column| labels(&table, column)).transpose()?;
-        let columns = Columns::read(&table, &features, &params.texts("categorical"))?;
+        let columns = Columns::read(&table, &features, &self.categorical)?;
         let row_domains = table.text(domain)?;
         let names = sorted_domains(&row_domains);
         let place: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
@@ -95,22 +90,22 @@ impl DatasetDef for UserTable {
         let genuine = labels.is_some_and(|l| l.contains(&true));
         let info = DatasetInfo {
             name: SPEC.name.into(),
-            kind: Kind::Tabular { dim: columns.layout.dim() },
+            modality: Modality::rows(columns.layout.dim()),
             domains: domains.iter().map(TabularDomain::sizes).collect(),
-            folds: vec![fold(&names, &params.texts("meta_train"), &params.texts("meta_test"))?],
+            folds: vec![fold(&names, &self.meta_train, &self.meta_test)?],
             anomalies: if genuine { AnomalySource::Genuine } else { AnomalySource::OtherDomains },
             notes: vec![],
         };
-        standardise::wrap(Arc::new(Tabular::new(info, columns.layout, domains)), params)
+        Ok(Arc::new(Tabular::new(info, columns.layout, domains)))
     }
 }
 
-fn locate(dir: &DataDir, file: &str) -> Result<PathBuf> {
+fn locate(data: &DataDir, file: &str) -> Result<PathBuf> {
     let here = Path::new(file);
-    if !dir.path.join(file).exists() && here.exists() {
+    if !data.path.join(file).exists() && here.exists() {
         return Ok(here.to_owned());
     }
-    files::require(dir, file, "name an existing file: absolute, in the data folder, or in the current folder")
+    files::require(data, file, "name an existing file: absolute, in the data folder, or in the current folder")
 }
 
 fn labels(table: &Table, column: &str) -> Result<Vec<bool>> {
@@ -141,6 +136,9 @@ impl Columns {
                 columns.layout.numeric.push(name.clone());
                 columns.numeric.push(table.numbers(name)?);
                 continue;
+            }
+            if categorical.is_empty() {
+                table.refuse_strays(name)?;
             }
             let values = table.text(name)?;
             let categories = tabular::categories(values.iter().map(String::as_str));

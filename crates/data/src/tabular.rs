@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use zsad_core::{Dataset, DatasetInfo, Domain, Error, Pool, Result, SampleRef, Samples, Values};
+use zsad_core::{Dataset, DatasetInfo, Domain, Result, SampleRef, Samples, Subset, Values};
 
 /// The columns of the features: the numeric ones in their order, then for every categorical column one 0/1 column a
 /// category. A category that is not listed is all zero, as with scikit-learn's `handle_unknown="ignore"`.
@@ -104,14 +104,14 @@ impl Dataset for Tabular {
         let (n, c, d) = (self.layout.numeric.len(), self.layout.categorical.len(), self.layout.dim());
         let mut values = vec![0.0; refs.len() * d];
         for (r, out) in refs.iter().zip(values.chunks_exact_mut(d)) {
-            let rows = self.domains.get(r.domain as usize).and_then(|domain| match r.pool {
-                Pool::Normal => Some(&domain.normal),
-                Pool::Anomalous => Some(&domain.anomalous),
-                Pool::Reference => None,
+            let rows = self.domains.get(r.domain as usize).and_then(|domain| match r.subset {
+                Subset::Normal => Some(&domain.normal),
+                Subset::Anomalous => Some(&domain.anomalous),
+                Subset::Reference => None,
             });
             let i = r.index as usize;
             let rows = rows.filter(|rows| i < rows.len);
-            let rows = rows.ok_or_else(|| Error::failed(format!("{}: there is no sample {r:?}", self.info.name)))?;
+            let rows = rows.ok_or_else(|| self.no_sample(r))?;
             out[..n].copy_from_slice(&rows.numeric[i * n..(i + 1) * n]);
             let mut start = n;
             for ((_, categories), &code) in self.layout.categorical.iter().zip(&rows.codes[i * c..(i + 1) * c]) {

@@ -1,34 +1,77 @@
 //! What the tests of the data sets share.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use zsad_core::{DataDir, Dataset, DatasetDef, Params, Pool, Result, SampleRef};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, ReadBy, Result, SampleRef, Source, Subset, digest};
+
+/// `def` with the parameters `given`.
+pub fn configured(def: &dyn DatasetDef, given: Value) -> Result<Arc<dyn Source>> {
+    let given = serde_json::from_value(given).expect("an object of parameters");
+    def.configure(&given).map_err(|problems| zsad_core::Error::Config(problems[0].message.clone()))
+}
 
 /// Opens `def` with the parameters `given`, its files under `dir`.
 pub fn open(def: &dyn DatasetDef, given: Value, dir: &Path) -> Result<Arc<dyn Dataset>> {
-    let given = serde_json::from_value(given).expect("an object of parameters");
-    let params = Params::validate(def.spec().params, &given).expect("valid parameters");
-    def.open(&params, &DataDir { path: dir.to_owned(), chosen_by: "--data" })
+    configured(def, given)?.open(&DataDir { path: dir.to_owned(), chosen_by: "--data" })
 }
 
-/// The data folder where the real files of `folder` are; else says that the test is skipped.
-pub fn real_data(folder: &str) -> Option<PathBuf> {
-    let dir = std::env::var_os("ZSAD_DATA").map(PathBuf::from).filter(|d| d.join(folder).exists());
-    if dir.is_none() {
-        println!("skipped: $ZSAD_DATA holds no {folder}");
-    }
-    dir
+/// Name and reader of every file that `def` reads with the parameters `given`.
+pub fn files(def: &dyn DatasetDef, given: Value, dir: &Path) -> Vec<(String, ReadBy)> {
+    let files = configured(def, given).and_then(|s| s.files(&DataDir { path: dir.to_owned(), chosen_by: "--data" }));
+    let name = |f: DataFile| (f.path.file_name().expect("a file").to_string_lossy().into_owned(), f.read_by);
+    files.expect("the files are there").into_iter().map(name).collect()
 }
 
-/// Every sample of one pool of a domain.
-pub fn pool(set: &dyn Dataset, domain: usize, pool: Pool) -> Vec<SampleRef> {
-    let sized = 0..set.info().domains[domain].size(pool) as u32;
-    sized.map(|index| SampleRef { domain: domain as u32, pool, index }).collect()
+/// Every sample of one subset of a domain.
+pub fn subset(set: &dyn Dataset, domain: usize, subset: Subset) -> Vec<SampleRef> {
+    SampleRef::all(domain, subset, set.info().domains[domain].size(subset)).collect()
 }
 
 /// Every normal sample of every domain.
 pub fn all_normals(set: &dyn Dataset) -> Vec<SampleRef> {
-    (0..set.info().domains.len()).flat_map(|d| pool(set, d, Pool::Normal)).collect()
+    (0..set.info().domains.len()).flat_map(|d| subset(set, d, Subset::Normal)).collect()
+}
+
+/// Everything that can be read of `def`: what is known of it, and all its samples and masks.
+fn contents(def: &dyn DatasetDef, given: &Value, dir: &Path) -> Result<String> {
+    let set = open(def, given.clone(), dir)?;
+    let mut all = format!("{:?}", set.info());
+    for domain in 0..set.info().domains.len() {
+        for part in Subset::ALL {
+            let refs = subset(&*set, domain, part);
+            if !refs.is_empty() {
+                let values = set.gather(&refs)?.to_f64().iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
+                all += &digest::of_bytes(&values);
+                all += &set.masks(&refs)?.map_or(String::new(), |m| digest::of_bytes(&m.values));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Checks that `def` names every file in `dir` that its samples depend on: keys hold the digests of those alone.
+pub fn knows_its_files(def: &dyn DatasetDef, given: Value, dir: &Path) {
+    let data = DataDir { path: dir.to_owned(), chosen_by: "--data" };
+    let files = configured(def, given.clone()).and_then(|s| s.files(&data)).expect("the files are there");
+    let named: BTreeSet<PathBuf> = files.into_iter().map(|f| f.path).collect();
+    assert!(!named.is_empty() && named.iter().all(|path| path.is_file()), "{named:?}");
+    let before = contents(def, &given, dir).expect("a readable data set");
+    let mut mattered = 0;
+    for path in all_files(dir) {
+        let whole = std::fs::read(&path).expect("a readable file");
+        std::fs::write(&path, &whole[..whole.len() / 2]).expect("a writable folder");
+        let matters = contents(def, &given, dir).ok().is_none_or(|after| after != before);
+        std::fs::write(&path, &whole).expect("a writable folder");
+        assert!(!matters || named.contains(&path), "{} is read and not named", path.display());
+        mattered += usize::from(matters);
+    }
+    assert!(mattered > 0);
+}
+
+fn all_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).expect("a readable folder").flatten().map(|e| e.path());
+    entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use polars::prelude::*;
 use serde_json::json;
-use zsad_core::Pool;
+use zsad_core::Subset;
 
 use super::*;
 use crate::testing;
@@ -58,14 +58,14 @@ fn years_become_domains_with_the_loaders_features() {
     assert_eq!((info.domains[0].normal, info.domains[0].anomalous), (6, 3));
     assert_eq!((info.domains[5].normal, info.domains[5].anomalous), (4, 2));
     // 9 numbers, 2 categories of "0", 3 of "1", 2 of "2", 2 of "3", 1 of "13"
-    assert_eq!(info.kind, Kind::Tabular { dim: 9 + 2 + 3 + 2 + 2 + 1 });
+    assert_eq!(info.modality, Modality::rows(9 + 2 + 3 + 2 + 2 + 1));
     assert_eq!(info.notes, [("features".to_owned(), "9 numeric, 10 one-hot".to_owned())]);
     // Row 1 of 2006: services sort as dns, http, ssh.
-    let x = set.gather(&testing::pool(&*set, 0, Pool::Normal)[1..2]).unwrap().to_f64().into_owned();
+    let x = set.gather(&testing::subset(&*set, 0, Subset::Normal)[1..2]).unwrap().to_f64().into_owned();
     assert_eq!(x[..9], [4001.5, 5001.5, 6001.5, 7001.5, 8001.5, 9001.5, 10001.5, 11001.5, 12001.5]);
     assert_eq!(x[9..], [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0]);
     // Row 0 of 2014: its service was never seen in training.
-    let x = set.gather(&testing::pool(&*set, 13, Pool::Normal)[..1]).unwrap().to_f64().into_owned();
+    let x = set.gather(&testing::subset(&*set, 13, Subset::Normal)[..1]).unwrap().to_f64().into_owned();
     assert_eq!(x[9..], [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
 }
 
@@ -76,7 +76,7 @@ fn a_year_is_thinned_at_random_but_always_alike_and_keeps_its_share_of_anomalies
     let (a, b) = (open(), open());
     assert_eq!(a.info().domains.len(), 7);
     assert_eq!((a.info().domains[6].normal, a.info().domains[6].anomalous), (20, 10));
-    let rows = |set: &dyn Dataset, d| set.gather(&testing::pool(set, d, Pool::Normal)).unwrap();
+    let rows = |set: &dyn Dataset, d| set.gather(&testing::subset(set, d, Subset::Normal)).unwrap();
     assert_eq!(rows(&*a, 6), rows(&*b, 6));
     assert_ne!(rows(&*a, 5), rows(&*a, 6), "every file has its own draw");
 }
@@ -90,7 +90,7 @@ fn missing_numbers_count_as_zero_and_are_noted() {
         |c, i| if (c, i) == (7, 0) { "nan".into() } else { cell(c, i, 2008) },
     );
     let set = testing::open(&DEF, json!({}), dir.path()).unwrap();
-    let x = set.gather(&testing::pool(&*set, 2, Pool::Normal)[..1]).unwrap().to_f64().into_owned();
+    let x = set.gather(&testing::subset(&*set, 2, Subset::Normal)[..1]).unwrap().to_f64().into_owned();
     assert_eq!(x[..5], [4000.5, 5000.5, 6000.5, 0.0, 8000.5]);
     assert_eq!(set.info().notes[1], ("missing numbers taken as 0".to_owned(), "1".to_owned()));
 }
@@ -125,8 +125,14 @@ fn files_as_pandas_writes_them_read_alike() {
     let set = testing::open(&DEF, json!({}), dir.path()).unwrap();
     assert_eq!((set.info().domains[3].normal, set.info().domains[3].anomalous), (2, 2));
     // "2" has the categories c20, c21 of the other years, and c22, c23; "3" has c30, c31.
-    assert_eq!(set.info().kind, Kind::Tabular { dim: 9 + 2 + 3 + 4 + 2 + 1 });
-    let x = set.gather(&testing::pool(&*set, 3, Pool::Normal)[1..]).unwrap().to_f64().into_owned();
+    assert_eq!(set.info().modality, Modality::rows(9 + 2 + 3 + 4 + 2 + 1));
+    let x = set.gather(&testing::subset(&*set, 3, Subset::Normal)[1..]).unwrap().to_f64().into_owned();
     assert_eq!(x[..3], [4.25, 5.25, 6.25]);
     assert_eq!(x[9..], [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]);
+}
+
+#[test]
+fn it_knows_the_files_that_its_samples_depend_on() {
+    let (dir, _) = folder("anoshift/Kyoto-2016_AnoShift/subset", 9);
+    testing::knows_its_files(&DEF, json!({}), dir.path());
 }

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Kind, PictureSpec, Pool as PoolKind, Result, SampleRef,
-    Samples, Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, PictureSpec, Result, SampleRef, Samples, Subset,
+    Values,
 };
 
 use crate::corruptions::{Corruption, LEN, SIDE};
@@ -101,7 +101,7 @@ impl Pictures {
         };
         let info = DatasetInfo {
             name: name.to_owned(),
-            kind: Kind::Image { channels: 3, height: SIDE, width: SIDE },
+            modality: Modality::Image { channels: 3, height: SIDE, width: SIDE },
             domains,
             folds: vec![fold],
             anomalies: AnomalySource::OtherDomains,
@@ -112,14 +112,13 @@ impl Pictures {
     }
 
     fn image(&self, r: &SampleRef) -> Result<&[u8]> {
-        let pool = self.pools.get(r.domain as usize).and_then(|[normal, reference]| match r.pool {
-            PoolKind::Normal => Some(normal),
-            PoolKind::Reference => Some(reference),
-            PoolKind::Anomalous => None,
+        let pool = self.pools.get(r.domain as usize).and_then(|[normal, reference]| match r.subset {
+            Subset::Normal => Some(normal),
+            Subset::Reference => Some(reference),
+            Subset::Anomalous => None,
         });
         let found = pool.and_then(|p| Some((p.store, *p.images.get(r.index as usize)?)));
-        let (store, image) =
-            found.ok_or_else(|| Error::failed(format!("{}: there is no sample {r:?}", self.info.name)))?;
+        let (store, image) = found.ok_or_else(|| self.no_sample(r))?;
         Ok(self.stores[store].image(image as usize))
     }
 }
@@ -137,6 +136,6 @@ impl Dataset for Pictures {
                 values.extend(plane.iter().map(|&b| table[usize::from(b)]));
             }
         }
-        Ok(Samples::new(self.info.kind.shape(), Values::F32(values)))
+        Ok(Samples::new(self.info.modality.shape(), Values::F32(values)))
     }
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use zsad_core::{DataDir, Error, Result};
+use zsad_core::{Error, Result};
 
-use super::{CLASSES, FOLDER, REMEDY};
+use super::{CLASSES, REMEDY};
 use crate::corruptions::LEN;
 use crate::files;
 
@@ -67,14 +67,4 @@ pub fn class_names(path: &Path) -> Result<Vec<String>> {
         return Err(Error::data(path, message, REMEDY));
     }
     Ok(names)
-}
-
-/// How many records the training and the test file hold, as `50000+10000`, so that a part of the data is never taken
-/// for all of it; 0 where a file is missing.
-pub fn counts(dir: &DataDir) -> String {
-    let count = |name: &str| {
-        let size = fs::metadata(dir.path.join(FOLDER).join(name)).map_or(0, |m| m.len());
-        size / RECORD as u64
-    };
-    format!("{}+{}", count("train.bin"), count("test.bin"))
 }

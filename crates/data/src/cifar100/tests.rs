@@ -3,8 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use zsad_core::Pool;
+use zsad_core::Subset;
 
 use super::*;
 use crate::corruptions::LEN;
@@ -42,7 +41,8 @@ fn pixels_come_planar_and_normalised() {
     for normalise in [true, false] {
         let set = testing::open(&DEF, json!({"normalise": normalise}), dir.path()).unwrap();
         let class = set.info().folds[0].meta_test[3];
-        let refs = [testing::pool(&*set, class, Pool::Normal)[1], testing::pool(&*set, class, Pool::Reference)[2]];
+        let refs =
+            [testing::subset(&*set, class, Subset::Normal)[1], testing::subset(&*set, class, Subset::Reference)[2]];
         let x = set.gather(&refs).unwrap();
         assert_eq!((x.len(), x.shape()), (2, &[3, 32, 32][..]));
         let scale = |channel: usize, v: f32| match normalise {
@@ -78,38 +78,14 @@ fn damaged_files_are_named() {
 }
 
 #[test]
-fn the_revision_tells_a_part_from_the_whole() {
+fn training_reads_one_file_and_tests_the_other() {
     let dir = small();
-    let data = DataDir { path: dir.path().to_owned(), chosen_by: "--data" };
-    assert_eq!(DEF.revision(&Params::defaults(SPEC.params), &data), "1-300+200");
+    let by = [("train.bin", ReadBy::Training), ("fine_label_names.txt", ReadBy::Training), ("test.bin", ReadBy::Tests)];
+    assert_eq!(testing::files(&DEF, json!({}), dir.path()), by.map(|(name, by)| (name.to_owned(), by)));
 }
 
-/// ```python
-/// a = np.fromfile("test.bin", np.uint8).reshape(-1, 3074)
-/// x = np.concatenate([a[a[:, 1] == c, 2:] for c in range(100)])          # test images class by class
-/// x.sum(dtype=np.uint64), hashlib.sha256(x.tobytes()).hexdigest()[:16]
-/// ```
 #[test]
-fn real_test_images_are_all_there() {
-    let Some(dir) = testing::real_data("cifar100") else { return };
-    let set = testing::open(&DEF, json!({"meta_train_classes": 1, "normalise": false}), &dir).unwrap();
-    let info = set.info();
-    assert_eq!((info.domains[0].name.as_str(), info.domains[99].name.as_str()), ("apple", "worm"));
-    let trained = info.folds[0].meta_train[0];
-    assert!(info.domains.iter().all(|d| d.normal == 100));
-    // The one class that trains shows its training images: its test images are read by training another class.
-    let other =
-        testing::open(&DEF, json!({"meta_train_classes": 1, "split_seed": 1, "normalise": false}), &dir).unwrap();
-    assert_ne!(other.info().folds[0].meta_train[0], trained);
-    let mut hash = Sha256::new();
-    let mut sum = 0;
-    for class in 0..CLASSES {
-        let set = if class == trained { &other } else { &set };
-        let x = set.gather(&testing::pool(&**set, class, Pool::Normal)).unwrap();
-        let bytes: Vec<u8> = x.to_f32().iter().map(|v| (v * 255.0).round() as u8).collect();
-        sum += bytes.iter().map(|&b| u64::from(b)).sum::<u64>();
-        hash.update(&bytes);
-    }
-    let digest: String = hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!((sum, digest.as_str()), (3_755_249_331, "b6dd12052ad1d66f"));
+fn it_knows_the_files_that_its_samples_depend_on() {
+    let dir = small();
+    testing::knows_its_files(&DEF, json!({}), dir.path());
 }

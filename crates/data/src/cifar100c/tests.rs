@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use zsad_core::{Pool as PoolKind, SampleRef};
+use zsad_core::{Choice, ReadBy, SampleRef, Subset};
 
 use super::*;
 use crate::cifar100::fixture;
@@ -38,7 +38,7 @@ fn every_corruption_is_known_by_name() {
     let generated = corruptions::CORRUPTIONS.iter().map(|c| c.name);
     let mut names: Vec<_> = generated.chain(["frost", "spatter"]).collect();
     names.sort_unstable();
-    assert_eq!(CORRUPTIONS[1..], names);
+    assert_eq!(Shift::WORDS[1..], names);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn shift_only_trains_clean_and_tests_corrupted_with_the_same_classes() {
     assert_eq!(info.folds[0].meta_train, (0..100).collect::<Vec<_>>());
     assert_eq!(info.folds[0].meta_test, (100..200).collect::<Vec<_>>());
 
-    let of = |domain| testing::pool(&*noisy, domain, PoolKind::Normal);
+    let of = |domain| testing::subset(&*noisy, domain, Subset::Normal);
     assert_eq!(bytes(&*noisy, &of(7)), bytes(&*clean, &of(7)));
     // Record 107 of test.bin, and its draws, whatever was read before.
     let number = fixture::SIZES[0] + 1;
@@ -79,7 +79,7 @@ fn unseen_classes_keep_the_split_of_cifar100_and_corrupt_the_test_images_alone()
         assert_eq!(fold, &clean.info().folds[0]);
         assert!(fold.meta_test.iter().all(|&d| set.info().domains[d].reference == reference));
         let same = |d| {
-            let refs = testing::pool(&*set, d, PoolKind::Normal);
+            let refs = testing::subset(&*set, d, Subset::Normal);
             set.gather(&refs).unwrap() == clean.gather(&refs).unwrap()
         };
         assert!(fold.meta_train.iter().all(|&d| same(d)));
@@ -90,22 +90,24 @@ fn unseen_classes_keep_the_split_of_cifar100_and_corrupt_the_test_images_alone()
 #[test]
 fn released_files_are_read_by_severity() {
     let dir = small();
-    let data = DataDir { path: dir.path().to_owned(), chosen_by: "--data" };
     let given = json!({"corruption": "frost", "severity": 4, "normalise": false});
-    let params = Params::validate(SPEC.params, &serde_json::from_value(given.clone()).unwrap()).unwrap();
+    let tested = || {
+        let files = testing::files(&DEF, given.clone(), dir.path()).into_iter();
+        files.filter(|(_, by)| *by == ReadBy::Tests).map(|(name, _)| name).collect::<Vec<_>>()
+    };
     let message = testing::open(&DEF, given.clone(), dir.path()).err().unwrap().to_string();
     assert!(message.contains("frost.npy: not found, and `frost` cannot be generated"), "{message}");
-    assert_eq!(DEF.revision(&params, &data), "1-300+200-generated");
+    assert_eq!(tested(), ["test.bin"]);
 
     // Two images a severity, of the classes 5 and 9; each byte tells severity, image and channel.
     let pixels = |all: usize| (0..all * LEN).map(|i| (i / LEN * 20 + i % 3) as u8).collect::<Vec<_>>();
     write_npy(dir.path(), "frost.npy", &[10, 32, 32, 3], pixels(10));
     write_npy(dir.path(), "labels.npy", &[10], [5, 9].repeat(5));
     let set = testing::open(&DEF, given.clone(), dir.path()).unwrap();
-    assert_eq!((note(&*set), DEF.revision(&params, &data).as_str()), ("released", "1-300+200-released"));
-    let tested: Vec<_> = (100..200).filter(|&d| set.info().domains[d].normal > 0).collect();
-    assert_eq!(tested, [105, 109]);
-    let x = bytes(&*set, &testing::pool(&*set, 109, PoolKind::Normal));
+    assert_eq!((note(&*set), tested()), ("released", vec!["frost.npy".to_owned(), "labels.npy".into()]));
+    let domains: Vec<_> = (100..200).filter(|&d| set.info().domains[d].normal > 0).collect();
+    assert_eq!(domains, [105, 109]);
+    let x = bytes(&*set, &testing::subset(&*set, 109, Subset::Normal));
     assert_eq!([x[0], x[1023], x[1024], x[2048], x[3071]], [140, 140, 141, 142, 142]);
 
     let fails = || testing::open(&DEF, given.clone(), dir.path()).err().unwrap().to_string();
@@ -121,4 +123,10 @@ fn released_files_are_read_by_severity() {
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() - 3 * LEN]).unwrap();
     assert!(fails().contains("frost.npy: damaged or truncated: image 7"), "{}", fails());
+}
+
+#[test]
+fn it_knows_the_files_that_its_samples_depend_on() {
+    let dir = small();
+    testing::knows_its_files(&DEF, json!({"corruption": "gaussian_noise", "severity": 3}), dir.path());
 }

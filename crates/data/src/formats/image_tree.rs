@@ -52,6 +52,17 @@ impl ImageTree {
         Ok(names)
     }
 
+    /// The files on the disk: the archive, or every picture.
+    ///
+    /// # Errors
+    /// As [`ImageTree::names`].
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        match self {
+            ImageTree::Zip(path, _) => Ok(vec![path.clone()]),
+            ImageTree::Folder(path) => Ok(self.names()?.iter().map(|name| path.join(name)).collect()),
+        }
+    }
+
     /// The bytes of the file `name`.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
+use zsad_core::panics::caught;
 use zsad_core::{Error, Result, suggest};
 
 /// A table in memory.
@@ -21,9 +22,13 @@ impl Table {
     pub fn read(path: &Path, columns: Option<&[&str]>) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, &e))?;
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let wrong =
+            |e: &dyn std::fmt::Display| Error::data(path, e, "the file must be a CSV file with a header, or Parquet");
         let frame = if extension == "parquet" {
             let columns = columns.map(|c| c.iter().map(|&c| c.to_owned()).collect());
-            ParquetReader::new(file).read_parallel(ParallelStrategy::None).with_columns(columns).finish()
+            let read = || ParquetReader::new(file).read_parallel(ParallelStrategy::None).with_columns(columns).finish();
+            // The reader may panic on damaged files.
+            caught(read).map_err(|panic| wrong(&format!("damaged: {panic}")))?
         } else {
             let separator = if extension == "tsv" { b'\t' } else { b',' };
             CsvReadOptions::default()
@@ -33,7 +38,7 @@ impl Table {
                 .into_reader_with_file_handle(file)
                 .finish()
         };
-        let frame = frame.map_err(|e| Error::data(path, e, "the file must be a CSV file with a header, or Parquet"))?;
+        let frame = frame.map_err(|e| wrong(&e))?;
         if frame.height() == 0 {
             return Err(Error::data(path, "no rows", ""));
         }
@@ -57,6 +62,22 @@ impl Table {
     pub fn is_text(&self, column: &str) -> Result<bool> {
         let dtype = self.column(column)?.dtype();
         Ok(!(dtype.is_primitive_numeric() || dtype.is_bool()))
+    }
+
+    /// Refuses a column of text that is mostly numbers: a slip, such as `n/a` or `1,5`, must not make it categorical.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the row and the value of the first that is no number.
+    pub fn refuse_strays(&self, column: &str) -> Result<()> {
+        let text = self.text(column)?;
+        let strays: Vec<usize> = (0..text.len()).filter(|&i| text[i].trim().parse::<f64>().is_err()).collect();
+        match strays.first() {
+            Some(&first) if 2 * strays.len() < text.len() => {
+                let others = text.len() - strays.len();
+                Err(self.at(Some(first), column, format!("`{}` is not a number, and {others} others are", text[first])))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A column as text.

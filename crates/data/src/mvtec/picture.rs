@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use image::{ColorType, DynamicImage, ImageReader};
-use zsad_core::{Error, Params, PictureSpec, Result};
+use zsad_core::{Choice, Error, PictureSpec, Result};
 
 use crate::files::damaged;
 use crate::resize::{Filter, center_crop, resize, shorter_side};
@@ -21,18 +21,15 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry that `params` ask for.
+    /// This geometry.
     ///
     /// # Errors
     /// [`Error::Config`] where more is to be cut out than there is.
-    pub fn new(params: &Params) -> Result<Self> {
-        let (resize, crop) = (params.size("resize"), params.size("crop"));
+    pub fn new(resize: usize, crop: usize, stretch: bool, filter: Filter) -> Result<Self> {
         if crop > resize {
-            return Err(Error::Config(format!("mvtec: crop {crop} is larger than resize {resize}")));
+            return Err(Error::Config(format!("crop {crop} is larger than resize {resize}")));
         }
-        let word = params.text("filter");
-        let filter = Filter::from_word(word).ok_or_else(|| Error::Config(format!("mvtec: unknown filter `{word}`")))?;
-        Ok(Geometry { resize, crop, stretch: params.text("aspect") == "stretch", filter })
+        Ok(Geometry { resize, crop, stretch, filter })
     }
 
     /// The same for a person's own pictures.

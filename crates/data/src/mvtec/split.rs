@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use zsad_core::{DataDir, Error, Fold, Params, Result, suggest};
+use zsad_core::{DataDir, Error, Fold, Result, suggest};
 
+use super::Mvtec;
 use super::layout::{self, Category};
 use crate::files;
 
@@ -22,13 +23,12 @@ pub struct Split {
 /// # Errors
 /// [`Error::Data`] where a folder, a category or a mask is missing; [`Error::Config`] where a category would both
 /// train and test.
-pub fn read(params: &Params, dir: &DataDir) -> Result<Split> {
-    let roots = params.texts("roots");
-    let test = select(&roots, &params.texts("categories"), dir)?;
-    let (train_roots, train_names) = (params.texts("train_roots"), params.texts("train_categories"));
+pub fn read(params: &Mvtec, dir: &DataDir) -> Result<Split> {
+    let Mvtec { roots, categories, train_roots, train_categories: train_names, .. } = params;
+    let test = select(roots, categories, dir)?;
     let across = !train_roots.is_empty() || !train_names.is_empty();
-    let train_roots = if train_roots.is_empty() { &roots } else { &train_roots };
-    let train = if across { select(train_roots, &train_names, dir)? } else { vec![] };
+    let train_roots = if train_roots.is_empty() { roots } else { train_roots };
+    let train = if across { select(train_roots, train_names, dir)? } else { vec![] };
     if let Some(both) = train.iter().find(|c| test.iter().any(|t| t.path == c.path)) {
         let message = format!("mvtec: category `{}` would both train and test", both.name);
         return Err(Error::Config(format!("{message}; name others in `categories` or `train_categories`")));

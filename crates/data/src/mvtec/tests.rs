@@ -92,8 +92,8 @@ fn pictures_and_masks_equal_pillows() {
     let golden = [("32b55f28b7af9bbe", "a6a8d05f3a08e6f3"), ("bf0ec25b15025df4", "51bdbcd0402a1d73")];
     for (domain, (image, mask)) in golden.into_iter().enumerate() {
         // Sorted by defect: `bend` with a mask without `_mask` in its name, then `cut`.
-        let cut = testing::pool(&*set, domain, Pool::Anomalous)[1];
-        let good = testing::pool(&*set, domain, Pool::Normal)[0];
+        let cut = testing::subset(&*set, domain, Subset::Anomalous)[1];
+        let good = testing::subset(&*set, domain, Subset::Normal)[0];
         let x = set.gather(&[good, cut]).unwrap();
         assert_eq!(x.shape(), [3, 224, 224]);
         let pixels = bytes(&x);
@@ -132,7 +132,7 @@ fn folds_leave_one_category_out_or_cross_folders() {
 fn a_category_without_masks_has_none() {
     let dir = folder();
     let set = testing::open(&DEF, json!({"aspect": "stretch", "resize": 32, "crop": 32}), dir.path()).unwrap();
-    let of = |d| testing::pool(&*set, d, Pool::Anomalous)[0];
+    let of = |d| testing::subset(&*set, d, Subset::Anomalous)[0];
     assert_eq!(set.masks(&[of(0)]).unwrap(), None);
     assert_eq!(set.masks(&[of(1), of(0)]).unwrap(), None);
     assert_eq!(set.masks(&[of(1)]).unwrap().unwrap().values.len(), 32 * 32);
@@ -145,7 +145,7 @@ fn bad_input_is_named() {
     let root = root(&dir);
     assert!(fails(json!({"roots": ["visa"]}), dir.path()).contains("visa: not found"));
     let message = fails(json!({"categories": ["tal"]}), dir.path());
-    assert!(message.contains("no category `tal` in mvtec_ad_subset (did you mean `tall`?)"), "{message}");
+    assert!(message.contains("no category `tal` in mvtec_ad_subset; hint: did you mean `tall`?"), "{message}");
     assert!(fails(json!({"crop": 300}), dir.path()).contains("crop 300 is larger than resize 256"));
 
     let mask = root.join("tall/ground_truth/cut/000_mask.png");
@@ -161,7 +161,7 @@ fn bad_input_is_named() {
     let whole = fs::read(&broken).unwrap();
     fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
     let set = testing::open(&DEF, json!({}), dir.path()).unwrap();
-    let message = set.gather(&testing::pool(&*set, 2, Pool::Normal)).unwrap_err().to_string();
+    let message = set.gather(&testing::subset(&*set, 2, Subset::Normal)).unwrap_err().to_string();
     assert!(message.contains("wide/test/good/000.png: damaged or truncated"), "{message}");
     fs::write(&broken, "no picture").unwrap();
     assert!(fails(json!({}), dir.path()).contains("wide/test/good/000.png: damaged or truncated"));
@@ -171,50 +171,16 @@ fn bad_input_is_named() {
 }
 
 #[test]
-fn the_revision_follows_the_files() {
+fn every_file_belongs_to_its_category() {
     let dir = folder();
-    let data = DataDir { path: dir.path().to_owned(), chosen_by: "--data" };
-    let params = Params::defaults(SPEC.params);
-    let before = DEF.revision(&params, &data);
-    assert!(before.starts_with("1-") && before == DEF.revision(&params, &data));
-    save(&root(&dir).join("wide/train/good/002.png"), (9, 9), 1, |v| v);
-    assert_ne!(before, DEF.revision(&params, &data));
-}
-
-/// Each real picture through the pipeline above (`Image.open(…).convert("RGB")`).
-#[test]
-fn real_pictures_equal_pillows() {
-    let Some(dir) = testing::real_data("mvtec_ad_subset") else { return };
-    let Some(_) = testing::real_data("industrial") else { return };
-    let set = testing::open(&DEF, json!({"roots": ["mvtec_ad_subset", "industrial"]}), &dir).unwrap();
-    let info = set.info();
-    let sizes: Vec<_> = info.domains.iter().map(|d| (d.name.as_str(), d.reference, d.normal, d.anomalous)).collect();
-    assert_eq!(
-        sizes,
-        [
-            ("bottle", 60, 20, 63),
-            ("leather", 4, 4, 11),
-            ("screw", 100, 41, 119),
-            ("magnetic_tile", 100, 50, 100),
-            ("pavement", 74, 50, 60),
-            ("pcb", 100, 50, 70),
-            ("rail", 100, 50, 52),
-            ("solar_cell", 80, 40, 40),
-        ]
+    let files = || testing::files(&DEF, json!({}), dir.path());
+    let before = files();
+    assert!(
+        before.iter().all(|(_, by)| ["plain", "tall", "wide"].map(|c| ReadBy::Domain(c.into())).contains(by)),
+        "{before:?}"
     );
-    assert_eq!(info.folds.len(), 8);
-    let first = |domain, pool| testing::pool(&*set, domain, pool)[0];
-    // bottle/train/good/000.png, screw/test/thread_top/000.png and magnetic_tile/test/crack/001.png
-    let screw = SampleRef { index: 96, ..first(2, Pool::Anomalous) };
-    let tile = SampleRef { index: 41, ..first(3, Pool::Anomalous) };
-    let x = set.gather(&[first(0, Pool::Reference), screw, tile]).unwrap();
-    let digests: Vec<_> = bytes(&x).chunks(x.dim()).map(hex).collect();
-    assert_eq!(digests, ["7de785ac077120d3", "f1395d863662eb40", "042d9b364f12700f"]);
-    let masks = set.masks(&[screw, tile]).unwrap().unwrap();
-    assert_eq!(hex(&masks.values[..224 * 224]), "07a3da783b7c5a66");
-    // This crack lies outside the middle square.
-    assert!(masks.values[224 * 224..].iter().all(|v| *v == 0));
-    assert_eq!(set.masks(&[first(7, Pool::Anomalous)]).unwrap(), None, "solar_cell has no masks");
+    save(&root(&dir).join("wide/train/good/002.png"), (9, 9), 1, |v| v);
+    assert_eq!(files().len(), before.len() + 1);
 }
 
 #[test]
@@ -229,9 +195,15 @@ fn a_categorys_identity_is_its_own_files_and_how_they_are_read() {
     assert_eq!(wide, identity(json!({"categories": ["plain", "wide"]}), "wide"));
     assert_eq!(wide, identity(json!({"categories": ["tall"], "train_categories": ["wide"]}), "wide"));
     assert_ne!(wide, identity(json!({}), "tall"));
-    let cut = SampleRef { domain: 2, pool: Pool::Anomalous, index: 1 };
+    let cut = SampleRef { domain: 2, subset: Subset::Anomalous, index: 1 };
     assert_eq!(testing::open(&DEF, json!({}), dir.path()).unwrap().sample_name(&cut).unwrap(), "cut/000");
     assert_ne!(wide, identity(json!({"crop": 200}), "wide"));
     save(&root(&dir).join("wide/test/good/001.png"), (170, 300), 3, |v| v);
     assert_ne!(wide, identity(json!({}), "wide"));
+}
+
+#[test]
+fn it_knows_the_files_that_its_samples_depend_on() {
+    let dir = folder();
+    testing::knows_its_files(&DEF, json!({}), dir.path());
 }

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use zsad_core::rng::stream;
-use zsad_core::{Dataset, Error, Fold, Pool, Result, SampleRef};
+use zsad_core::{DatasetInfo, Error, Fold, Result, SampleRef, Subset};
 
 use super::Candidates;
 
@@ -44,7 +44,7 @@ pub struct Task {
 
 /// Draws training tasks from the meta-train domains of a fold.
 pub struct TaskSampler<'a> {
-    dataset: &'a dyn Dataset,
+    info: &'a DatasetInfo,
     fold: &'a Fold,
     protocol: TaskProtocol,
     seed: u64,
@@ -58,8 +58,7 @@ impl<'a> TaskSampler<'a> {
     /// # Errors
     /// [`Error::Refused`] where no domain is large enough, `protocol.domains` exceeds the number of domains, or the
     /// other domains hold too few outliers.
-    pub fn new(dataset: &'a dyn Dataset, fold: &'a Fold, protocol: TaskProtocol, seed: u64) -> Result<Self> {
-        let info = dataset.info();
+    pub fn new(info: &'a DatasetInfo, fold: &'a Fold, protocol: TaskProtocol, seed: u64) -> Result<Self> {
         let genuine = if protocol.source == OutlierSource::Genuine { protocol.outliers } else { 0 };
         let mut domains = fold.meta_train.clone();
         domains.sort_unstable();
@@ -95,7 +94,7 @@ impl<'a> TaskSampler<'a> {
             domains.truncate(n);
             domains.sort_unstable();
         }
-        let normals = Candidates::new(domains.iter().map(|&d| (d, info.domains[d].normal)), Pool::Normal);
+        let normals = Candidates::new(domains.iter().map(|&d| (d, info.domains[d].normal)), Subset::Normal);
         if protocol.source == OutlierSource::OtherDomains {
             for &d in &domains {
                 let others = normals.total - info.domains[d].normal;
@@ -107,7 +106,7 @@ impl<'a> TaskSampler<'a> {
                 }
             }
         }
-        Ok(TaskSampler { dataset, fold, protocol, seed, domains, normals })
+        Ok(TaskSampler { info, fold, protocol, seed, domains, normals })
     }
 
     /// The meta-train domains in use, ascending.
@@ -117,7 +116,7 @@ impl<'a> TaskSampler<'a> {
 
     /// Task number `index` of training step `step`: its domain is uniform over [`Self::train_domains`].
     pub fn task(&self, step: u64, index: usize) -> Task {
-        let info = self.dataset.info();
+        let info = self.info;
         let (step, index) = (step.to_string(), index.to_string());
         let mut rng = stream(
             self.seed,
@@ -131,12 +130,12 @@ impl<'a> TaskSampler<'a> {
         );
         let domain = self.domains[rng.random_range(0..self.domains.len())];
         let this = &info.domains[domain];
-        let normals = Candidates::new([(domain, this.normal)], Pool::Normal).draw(&mut rng, self.protocol.normals);
+        let normals = Candidates::new([(domain, this.normal)], Subset::Normal).draw(&mut rng, self.protocol.normals);
         let wanted = self.protocol.outliers;
         let outliers = match self.protocol.source {
             OutlierSource::OtherDomains => self.normals.draw_outside(&mut rng, wanted, domain),
             OutlierSource::Genuine => {
-                Candidates::new([(domain, this.anomalous)], Pool::Anomalous).draw(&mut rng, wanted)
+                Candidates::new([(domain, this.anomalous)], Subset::Anomalous).draw(&mut rng, wanted)
             }
             OutlierSource::None => Vec::new(),
         };

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 use rayon::prelude::*;
-use zsad_core::{BatchSize, Contamination, Kind, Pooling, Samples, Values};
+use zsad_core::{BatchSize, Contamination, Modality, Pooling, Samples, Values};
 
 use super::*;
 use crate::memory::{InMemory, MemoryDomain};
@@ -19,7 +19,7 @@ fn set(sizes: &[(usize, usize, usize)], anomalies: AnomalySource) -> InMemory {
     });
     let (n, half) = (sizes.len(), sizes.len() / 2);
     let fold = Fold { name: String::new(), meta_train: (0..half).collect(), meta_test: (half..n).collect() };
-    InMemory::new("generated", Kind::Tabular { dim: 1 }, domains.collect(), vec![fold], anomalies).unwrap()
+    InMemory::new("generated", Modality::rows(1), domains.collect(), vec![fold], anomalies).unwrap()
 }
 
 fn point(size: BatchSize, r: f64) -> TestPoint {
@@ -63,8 +63,8 @@ proptest! {
                 for (r, &label) in batch.refs.iter().zip(&batch.labels) {
                     let from = r.domain as usize;
                     prop_assert!(fold.meta_test.contains(&from), "meta-train samples never reach a test batch");
-                    prop_assert!((r.index as usize) < set.info().domains[from].size(r.pool));
-                    let anomalous = if genuine { r.pool == Pool::Anomalous } else { from != d };
+                    prop_assert!((r.index as usize) < set.info().domains[from].size(r.subset));
+                    let anomalous = if genuine { r.subset == Subset::Anomalous } else { from != d };
                     prop_assert_eq!(label, anomalous);
                     prop_assert!(!genuine || from == d);
                 }
@@ -80,7 +80,7 @@ proptest! {
         let source = [OutlierSource::OtherDomains, OutlierSource::Genuine, OutlierSource::None][source];
         let set = set(&sizes, AnomalySource::OtherDomains);
         let fold = &set.info().folds[0];
-        let sampler = match TaskSampler::new(&set, fold, TaskProtocol { normals, outliers, source, domains: None }, seed) {
+        let sampler = match TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains: None }, seed) {
             Ok(sampler) => sampler,
             Err(e) => {
                 prop_assert!(matches!(e, Error::Refused(_)));
@@ -92,15 +92,15 @@ proptest! {
             prop_assert!(sampler.train_domains().contains(&task.domain));
             prop_assert!(unique(&task.normals) && unique(&task.outliers));
             prop_assert_eq!(task.normals.len(), normals);
-            prop_assert!(task.normals.iter().all(|r| r.domain as usize == task.domain && r.pool == Pool::Normal));
+            prop_assert!(task.normals.iter().all(|r| r.domain as usize == task.domain && r.subset == Subset::Normal));
             let wanted = if source == OutlierSource::None { 0 } else { outliers };
             prop_assert_eq!(task.outliers.len(), wanted);
             for r in task.normals.iter().chain(&task.outliers) {
                 prop_assert!(fold.meta_train.contains(&(r.domain as usize)), "meta-test domains are never in a task");
-                prop_assert!((r.index as usize) < set.info().domains[r.domain as usize].size(r.pool));
+                prop_assert!((r.index as usize) < set.info().domains[r.domain as usize].size(r.subset));
             }
             let genuine = source == OutlierSource::Genuine;
-            prop_assert!(task.outliers.iter().all(|r| (r.pool == Pool::Anomalous) == genuine));
+            prop_assert!(task.outliers.iter().all(|r| (r.subset == Subset::Anomalous) == genuine));
             prop_assert!(task.outliers.iter().all(|r| (r.domain as usize == task.domain) == genuine));
         }
     }
@@ -149,8 +149,8 @@ fn tasks_repeat_and_use_only_so_many_domains() {
     let set = set(&[(30, 0, 0); 20], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
     let protocol = TaskProtocol { normals: 15, outliers: 15, source: OutlierSource::OtherDomains, domains: Some(4) };
-    let sampler = TaskSampler::new(&set, fold, protocol, 3).unwrap();
-    let again = TaskSampler::new(&set, fold, protocol, 3).unwrap();
+    let sampler = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
+    let again = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     assert_eq!(sampler.train_domains().len(), 4);
     let mut domains = HashSet::new();
     for step in 0..50 {
@@ -163,7 +163,7 @@ fn tasks_repeat_and_use_only_so_many_domains() {
     domains.sort_unstable();
     assert_eq!(domains, sampler.train_domains());
     let fewer = TaskProtocol { domains: Some(2), ..protocol };
-    let fewer = TaskSampler::new(&set, fold, fewer, 3).unwrap();
+    let fewer = TaskSampler::new(set.info(), fold, fewer, 3).unwrap();
     assert!(fewer.train_domains().iter().all(|d| domains.contains(d)), "fewer domains are among the more");
 }
 
@@ -172,7 +172,7 @@ fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
     let set = set(&[(30, 0, 0), (10, 5, 0), (30, 5, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
     let sampler = |normals, outliers, source, domains| {
-        TaskSampler::new(&set, fold, TaskProtocol { normals, outliers, source, domains }, 0)
+        TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains }, 0)
             .map(|s| s.train_domains().to_vec())
             .map_err(|e| e.to_string())
     };
@@ -190,13 +190,13 @@ fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
 fn references_are_fixed_and_outside_the_batch() {
     let set = set(&[(5, 0, 0), (20, 0, 0), (20, 0, 6)], AnomalySource::OtherDomains);
     let batch = &test_batches(&set, &set.info().folds[0], 1, &point(BatchSize::Total(12), 0.0), 0).unwrap()[0].refs;
-    let eight = references(&set, 1, 8, 0, batch).unwrap();
+    let eight = support(&set, 1, 8, 0, batch).unwrap();
     assert!(unique(&eight) && eight.iter().all(|r| r.domain == 1 && !batch.contains(r)));
-    assert_eq!(references(&set, 1, 3, 0, batch).unwrap(), eight[..3]);
-    assert_ne!(references(&set, 1, 8, 1, batch).unwrap(), eight);
-    let refused = references(&set, 1, 9, 0, batch).unwrap_err().to_string();
+    assert_eq!(support(&set, 1, 3, 0, batch).unwrap(), eight[..3]);
+    assert_ne!(support(&set, 1, 8, 1, batch).unwrap(), eight);
+    let refused = support(&set, 1, 9, 0, batch).unwrap_err().to_string();
     assert_eq!(refused, "9 references wanted and domain `d1` has 8 outside the batch");
-    let pool = references(&set, 2, 4, 0, batch).unwrap();
-    assert!(unique(&pool) && pool.iter().all(|r| r.domain == 2 && r.pool == Pool::Reference));
-    assert!(references(&set, 2, 7, 0, batch).is_err());
+    let pool = support(&set, 2, 4, 0, batch).unwrap();
+    assert!(unique(&pool) && pool.iter().all(|r| r.domain == 2 && r.subset == Subset::Reference));
+    assert!(support(&set, 2, 7, 0, batch).is_err());
 }

@@ -1,6 +1,6 @@
 use polars::prelude::*;
 use serde_json::{Value, json};
-use zsad_core::{Pool, Samples};
+use zsad_core::{Samples, Subset};
 
 use super::*;
 use crate::testing;
@@ -20,8 +20,8 @@ fn given(more: Value) -> Value {
     all
 }
 
-fn rows(set: &dyn Dataset, domain: usize, pool: Pool) -> Vec<f64> {
-    set.gather(&testing::pool(set, domain, pool)).map(|s: Samples| s.to_f64().into_owned()).unwrap()
+fn rows(set: &dyn Dataset, domain: usize, subset: Subset) -> Vec<f64> {
+    set.gather(&testing::subset(set, domain, subset)).map(|s: Samples| s.to_f64().into_owned()).unwrap()
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn a_csv_file_splits_into_domains_labels_and_one_hot_features() {
     let sizes: Vec<_> = info.domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
     assert_eq!(sizes, [("998", 1, 1), ("2009", 2, 0), ("2010", 0, 1)], "numbers sort as numbers");
     assert_eq!((&info.folds[0].meta_train, &info.folds[0].meta_test), (&vec![0, 1], &vec![2]));
-    assert_eq!((&info.kind, info.anomalies), (&Kind::Tabular { dim: 5 }, AnomalySource::Genuine));
-    assert_eq!(rows(&*set, 1, Pool::Normal), [1.5, 1.0, 1.0, 0.0, 0.0, -1.0, 3.0, 0.0, 1.0, 0.0]);
-    assert_eq!(rows(&*set, 0, Pool::Anomalous), [4.0, 4.0, 0.0, 0.0, 1.0]);
+    assert_eq!((&info.modality, info.anomalies), (&Modality::rows(5), AnomalySource::Genuine));
+    assert_eq!(rows(&*set, 1, Subset::Normal), [1.5, 1.0, 1.0, 0.0, 0.0, -1.0, 3.0, 0.0, 1.0, 0.0]);
+    assert_eq!(rows(&*set, 0, Subset::Anomalous), [4.0, 4.0, 0.0, 0.0, 1.0]);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn features_categories_and_domains_can_be_chosen() {
     assert!(message.contains("column `kind`: `a` is not a number"), "{message}");
     let params = json!({"file": "t.csv", "domain": "year", "features": ["y"], "categorical": "y", "meta_test": 998});
     let set = testing::open(&DEF, params, dir.path()).unwrap();
-    assert_eq!(rows(&*set, 2, Pool::Normal), [0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(rows(&*set, 2, Subset::Normal), [0.0, 1.0, 0.0, 0.0, 0.0]);
     assert_eq!(set.info().anomalies, AnomalySource::OtherDomains, "there is no label column");
     assert_eq!((&set.info().folds[0].meta_train, &set.info().folds[0].meta_test), (&vec![1, 2], &vec![0]));
 }
@@ -65,7 +65,7 @@ fn parquet_reads_like_csv() {
     let parquet = testing::open(&DEF, given(json!({"file": "t.parquet"})), dir.path()).unwrap();
     assert_eq!(csv.info(), parquet.info());
     for d in 0..3 {
-        for pool in [Pool::Normal, Pool::Anomalous] {
+        for pool in [Subset::Normal, Subset::Anomalous] {
             assert_eq!(rows(&*csv, d, pool), rows(&*parquet, d, pool));
         }
     }
@@ -77,7 +77,7 @@ fn mistakes_are_named_with_their_place() {
     let message = fails(CSV, json!({"file": "absent.csv"}));
     assert!(message.contains("absent.csv: not found") && message.contains("chosen by --data"), "{message}");
     let message = fails(CSV, json!({"domain": "yaer"}));
-    assert!(message.contains("t.csv: no column `yaer` (did you mean `year`?)"), "{message}");
+    assert!(message.contains("t.csv: no column `yaer`; hint: did you mean `year`?"), "{message}");
     assert!(fails(CSV, json!({"features": ["x", "bad"]})).contains("the label column `bad` cannot be a feature too"));
     assert!(fails(CSV, json!({"meta_test": [2011]})).contains("there is no domain `2011`"));
     assert!(fails(CSV, json!({"meta_test": [998], "meta_train": [998]})).contains("`998` is in both"));
@@ -94,19 +94,6 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
-fn the_revision_follows_the_content() {
-    let dir = folder(CSV);
-    let at = DataDir { path: dir.path().to_owned(), chosen_by: "--data" };
-    let params = Params::validate(SPEC.params, &serde_json::from_value(given(json!({}))).unwrap()).unwrap();
-    let first = DEF.revision(&params, &at);
-    assert!(first.starts_with("1-") && first.len() == 18, "{first}");
-    std::fs::write(dir.path().join("t.csv"), CSV.replace("1.5", "1.6")).unwrap();
-    assert_ne!(DEF.revision(&params, &at), first);
-    std::fs::write(dir.path().join("t.csv"), CSV).unwrap();
-    assert_eq!(DEF.revision(&params, &at), first);
-}
-
-#[test]
 fn the_last_third_is_tested_by_default() {
     let names: Vec<String> = (0..7).map(|i| i.to_string()).collect();
     let f = fold(&names, &[], &[]).unwrap();
@@ -114,4 +101,20 @@ fn the_last_third_is_tested_by_default() {
     let f = fold(&names[..1], &[], &[]).unwrap();
     assert_eq!((f.meta_train.len(), f.meta_test), (0, vec![0]));
     assert_eq!(fold(&names, &["2".into()], &[]).unwrap().meta_test, [0, 1, 3, 4, 5, 6]);
+}
+
+#[test]
+fn text_in_a_column_of_numbers_is_named_and_never_made_categories() {
+    let dir = folder("year,x,kind\n1,2,a\n1,3,1\n2,n/a,b\n2,5,b\n");
+    let params = json!({"file": "t.csv", "domain": "year"});
+    let message = testing::open(&DEF, params, dir.path()).err().unwrap().to_string();
+    assert!(message.contains("row 3 (the first is 1), column `x`: `n/a` is not a number"), "{message}");
+    let params = json!({"file": "t.csv", "domain": "year", "categorical": ["x", "kind"]});
+    assert_eq!(testing::open(&DEF, params, dir.path()).unwrap().info().modality, Modality::rows(4 + 3));
+}
+
+#[test]
+fn it_knows_the_files_that_its_samples_depend_on() {
+    let dir = folder(CSV);
+    testing::knows_its_files(&DEF, json!({"file": "t.csv", "domain": "year"}), dir.path());
 }
