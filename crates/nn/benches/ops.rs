@@ -10,7 +10,10 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use zsad_nn::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode};
 use zsad_nn::optim::{Adam, AdamConfig, Optimizer};
-use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, roofline};
+use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets};
+
+#[path = "shared/roofline.rs"]
+mod roofline;
 
 fn normal(shape: &[usize]) -> Var {
     let mut rng = zsad_core::rng::stream(0, &[("purpose", "bench")]);
@@ -40,41 +43,41 @@ fn layers(c: &mut Criterion) {
 
     let x = normal(&[512, 570]);
     let linear = Linear::new(&mut b.scope("linear"), 570, 128, LinearInit::torch(570)).unwrap();
-    pair(c, "linear 512x570x128", || linear.forward(&x), || linear.forward_composed(&x));
+    pair(c, "linear 512x570x128", || linear.forward(&x), || linear.forward_reference(&x));
 
     for (stride, size) in [(1, 16), (2, 14)] {
         let x = normal(&[16, 64, size, size]);
         let conv = Conv2d::new(&mut b.scope(stride), 64, 64, stride, Init::XavierUniform, None).unwrap();
         let name = format!("conv2d 16x64x{size}x{size} stride {stride}");
-        pair(c, &name, || conv.forward(&x), || conv.forward_composed(&x));
+        pair(c, &name, || conv.forward(&x), || conv.forward_reference(&x));
     }
 
     let x = normal(&[2048, 128]);
     let norm = Norm::new(&mut b.scope("norm"), 128, NormConfig::new(NormMode::BatchStats)).unwrap();
     for (name, relu) in [("norm 4 tasks x 512x128", false), ("norm and ReLU 4 tasks x 512x128", true)] {
         let pass = Pass::train(4);
-        pair(c, name, || norm.forward(&x, pass, relu), || norm.forward_composed(&x, pass, relu));
+        pair(c, name, || norm.forward(&x, pass, relu), || norm.forward_reference(&x, pass, relu));
     }
 
     let x = normal(&[16, 64, 16, 16]);
-    let base = nets::ConvNetConfig { blocks: 1, filters: 64, ..nets::ConvNetConfig::cnn4([64, 16, 16]) };
+    let base = nets::ConvNetConfig { filters: vec![64], ..nets::ConvNetConfig::cnn4([64, 16, 16]) };
     let block = nets::ConvNet::new(&mut b.scope("block"), &base).unwrap();
     let pass = Pass::train(1);
     let name = "conv2d, norm, ReLU, max-pool 16x64x16x16, and a linear layer";
-    pair(c, name, || block.forward(&x, pass), || block.forward_composed(&x, pass));
+    pair(c, name, || block.forward(&x, pass), || block.forward_reference(&x, pass));
 
     let net = nets::ConvNet::new(&mut b.scope("omniglot"), &nets::ConvNetConfig::omniglot([1, 28, 28])).unwrap();
     let x = normal(&[30, 1, 28, 28]).detach();
-    pair(c, "omniglot network, one task", || net.forward(&x, pass), || net.forward_composed(&x, pass));
+    pair(c, "omniglot network, one task", || net.forward(&x, pass), || net.forward_reference(&x, pass));
 }
 
 fn losses(c: &mut Criterion) {
     let (z, centre) = (normal(&[16_384, 32]), normal(&[32]));
-    let composed = || loss::squared_distance_composed(&z, &centre);
+    let composed = || loss::squared_distance_reference(&z, &centre);
     pair(c, "squared distance 16384x32", || loss::squared_distance(&z, &centre), composed);
     let z = normal(&[512, 20, 32]);
     let sum = |(normal, outlier): (Tensor, Tensor)| -> Result<Tensor> { Ok((normal + outlier)?) };
-    let (kernel, composed) = (|| sum(loss::ntl(&z, 0.1)?), || sum(loss::ntl_composed(&z, 0.1)?));
+    let (kernel, composed) = (|| sum(loss::ntl(&z, 0.1)?), || sum(loss::ntl_reference(&z, 0.1)?));
     pair(c, "contrastive loss 512x20x32", kernel, composed);
 }
 
@@ -107,7 +110,7 @@ fn adam(c: &mut Criterion) {
 fn roofline_lines(_: &mut Criterion) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     pool.install(|| {
-        let peak = roofline::gemm_gflops(1024, 5);
+        let peak = roofline::gemm_gflops(1024, 5).unwrap();
         let mut params = ParamStore::new(&Device::Cpu, DType::F32);
         let mut rng = zsad_core::rng::stream(0, &[]);
         let mut b = params.builder(&mut rng);

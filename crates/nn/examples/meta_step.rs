@@ -11,8 +11,11 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use zsad_core::rng::stream;
-use zsad_nn::train::{Tasks, TrainConfig, Trainer};
-use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, optim, roofline};
+use zsad_nn::train::{Tasks, Trainer, Updater};
+use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, optim};
+
+#[path = "../benches/shared/roofline.rs"]
+mod roofline;
 
 /// Shapes, outliers in a task and tasks in a step, as in the PyTorch script beside which this is measured.
 const CONFIGS: [(&str, &[usize], usize, usize, usize); 5] = [
@@ -48,7 +51,8 @@ fn model(config: &str, shape: &[usize], params: &mut ParamStore) -> Result<Losse
 
 struct Fit {
     losses: Losses,
-    trainer: Trainer<optim::Adam>,
+    trainer: Trainer,
+    updater: Updater,
     tasks: Tasks,
     each: Vec<Tasks>,
 }
@@ -64,17 +68,17 @@ impl Fit {
         let parts: Vec<_> = x.chunks(batch * dim).map(|x| (x, labels.as_slice())).collect();
         let tasks = Tasks::stack(shape, &parts, &Device::Cpu)?;
         let each = parts.iter().map(|p| Tasks::stack(shape, &[*p], &Device::Cpu)).collect::<Result<_>>()?;
-        let adam = optim::Adam::new(&params, optim::AdamConfig::default())?;
-        let trainer = Trainer::new(&params, adam, TrainConfig::new(optim::StepLr::constant(1e-3)));
-        Ok(Fit { losses, trainer, tasks, each })
+        let updater = Updater::new(&params, optim::AdamConfig::default(), None)?;
+        Ok(Fit { losses, trainer: Trainer::new(&params), updater, tasks, each })
     }
 
     fn step(&mut self) -> Result<f64> {
         let losses = &self.losses;
-        self.trainer.step(&self.tasks, |t| {
+        let (mean, gradients) = self.trainer.gradients(&self.tasks, |t| {
             let (normal, outlier) = losses(t)?;
             loss::per_task(&normal, &outlier, t)
-        })
+        })?;
+        self.updater.update(mean, gradients, 1e-3)
     }
 
     fn forward(&self) -> Result<()> {
@@ -131,7 +135,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             }
             let forward = milliseconds(|| fit.forward())?;
             times.sort_by(f64::total_cmp);
-            Ok((times, forward, roofline::gemm_gflops(2048, 5)))
+            Ok((times, forward, roofline::gemm_gflops(2048, 5)?))
         })?;
         let median = (times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2.0;
         println!(

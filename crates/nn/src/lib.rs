@@ -1,4 +1,4 @@
-//! The candle layer of zsad: fast kernels, batch-statistics norm, initialisers, optimiser, checkpoints, backbones.
+//! The candle layer of zsad: fast kernels, batch-statistics norm, initialisers, optimiser, the training loop.
 //!
 //! # How a method trains
 //!
@@ -15,21 +15,22 @@
 //! let net = nets::Mlp::new(&mut b.scope("net"), &nets::MlpConfig::acr(10, &[16], 4))?;
 //! let centre = b.add("center", &[4], Init::Normal(0.0, 1.0))?;
 //!
-//! let adam = optim::Adam::new(&params, optim::AdamConfig::default())?;
+//! let trainer = train::Trainer::new(&params);
+//! let mut updater = train::Updater::new(&params, optim::AdamConfig::default(), None)?;
 //! let lr = optim::StepLr { base: 1e-3, every: 1500, gamma: 0.7 };
-//! let mut trainer = train::Trainer::new(&params, adam, train::TrainConfig::new(lr));
-//! for _step in 0..3 {
+//! let curve = train::run(3, &zsad_core::Silent, |step| {
 //!     // The sampler's tasks: values row-major and labels (true: outlier). Here two tasks of six samples.
 //!     let x: Vec<f32> = (0..60).map(|i| (i as f32 * 0.7).sin()).collect();
 //!     let y = [false, false, false, false, true, true];
 //!     let tasks = train::Tasks::stack(&[10], &[(&x, &y), (&x, &y)], &device)?;
-//!     let mean_loss = trainer.step(&tasks, |t| {
+//!     let (mean, gradients) = trainer.gradients(&tasks, |t| {
 //!         let z = net.forward(t.x(), Pass::train(t.tasks()))?;
 //!         let (normal, outlier) = loss::dsvdd(&z, &centre)?;
 //!         loss::per_task(&normal, &outlier, t)
 //!     })?;
-//!     assert!(mean_loss.is_finite());
-//! }
+//!     Ok(updater.update(mean, gradients, lr.at(step - 1))?.into())
+//! })?;
+//! assert_eq!(curve.len(), 3);
 //!
 //! // Scoring: one test batch [n, 10] with its own batch statistics.
 //! let batch = candle_core::Tensor::new(&[[0.5f32; 10], [0.1; 10]], &device)?;
@@ -43,11 +44,10 @@
 //! Functions return [`Result`], whose error takes candle's and zsad's errors through `?` and turns into zsad's.
 //! Everything is computed on the device that was opened; a method never asks which one it is.
 
-pub mod backbones;
-pub mod checkpoint;
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
+
 pub mod device;
 mod error;
-pub mod features;
 pub mod flow;
 mod init;
 mod kernels;
@@ -58,8 +58,8 @@ pub mod official;
 mod ops;
 pub mod optim;
 pub mod params;
-pub mod roofline;
 pub mod train;
+pub mod weights;
 
 pub use error::{Error, Result};
 pub use init::Init;

@@ -19,7 +19,7 @@ pub fn squared_distance(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
     match (z.device().is_cpu(), z.dtype()) {
         (true, DType::F32) => distance_kernel::<f32>(z, centre),
         (true, DType::F64) => distance_kernel::<f64>(z, centre),
-        _ => squared_distance_composed(z, centre),
+        _ => squared_distance_reference(z, centre),
     }
 }
 
@@ -27,7 +27,7 @@ pub fn squared_distance(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// Where candle refuses.
-pub fn squared_distance_composed(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
+pub fn squared_distance_reference(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
     Ok(z.broadcast_sub(centre)?.sqr()?.sum(D::Minus1)?)
 }
 
@@ -71,7 +71,7 @@ pub fn ntl(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
     match (z.device().is_cpu(), z.dtype()) {
         (true, DType::F32) => ntl_kernel::<f32>(z, temperature),
         (true, DType::F64) => ntl_kernel::<f64>(z, temperature),
-        _ => ntl_composed(z, temperature),
+        _ => ntl_reference(z, temperature),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn ntl(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
 ///
 /// # Errors
 /// Where candle refuses.
-pub fn ntl_composed(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
+pub fn ntl_reference(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
     let k = z.dims()[1] - 1;
     let norm = z.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?;
     let z = z.broadcast_div(&norm)?;

@@ -8,38 +8,13 @@ mod infer;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use zsad_core::{Error, rng};
+use zsad_core::{Arrays, Error, rng};
 
-use crate::checkpoint::{NamedTensors, read_tensors};
 use crate::layers::Pass;
-use crate::nets::{ConvNet, ConvNetConfig, Mlp, MlpConfig, Ntl, NtlConfig};
+use crate::nets::{ConvNet, Mlp, Ntl};
+use crate::weights::{self, to_candle};
 use crate::{ParamStore, Result, loss};
-
-/// The classes of the official code whose state dicts are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Architecture {
-    /// `TabDSVDD` (AnoShift): an MLP over vectors.
-    TabDsvdd,
-    /// `FeatureSVDD` (MVTec AD): an MLP over patch features.
-    FeatureSvdd,
-    /// `TabNeutralAD` (AnoShift): learned views and an encoder.
-    TabNeutralAd,
-    /// `OmniglotDSVDD`: convolutions over 1 × 28 × 28.
-    OmniglotDsvdd,
-    /// `Cifar100DSVDD`: convolutions over 3 × 32 × 32.
-    Cifar100Dsvdd,
-}
-
-/// The sizes of a network.
-#[derive(Debug, Clone, PartialEq)]
-pub enum NetworkConfig {
-    /// See [`Mlp`].
-    Mlp(MlpConfig),
-    /// See [`ConvNet`].
-    ConvNet(ConvNetConfig),
-    /// See [`Ntl`].
-    Ntl(NtlConfig),
-}
+pub use infer::{Architecture, NetworkConfig};
 
 /// A network with trained weights.
 #[derive(Debug, Clone)]
@@ -76,18 +51,17 @@ impl OfficialModel {
     /// # Errors
     /// [`Error::Data`] where it is missing, damaged, or not the state dict of one of these networks.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        Self::from_tensors(&read_tensors(path)?, path, device)
+        Self::from_arrays(&weights::read(path)?, path, device)
     }
 
-    /// The model behind named tensors; `path` is for messages.
+    /// The model behind named arrays; `path` is for messages.
     ///
     /// # Errors
     /// As [`OfficialModel::load`].
-    pub fn from_tensors(tensors: &NamedTensors, path: &Path, device: &Device) -> Result<Self> {
-        let found = infer::infer(tensors).map_err(|what| {
-            let remedy =
-                "wanted: the state dict of TabDSVDD, FeatureSVDD, TabNeutralAD, OmniglotDSVDD or Cifar100DSVDD";
-            Error::data(path, what, remedy)
+    pub fn from_arrays(arrays: &Arrays, path: &Path, device: &Device) -> Result<Self> {
+        let found = infer::infer(arrays).map_err(|what| {
+            let hint = "wanted: the state dict of TabDSVDD, FeatureSVDD, TabNeutralAD, OmniglotDSVDD or Cifar100DSVDD";
+            Error::data(path, what, hint)
         })?;
         let mut params = ParamStore::new(device, DType::F32);
         // Every initial value is replaced below.
@@ -99,12 +73,12 @@ impl OfficialModel {
             NetworkConfig::Ntl(config) => Network::Ntl(Ntl::new(&mut builder, config)?),
         };
         for (ours, tensor) in &found.values {
-            params.set(ours, &tensor.to_candle(device)?).map_err(|e| Error::data(path, e, ""))?;
+            params.set(ours, &to_candle(tensor, device)?).map_err(|e| Error::data(path, e, ""))?;
         }
         if let Some(left) = params.iter().find(|p| !found.values.iter().any(|(name, _)| *name == p.name)) {
             return Err(Error::data(path, format!("holds nothing for `{}`", left.name), "").into());
         }
-        let center = Tensor::from_slice(found.center.values(), found.center.values().len(), device)?;
+        let center = to_candle(&found.center, device)?.flatten_all()?;
         Ok(OfficialModel { architecture: found.architecture, config: found.config, network, center, params })
     }
 

@@ -1,10 +1,15 @@
-//! Named parameters: what an optimiser updates and a checkpoint keeps.
+//! Named parameters: what an optimiser updates and a trained state keeps.
 
 use candle_core::{DType, Device, Tensor, Var};
+use zsad_core::State;
 use zsad_core::rng::Rng;
 
 use crate::error::bail_shape;
+use crate::weights::{from_candle, to_candle};
 use crate::{Init, Result};
+
+/// Gradients of the trained parameters, in the store's order; `None` where the loss does not depend on one.
+pub type Gradients = Vec<Option<Tensor>>;
 
 /// One named tensor of a [`ParamStore`].
 #[derive(Debug, Clone)]
@@ -80,12 +85,32 @@ impl ParamStore {
         Ok(param.var.set(&value.to_device(&self.device)?.to_dtype(self.dtype)?)?)
     }
 
-    /// Copies of all values by name, in order.
+    /// The value of a loss, and its gradients with respect to the trained parameters.
     ///
     /// # Errors
-    /// Where the device refuses the memory.
-    pub fn snapshot(&self) -> Result<Vec<(String, Tensor)>> {
-        self.params.iter().map(|p| Ok((p.name.clone(), p.var.as_tensor().copy()?.detach()))).collect()
+    /// Where candle refuses.
+    pub fn gradients_of(&self, loss: &Tensor) -> Result<(f64, Gradients)> {
+        let value = loss.to_dtype(DType::F64)?.to_scalar()?;
+        let mut gradients = loss.backward()?;
+        Ok((value, self.trainable().map(|p| gradients.remove(&p.var)).collect()))
+    }
+
+    /// All values by name, with what is needed to build the network again.
+    ///
+    /// # Errors
+    /// Where the device cannot be read.
+    pub fn state(&self, network: serde_json::Value) -> Result<State> {
+        let arrays = self.params.iter().map(|p| Ok((p.name.clone(), from_candle(&p.var)?)));
+        Ok(State { network, arrays: arrays.collect::<Result<_>>()? })
+    }
+
+    /// Takes the values of `state`, which must hold exactly the names and shapes of this store.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn restore(&self, state: &State) -> Result<()> {
+        state.expect(self.params.iter().map(|p| (p.name.as_str(), p.var.dims())))?;
+        self.params.iter().try_for_each(|p| self.set(&p.name, &to_candle(state.array(&p.name)?, &self.device)?))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> + Clone {
@@ -155,5 +180,21 @@ mod tests {
         let e = store.set("0.linear.weigth", &ones).unwrap_err();
         assert!(e.to_string().contains("did you mean `0.linear.weight`?"), "{e}");
         assert!(store.set("0.norm.running_mean", &ones).unwrap_err().to_string().contains("[2], not [2, 3]"));
+    }
+
+    #[test]
+    fn a_state_is_taken_back_by_a_store_of_the_same_shapes_alone() {
+        let build = |width: usize, seed: u64| {
+            let mut store = ParamStore::new(&Device::Cpu, DType::F32);
+            store.builder(&mut stream(seed, &[])).add("w", &[width, 2], Init::Normal(0.0, 1.0)).unwrap();
+            store
+        };
+        let (from, to) = (build(3, 0), build(3, 1));
+        let state = from.state(serde_json::json!({"width": 3})).unwrap();
+        assert_ne!(to.state(serde_json::json!({"width": 3})).unwrap(), state);
+        to.restore(&state).unwrap();
+        assert_eq!(to.state(serde_json::json!({"width": 3})).unwrap(), state);
+        let e = build(4, 0).restore(&state).unwrap_err();
+        assert!(e.to_string().contains("`w` has shape [3, 2], wanted [4, 2]"), "{e}");
     }
 }

@@ -14,9 +14,8 @@ fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec
         let conv = images.map(|config| nets::ConvNet::new(&mut b.scope("conv"), config).unwrap());
         let mlp = nets::Mlp::new(&mut b.scope("mlp"), &nets::MlpConfig::acr(40, &[33, 20], 32)).unwrap();
         let centre = b.add("center", &[32], Init::Normal(0.0, 1.0)).unwrap();
-        let adam = optim::Adam::new(&params, optim::AdamConfig::default()).unwrap();
-        let config = train::TrainConfig { clip: Some(1.0), bytes: 20_000, lr: optim::StepLr::constant(1e-2) };
-        let mut trainer = train::Trainer::new(&params, adam, config);
+        let trainer = train::Trainer::within(&params, 20_000);
+        let mut updater = train::Updater::new(&params, optim::AdamConfig::default(), Some(1.0)).unwrap();
         let mut losses = Vec::new();
         for _ in 0..5 {
             let dim: usize = shape.iter().product();
@@ -24,7 +23,7 @@ fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec
             let labels: Vec<bool> = (0..30).map(|i| i >= 20).collect();
             let parts: Vec<_> = x.chunks(30 * dim).map(|x| (x, labels.as_slice())).collect();
             let tasks = train::Tasks::stack(shape, &parts, &Device::Cpu).unwrap();
-            let loss = trainer.step(&tasks, |t| {
+            let result = trainer.gradients(&tasks, |t| {
                 let pass = Pass::train(t.tasks());
                 let z = match &conv {
                     Some(conv) => conv.forward(t.x(), pass)?,
@@ -33,7 +32,8 @@ fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec
                 let (normal, outlier) = loss::dsvdd(&z, &centre)?;
                 loss::per_task(&normal, &outlier, t)
             });
-            losses.push(loss.unwrap().to_bits());
+            let (loss, gradients) = result.unwrap();
+            losses.push(updater.update(loss, gradients, 1e-2).unwrap().to_bits());
         }
         let bits = |p: &zsad_nn::params::Param| p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         (losses, params.iter().flat_map(bits).map(f32::to_bits).collect())
@@ -44,7 +44,7 @@ fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec
 fn the_number_of_threads_changes_no_bit() {
     let strided = nets::ConvNetConfig::omniglot([1, 12, 12]);
     // Wide enough for Winograd's convolutions.
-    let pooled = nets::ConvNetConfig { filters: 48, ..nets::ConvNetConfig::cnn4([1, 16, 16]) };
+    let pooled = nets::ConvNetConfig { filters: vec![48; 4], ..nets::ConvNetConfig::cnn4([1, 16, 16]) };
     for images in [None, Some(&strided), Some(&pooled)] {
         let one = train(1, images);
         assert!(one.0.windows(2).any(|w| w[0] != w[1]), "training moves");

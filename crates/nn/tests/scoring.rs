@@ -30,8 +30,8 @@ fn nothing_is_kept() {
         for config in [nets::ConvNetConfig::omniglot([1, 12, 12]), nets::ConvNetConfig::cnn4([2, 9, 8])] {
             // Instance norm wants space, of which the mean leaves none and four blocks too little. Convolutions of fewer
             // than eight channels add up in another order where the input wants no gradient.
-            let (blocks, final_norm) = (2, config.final_norm.filter(|_| mode != NormMode::Instance).map(|_| norm));
-            let config = nets::ConvNetConfig { blocks, filters: 8, output: 5, norm, final_norm, ..config };
+            let final_norm = config.final_norm.filter(|_| mode != NormMode::Instance).map(|_| norm);
+            let config = nets::ConvNetConfig { filters: vec![8; 2], output: 5, norm, final_norm, ..config };
             let [c, h, w] = config.input;
             let net = nets::ConvNet::new(&mut b.scope(format!("conv{c}")), &config).unwrap();
             check(&input(&[9, c, h, w]), |x| loss::squared_distance(&net.forward(x, Pass::eval(1))?, &centre));

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use zsad_nn::layers::{LinearInit, NormConfig, NormMode};
-use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, optim, train};
+use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, train};
 
 fn values(n: usize) -> Vec<f32> {
     (0..n).map(|i| ((i * i) as f32 * 0.37 + i as f32 * 0.11).sin()).collect()
@@ -23,9 +23,7 @@ fn run(
     bytes: usize,
     loss: impl Fn(&train::Tasks) -> Result<Tensor> + Sync,
 ) -> (f64, Vec<Vec<f32>>) {
-    let adam = optim::Adam::new(params, optim::AdamConfig::default()).unwrap();
-    let config = train::TrainConfig { bytes, ..train::TrainConfig::new(optim::StepLr::constant(1e-3)) };
-    let (value, grads) = train::Trainer::new(params, adam, config).gradients(tasks, loss).unwrap();
+    let (value, grads) = train::Trainer::within(params, bytes).gradients(tasks, loss).unwrap();
     let flat = |g: Tensor| g.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     (value, grads.into_iter().flatten().map(flat).collect())
 }
@@ -76,7 +74,7 @@ fn mlp() {
 #[test]
 fn strided_and_pooled_convnets() {
     for config in [nets::ConvNetConfig::omniglot([1, 11, 13]), nets::ConvNetConfig::cnn4([2, 9, 8])] {
-        let config = nets::ConvNetConfig { filters: 6, output: 5, ..config };
+        let config = nets::ConvNetConfig { filters: vec![6; 4], output: 5, ..config };
         check(&config.input.clone(), |b| Net::Conv(nets::ConvNet::new(b, &config).unwrap()));
     }
 }

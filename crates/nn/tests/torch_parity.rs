@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use zsad_nn::params::Builder;
-use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, optim, train};
+use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, train};
 
 // import torch
 // from torch import nn
@@ -101,9 +101,7 @@ fn check(build: Build, shape: &[usize], want: f64, norms: &[f64]) {
     let x = Tensor::from_vec(x, [&[8], shape].concat(), &Device::Cpu).unwrap();
     let tasks = train::Tasks::new(x, [false, false, false, true].repeat(2), 2).unwrap();
     for bytes in [1, 1 << 20] {
-        let adam = optim::Adam::new(&params, optim::AdamConfig::default()).unwrap();
-        let config = train::TrainConfig { bytes, ..train::TrainConfig::new(optim::StepLr::constant(1e-3)) };
-        let result = train::Trainer::new(&params, adam, config).gradients(&tasks, |t| {
+        let result = train::Trainer::within(&params, bytes).gradients(&tasks, |t| {
             let (normal, outlier) = loss::dsvdd(&net(t.x(), Pass::train(t.tasks()))?, &centre)?;
             loss::per_task(&normal, &outlier, t)
         });
@@ -130,7 +128,7 @@ fn mlp() {
 fn strided_convnet() {
     let build: Build = |b| {
         let base = nets::ConvNetConfig::omniglot([2, 7, 6]);
-        let net = nets::ConvNet::new(b, &nets::ConvNetConfig { blocks: 2, filters: 3, output: 2, ..base })?;
+        let net = nets::ConvNet::new(b, &nets::ConvNetConfig { filters: vec![3; 2], output: 2, ..base })?;
         Ok(Box::new(move |x, pass| net.forward(x, pass)))
     };
     check(build, &[2, 7, 6], STRIDED.0, &STRIDED.1);
@@ -140,7 +138,7 @@ fn strided_convnet() {
 fn pooled_convnet() {
     let build: Build = |b| {
         let base = nets::ConvNetConfig::cnn4([2, 8, 9]);
-        let net = nets::ConvNet::new(b, &nets::ConvNetConfig { blocks: 2, filters: 3, output: 2, ..base })?;
+        let net = nets::ConvNet::new(b, &nets::ConvNetConfig { filters: vec![3; 2], output: 2, ..base })?;
         Ok(Box::new(move |x, pass| net.forward(x, pass)))
     };
     check(build, &[2, 8, 9], POOLED.0, &POOLED.1);

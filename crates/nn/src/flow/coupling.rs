@@ -3,9 +3,8 @@
 use candle_core::{D, DType, Tensor, Var};
 
 use super::FlowConfig;
-use crate::kernels::chain::Source;
-use crate::layers::{Linear, LinearInit, Pass};
-use crate::ops::{self, Plan};
+use crate::layers::{Linear, LinearInit};
+use crate::ops::{self, Plan, Source};
 use crate::{Init, Result, params::Builder};
 
 /// The perceptron's output is scaled by this, so that a fresh coupling is close to the identity (FrEIA).
@@ -47,7 +46,7 @@ impl Coupling {
         let a = self.coefficients(&x.narrow(1, 0, self.split)?, conditions)?;
         let coupled = match x.device().is_cpu() {
             true => ops::affine(x, &a, self.clamp)?,
-            false => self.affine_composed(x, &a)?,
+            false => self.affine_reference(x, &a)?,
         };
         let factor = self.factor()?;
         // Scale and rotation are one matrix, [in, out].
@@ -78,10 +77,10 @@ impl Coupling {
     fn coefficients(&self, kept: &Tensor, conditions: &Tensor) -> Result<Tensor> {
         let x = Tensor::cat(&[kept, conditions], 1)?;
         let mut plan = Plan::new(&x);
-        plan.linear(&self.first, Source::Rows, None, true)?;
-        plan.linear(&self.second, Source::Rows, None, false)?;
+        self.first.plan(&mut plan, Source::Rows, None, true)?;
+        self.second.plan(&mut plan, Source::Rows, None, false)?;
         let a = match plan.fits() {
-            true => plan.run(&x, Pass::eval(1), &[x.dims()[0], self.second.weight.dims()[0]])?,
+            true => plan.run(&x, 1, &[x.dims()[0], self.second.weight.dims()[0]])?,
             false => self.second.forward(&self.first.forward(&x)?.relu()?)?,
         };
         Ok((a * DAMPING)?)
@@ -94,7 +93,7 @@ impl Coupling {
     }
 
     /// [`ops::affine`] from candle's own operations, for devices without the kernel.
-    fn affine_composed(&self, x: &Tensor, a: &Tensor) -> Result<Tensor> {
+    fn affine_reference(&self, x: &Tensor, a: &Tensor) -> Result<Tensor> {
         let (kept, changed) = self.halves(x)?;
         let (log_factor, shift) = self.log_factor_and_shift(a)?;
         let changed = ((changed * log_factor.exp()?)? + shift)?;
@@ -149,7 +148,7 @@ mod tests {
         };
         let (x, a, weight) = (draw(5, 0.3), draw(4, 0.8), draw(6, 1.7));
         let kernel = ops::affine(&x, &a, coupling.clamp).unwrap();
-        let composed = coupling.affine_composed(&x, &a).unwrap();
+        let composed = coupling.affine_reference(&x, &a).unwrap();
         let gradients =
             [&kernel, &composed].map(|y| (y * weight.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap());
         let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();

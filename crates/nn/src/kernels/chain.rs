@@ -5,16 +5,13 @@
 
 mod backward;
 mod pixels;
-mod stage;
-
-pub use backward::add_affine;
-pub use stage::{Map, Source, Split, Stage};
 
 use super::Real;
 use super::conv::{Conv, channels_first, channels_last, unfold};
 use super::gemm::{Packed, RowMap, rows_product};
 use super::norm::{BLOCK, Moments};
 use super::scratch::{self, Buffer};
+use super::stage::{Map, Source, Split, Stage};
 use super::tile::Run;
 use pixels::{mean, pixel_order};
 
@@ -22,7 +19,7 @@ use pixels::{mean, pixel_order};
 const FEW_CHANNELS: usize = 8;
 
 /// What a stage keeps for the way back.
-struct Kept<F: Real> {
+struct SavedStage<F: Real> {
     /// The left-hand side of its product; none where it is the chain's input itself.
     input: Option<Buffer<F>>,
     /// Its map's rows; none for a bare stage.
@@ -45,27 +42,33 @@ pub struct Chain {
 }
 
 /// What [`Chain::forward`] keeps for [`Chain::backward`].
-pub struct Tape<F: Real> {
-    kept: Vec<Kept<F>>,
+pub struct SavedActivations<F: Real> {
+    stages: Vec<SavedStage<F>>,
     samples: usize,
     groups: usize,
 }
 
-impl<F: Real> Tape<F> {
+impl<F: Real> SavedActivations<F> {
     /// Bytes of all that is kept.
     pub fn bytes(&self) -> usize {
-        let bytes = |k: &Kept<F>| {
+        let bytes = |k: &SavedStage<F>| {
             let buffers = [k.input.as_ref(), k.y.as_ref(), Some(&k.moments.0), Some(&k.moments.1)];
             buffers.into_iter().flatten().map(Buffer::bytes).sum::<usize>() + k.choice.len()
         };
-        self.kept.iter().map(bytes).sum()
+        self.stages.iter().map(bytes).sum()
     }
 }
 
 impl Chain {
-    /// The output of `samples` samples in `groups` equal groups, `[samples, …]` with channels first, and the tape.
-    pub fn forward<F: Real>(&self, x: &[F], samples: usize, groups: usize, params: &[&[F]]) -> (Buffer<F>, Tape<F>) {
-        let mut kept = Vec::new();
+    /// The output of `samples` samples in `groups` equal groups, `[samples, …]` with channels first, and what is kept.
+    pub fn forward<F: Real>(
+        &self,
+        x: &[F],
+        samples: usize,
+        groups: usize,
+        params: &[&[F]],
+    ) -> (Buffer<F>, SavedActivations<F>) {
+        let mut saved = Vec::new();
         let mut params = params;
         let mut output = self.first_input(x, samples);
         for (i, stage) in self.stages.iter().enumerate() {
@@ -79,7 +82,7 @@ impl Chain {
             let (out, y, moments, choice) = finish(stage, y, samples, groups, &p, next);
             output = Some(out);
             if self.keep {
-                kept.push(Kept { input, y, moments, choice });
+                saved.push(SavedStage { input, y, moments, choice });
             }
         }
         let [c, pixels] = self.stages.last().map_or([0, 0], |s| [s.channels(), s.pixels_out()]);
@@ -91,7 +94,7 @@ impl Chain {
                 out
             }
         };
-        (out, Tape { kept, samples, groups })
+        (out, SavedActivations { stages: saved, samples, groups })
     }
 
     /// Whether the first stage unfolds its input.

@@ -23,12 +23,12 @@ pub type LayerGradient<'a, F> = (&'a mut [F], Option<&'a mut [F]>);
 
 impl Pair {
     /// Whether one layer, and the products that make it, take fewer operations than two over so many rows.
-    pub fn pays(&self, rows: usize) -> bool {
+    pub fn is_profitable(&self, rows: usize) -> bool {
         (rows + self.d) * self.k * self.h < rows * self.d * (self.k + self.h)
     }
 
     /// Weight `[h, k]` and bias `[h]` of the one layer: W_o W_i and W_o b_i + b_o.
-    pub fn join<F: Real>(&self, outer: Layer<F>, inner: Layer<F>) -> (Buffer<F>, Buffer<F>) {
+    pub fn fuse<F: Real>(&self, outer: Layer<F>, inner: Layer<F>) -> (Buffer<F>, Buffer<F>) {
         let Pair { k, d, h } = *self;
         let runs = [Run { offset: 0, len: d }];
         let from = (outer.0, &RowMap::dense(d));
@@ -47,7 +47,7 @@ impl Pair {
     }
 
     /// Adds the gradients of both layers from those of the one.
-    pub fn part<F: Real>(
+    pub fn split_gradients<F: Real>(
         &self,
         (outer, inner): (Layer<F>, Layer<F>),
         (dweight, dbias): (&[F], &[F]),

@@ -9,10 +9,10 @@ mod backward;
 use std::ops::Range;
 
 use super::Real;
-use super::chain::{Map, Split, Stage};
 use super::gemm::{Packed, RowMap, rows_product};
-use super::norm::{Moments, Tail, rectify};
+use super::norm::{Moments, Tail, relu};
 use super::scratch::{self, Buffer};
+use super::stage::{Map, Source, Split, Stage};
 use super::tile::Run;
 
 /// Rows of a block: a multiple of what the products take at once.
@@ -30,7 +30,7 @@ pub struct Dense {
 }
 
 /// What a stage keeps for the way back.
-struct Kept<F: Real> {
+struct SavedStage<F: Real> {
     /// Its product, rectified where nothing else follows; empty for a bare last stage.
     y: Buffer<F>,
     /// Mean and 1/σ by group and channel.
@@ -40,16 +40,16 @@ struct Kept<F: Real> {
 }
 
 /// What [`Dense::forward`] keeps for [`Dense::backward`].
-pub struct Tape<F: Real> {
-    kept: Vec<Kept<F>>,
+pub struct SavedActivations<F: Real> {
+    stages: Vec<SavedStage<F>>,
     samples: usize,
     groups: usize,
 }
 
-impl<F: Real> Tape<F> {
+impl<F: Real> SavedActivations<F> {
     /// Bytes of all that is kept.
     pub fn bytes(&self) -> usize {
-        self.kept.iter().map(|k| k.y.bytes() + k.moments.0.bytes() + k.moments.1.bytes()).sum()
+        self.stages.iter().map(|k| k.y.bytes() + k.moments.0.bytes() + k.moments.1.bytes()).sum()
     }
 
     /// Rows of a group.
@@ -68,12 +68,17 @@ impl<F: Real> Tape<F> {
 impl Dense {
     /// Whether these stages are linear ones on rows throughout.
     pub fn fits(stages: &[Stage]) -> bool {
-        use super::chain::Source::Rows;
-        stages.iter().all(|s| matches!(s.map, Map::Linear { source: Rows, .. } | Map::Given(_)) && !s.pool)
+        stages.iter().all(|s| matches!(s.map, Map::Linear { source: Source::Rows, .. } | Map::Given(_)) && !s.pool)
     }
 
-    /// The output `[samples, features]` of `samples` samples in `groups` equal groups, and the tape.
-    pub fn forward<F: Real>(&self, x: &[F], samples: usize, groups: usize, params: &[&[F]]) -> (Buffer<F>, Tape<F>) {
+    /// The output `[samples, features]` of `samples` samples in `groups` equal groups, and the saved.
+    pub fn forward<F: Real>(
+        &self,
+        x: &[F],
+        samples: usize,
+        groups: usize,
+        params: &[&[F]],
+    ) -> (Buffer<F>, SavedActivations<F>) {
         self.run(x, None, [samples, groups], params)
     }
 
@@ -84,7 +89,7 @@ impl Dense {
         samples: usize,
         groups: usize,
         params: &[&[F]],
-    ) -> (Buffer<F>, Tape<F>) {
+    ) -> (Buffer<F>, SavedActivations<F>) {
         self.run(&[], Some(product), [samples, groups], params)
     }
 
@@ -94,9 +99,9 @@ impl Dense {
         mut given: Option<Buffer<F>>,
         [samples, groups]: [usize; 2],
         params: &[&[F]],
-    ) -> (Buffer<F>, Tape<F>) {
+    ) -> (Buffer<F>, SavedActivations<F>) {
         let params = self.by_stage(params);
-        let mut tape = Tape { kept: Vec::new(), samples, groups };
+        let mut saved = SavedActivations { stages: Vec::new(), samples, groups };
         let mut block = scratch::take(BLOCK * self.widest());
         for (i, (stage, p)) in self.stages.iter().zip(&params).enumerate() {
             let c = stage.channels();
@@ -107,29 +112,29 @@ impl Dense {
             for rows in blocks(samples) {
                 let y_rows = &mut y[rows.start * c..rows.end * c];
                 if let Some((k, b)) = &product {
-                    let a = self.input(i, x, &tape, &params, &rows, &mut block);
+                    let a = self.input(i, x, &saved, &params, &rows, &mut block);
                     let runs = [Run { offset: 0, len: *k }];
                     rows_product(rows.len(), (a, &RowMap::dense(*k)), &runs, b, bias, (y_rows, &RowMap::dense(c)));
                 }
                 if stage.in_place() && stage.relu {
-                    rectify(y_rows);
+                    relu(y_rows);
                 }
                 if stage.norm {
-                    tape.parts(&rows).for_each(|(g, part)| sums[g].add(&y[part.start * c..part.end * c]));
+                    saved.parts(&rows).for_each(|(g, part)| sums[g].add(&y[part.start * c..part.end * c]));
                 }
             }
             let mut moments = (scratch::take(sums.len() * c), scratch::take(sums.len() * c));
-            let places = moments.0.chunks_exact_mut(c).zip(moments.1.chunks_exact_mut(c));
-            sums.iter().zip(places).for_each(|(sums, (mean, istd))| sums.finish(mean, istd));
+            let positions = moments.0.chunks_exact_mut(c).zip(moments.1.chunks_exact_mut(c));
+            sums.iter().zip(positions).for_each(|(sums, (mean, istd))| sums.finish(mean, istd));
             if !self.keep
-                && let Some(read) = tape.kept.last_mut()
+                && let Some(read) = saved.stages.last_mut()
             {
                 read.y = scratch::take(0);
             }
-            tape.kept.push(Kept { y, moments, plain: stage.plain() });
+            saved.stages.push(SavedStage { y, moments, plain: stage.plain() });
         }
-        let out = self.output(&mut tape, &params);
-        (out, tape)
+        let out = self.output(&mut saved, &params);
+        (out, saved)
     }
 
     /// The parameters, or gradients, of each stage.
@@ -147,8 +152,8 @@ impl Dense {
         self.stages.iter().map(Stage::channels).max().unwrap_or(0)
     }
 
-    fn tail<'a, F: Real>(&self, i: usize, g: usize, tape: &'a Tape<F>, p: &Split<&'a [F]>) -> Tail<'a, F> {
-        let kept = &tape.kept[i];
+    fn tail<'a, F: Real>(&self, i: usize, g: usize, saved: &'a SavedActivations<F>, p: &Split<&'a [F]>) -> Tail<'a, F> {
+        let kept = &saved.stages[i];
         self.stages[i].tail(g, p, (&kept.moments.0, &kept.moments.1), &kept.plain)
     }
 
@@ -157,40 +162,47 @@ impl Dense {
         &self,
         i: usize,
         x: &'a [F],
-        tape: &'a Tape<F>,
+        saved: &'a SavedActivations<F>,
         params: &[Split<&[F]>],
         rows: &Range<usize>,
         block: &'a mut [F],
     ) -> &'a [F] {
         let Some(before) = i.checked_sub(1) else {
-            let k = x.len() / tape.samples;
+            let k = x.len() / saved.samples;
             return &x[rows.start * k..rows.end * k];
         };
         let c = self.stages[before].channels();
         if self.stages[before].in_place() {
-            return &tape.kept[before].y[rows.start * c..rows.end * c];
+            return &saved.stages[before].y[rows.start * c..rows.end * c];
         }
-        self.activate(before, tape, params, rows, block);
+        self.activate(before, saved, params, rows, block);
         &block[..rows.len() * c]
     }
 
     /// The output of stage `i` for some rows.
-    fn activate<F: Real>(&self, i: usize, tape: &Tape<F>, params: &[Split<&[F]>], rows: &Range<usize>, to: &mut [F]) {
+    fn activate<F: Real>(
+        &self,
+        i: usize,
+        saved: &SavedActivations<F>,
+        params: &[Split<&[F]>],
+        rows: &Range<usize>,
+        to: &mut [F],
+    ) {
         let c = self.stages[i].channels();
-        for (g, part) in tape.parts(rows) {
+        for (g, part) in saved.parts(rows) {
             let to = &mut to[(part.start - rows.start) * c..(part.end - rows.start) * c];
-            let y = &tape.kept[i].y[part.start * c..part.end * c];
-            self.tail(i, g, tape, &params[i]).forward(y, (to, &RowMap::dense(c)), &mut []);
+            let y = &saved.stages[i].y[part.start * c..part.end * c];
+            self.tail(i, g, saved, &params[i]).forward(y, (to, &RowMap::dense(c)), &mut []);
         }
     }
 
-    fn output<F: Real>(&self, tape: &mut Tape<F>, params: &[Split<&[F]>]) -> Buffer<F> {
+    fn output<F: Real>(&self, saved: &mut SavedActivations<F>, params: &[Split<&[F]>]) -> Buffer<F> {
         let Some((last, i)) = self.stages.last().zip(self.stages.len().checked_sub(1)) else { return scratch::take(0) };
         if last.bare() {
-            return std::mem::replace(&mut tape.kept[i].y, scratch::take(0));
+            return std::mem::replace(&mut saved.stages[i].y, scratch::take(0));
         }
-        let mut out = scratch::take(tape.samples * last.channels());
-        self.activate(i, tape, params, &(0..tape.samples), &mut out);
+        let mut out = scratch::take(saved.samples * last.channels());
+        self.activate(i, saved, params, &(0..saved.samples), &mut out);
         out
     }
 }

@@ -10,8 +10,8 @@ pub mod loss;
 pub mod norm;
 pub mod scratch;
 pub mod simd;
+pub mod stage;
 pub mod tile;
-pub mod winograd;
 
 use std::cell::Cell;
 use std::sync::OnceLock;

@@ -184,15 +184,15 @@ fn pooled_pixels(r: usize, [h, w]: [usize; 2]) -> [usize; 4] {
 }
 
 /// ReLU in place. NaN stays NaN.
-pub fn rectify<F: Real>(y: &mut [F]) {
+pub fn relu<F: Real>(y: &mut [F]) {
     vectorised(
         #[inline(always)]
         || y.iter_mut().for_each(|v| *v = if *v < F::ZERO { F::ZERO } else { *v }),
     );
 }
 
-/// The gradient `d` of what [`rectify`] made `out`, in place.
-pub fn unrectify<F: Real>(out: &[F], d: &mut [F]) {
+/// The gradient `d` of what [`relu`] made `out`, in place.
+pub fn relu_backward<F: Real>(out: &[F], d: &mut [F]) {
     vectorised(
         #[inline(always)]
         || d.iter_mut().zip(out).for_each(|(d, &v)| *d = if v > F::ZERO { *d } else { F::ZERO }),

@@ -2,9 +2,9 @@
 
 use candle_core::{Tensor, Var};
 
-use super::Pass;
+use super::norm::{Norm, epilogue};
 use crate::error::bail_shape;
-use crate::ops::{Plan, scope};
+use crate::ops::{Epilogue, Plan, scope};
 use crate::{Init, Result, params::Builder};
 
 /// A 3×3 convolution, padding 1, stride 1 or 2, with `weight` `[out, in, 3, 3]` and `bias` `[out]`.
@@ -52,16 +52,29 @@ impl Conv2d {
         let out = self.check(x)?;
         let mut plan = Plan::new(x);
         let [h, w] = [x.dims()[2], x.dims()[3]];
-        plan.conv(self, [h, w], None, false, false)?;
+        self.plan(&mut plan, [h, w], None, false, false)?;
         let shape = [x.dims()[0], out, self.out_size(h), self.out_size(w)];
-        if plan.fits() { plan.run(x, Pass::eval(1), &shape) } else { self.forward_composed(x) }
+        if plan.fits() { plan.run(x, 1, &shape) } else { self.forward_reference(x) }
+    }
+
+    /// Adds itself, for images of `h` × `w`, and what follows it.
+    pub(crate) fn plan(
+        &self,
+        plan: &mut Plan,
+        size: [usize; 2],
+        norm: Option<&Norm>,
+        relu: bool,
+        pool: bool,
+    ) -> Result<()> {
+        let after = Epilogue { pool, ..epilogue(norm, relu) };
+        plan.conv(&self.weight, self.bias.as_ref(), self.stride, size, after)
     }
 
     /// The same from candle's own operations, for devices without the kernel.
     ///
     /// # Errors
     /// As [`Conv2d::forward`].
-    pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward_reference(&self, x: &Tensor) -> Result<Tensor> {
         let out = self.check(x)?;
         let (h, w) = (x.dims()[2], x.dims()[3]);
         let weight = scope::value(&self.weight);
@@ -73,7 +86,7 @@ impl Conv2d {
             let y = x.contiguous()?.conv2d(&weight, 1, 1, 1, 1)?;
             y.index_select(&every_second(h)?, 2)?.index_select(&every_second(w)?, 3)?
         };
-        scope::keeps_tensor(&y);
+        scope::record_saved_tensor(&y);
         match &self.bias {
             Some(bias) => Ok(y.broadcast_add(&scope::value(bias).reshape((1, out, 1, 1))?)?),
             None => Ok(y),

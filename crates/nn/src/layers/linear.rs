@@ -2,10 +2,9 @@
 
 use candle_core::{Tensor, Var};
 
-use super::Pass;
+use super::norm::{Norm, epilogue};
 use crate::error::bail_shape;
-use crate::kernels::chain::Source;
-use crate::ops::{Plan, scope};
+use crate::ops::{Plan, Source, scope};
 use crate::{Init, Result, params::Builder};
 
 /// Initial values of a [`Linear`]; the default is PyTorch's.
@@ -51,18 +50,23 @@ impl Linear {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let out = self.check(x)?;
         let mut plan = Plan::new(x);
-        plan.linear(self, Source::Rows, None, false)?;
-        if plan.fits() { plan.run(x, Pass::eval(1), &[x.dims()[0], out]) } else { self.forward_composed(x) }
+        self.plan(&mut plan, Source::Rows, None, false)?;
+        if plan.fits() { plan.run(x, 1, &[x.dims()[0], out]) } else { self.forward_reference(x) }
+    }
+
+    /// Adds itself, on what `source` says, and what follows it.
+    pub(crate) fn plan(&self, plan: &mut Plan, source: Source, norm: Option<&Norm>, relu: bool) -> Result<()> {
+        plan.linear(&self.weight, self.bias.as_ref(), source, epilogue(norm, relu))
     }
 
     /// The same from candle's own operations, for devices without the kernel.
     ///
     /// # Errors
     /// As [`Linear::forward`].
-    pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward_reference(&self, x: &Tensor) -> Result<Tensor> {
         self.check(x)?;
         let y = x.matmul(&scope::value(&self.weight).t()?)?;
-        scope::keeps_tensor(&y);
+        scope::record_saved_tensor(&y);
         match &self.bias {
             Some(bias) => Ok(y.broadcast_add(&scope::value(bias))?),
             None => Ok(y),

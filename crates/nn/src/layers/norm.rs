@@ -2,9 +2,9 @@
 
 use candle_core::{Tensor, Var};
 
-use super::Pass;
+use super::pass::Pass;
 use crate::error::bail_shape;
-use crate::ops::{self, Plan, scope};
+use crate::ops::{self, Epilogue, Plan, scope};
 use crate::{Init, Result, params::Builder};
 
 /// Added to the variance.
@@ -87,9 +87,10 @@ impl Norm {
     /// Where the shape does not fit the tasks or the mode, or `Running` is trained over more than one task.
     pub fn forward(&self, x: &Tensor, pass: Pass, relu: bool) -> Result<Tensor> {
         if self.mode == NormMode::BatchStats && x.rank() == 2 && x.elem_count() > 0 {
-            let plan = Plan::norm(x, self, relu);
+            let mut plan = Plan::new(x);
+            plan.given(x.dims()[1], epilogue(Some(self), relu));
             if plan.fits() {
-                return plan.run(x, pass, x.dims());
+                return plan.run(x, pass.tasks, x.dims());
             }
         }
         if let (Some(running), Some(affine)) = (&self.running, &self.affine)
@@ -100,14 +101,14 @@ impl Norm {
         {
             return train_rows(x, affine, running, relu);
         }
-        self.forward_composed(x, pass, relu)
+        self.forward_reference(x, pass, relu)
     }
 
     /// The same from candle's own operations, for images and for devices without the kernel.
     ///
     /// # Errors
     /// As [`Norm::forward`].
-    pub fn forward_composed(&self, x: &Tensor, pass: Pass, relu: bool) -> Result<Tensor> {
+    pub fn forward_reference(&self, x: &Tensor, pass: Pass, relu: bool) -> Result<Tensor> {
         let dims = x.dims();
         if !matches!(dims.len(), 2 | 4) || pass.tasks == 0 || !dims[0].is_multiple_of(pass.tasks) {
             bail_shape!("a norm over {} tasks wants [tasks * batch, c(, h, w)], not {dims:?}", pass.tasks);
@@ -124,7 +125,7 @@ impl Norm {
         };
         let y = y.reshape(dims)?;
         // Centred, squared, normalised, scaled and shifted.
-        (0..5).for_each(|_| scope::keeps_tensor(&y));
+        (0..5).for_each(|_| scope::record_saved_tensor(&y));
         Ok(if relu { y.relu()? } else { y })
     }
 
@@ -152,6 +153,18 @@ impl Norm {
             }
             (NormMode::Running, None) => bail_shape!("running batch norm without running statistics"),
         }
+    }
+}
+
+/// A norm, if there is one, and ReLU, as the kernels know them.
+pub(super) fn epilogue(norm: Option<&Norm>, relu: bool) -> Epilogue<'_> {
+    let Some(Norm { mode, affine, .. }) = norm else { return Epilogue { relu, ..Epilogue::NONE } };
+    Epilogue {
+        fits: matches!(mode, NormMode::None | NormMode::BatchStats),
+        norm: *mode == NormMode::BatchStats,
+        affine: affine.as_ref().map(|(gain, offset)| (gain, offset)),
+        relu,
+        pool: false,
     }
 }
 

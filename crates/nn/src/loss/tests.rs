@@ -25,7 +25,7 @@ fn close(a: &[f64], b: &[f64]) {
 // print(ln.tolist(), la.tolist(), z.grad.flatten().tolist())
 #[test]
 fn ntl_equals_torch_in_both_forms() {
-    for form in [ntl, ntl_composed] {
+    for form in [ntl, ntl_reference] {
         let z = Var::from_tensor(&codes()).unwrap();
         let (normal, outlier) = form(&z, 0.1).unwrap();
         close(&normal.to_vec1().unwrap(), &[1.4980435023644, 0.42882553809266627]);
@@ -74,7 +74,7 @@ fn distance_and_its_gradients_equal_the_composed_form() {
         let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
         [flat(d), flat(gradients.remove(&z).unwrap()), flat(gradients.remove(&centre).unwrap())].concat()
     };
-    close(&run(squared_distance), &run(squared_distance_composed));
+    close(&run(squared_distance), &run(squared_distance_reference));
 }
 
 #[test]

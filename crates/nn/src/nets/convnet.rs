@@ -3,9 +3,8 @@
 use candle_core::Tensor;
 
 use crate::error::bail_shape;
-use crate::kernels::chain::Source;
 use crate::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode, Pass, max_pool2, mean_over_space};
-use crate::ops::Plan;
+use crate::ops::{Plan, Source};
 use crate::params::Builder;
 use crate::{Init, Result};
 
@@ -24,10 +23,8 @@ pub enum Reduction {
 pub struct ConvNetConfig {
     /// `[channels, height, width]` of the input.
     pub input: [usize; 3],
-    /// Number of blocks.
-    pub blocks: usize,
-    /// Filters of each.
-    pub filters: usize,
+    /// Filters of each block.
+    pub filters: Vec<usize>,
     /// Output features.
     pub output: usize,
     /// How the image shrinks.
@@ -48,8 +45,7 @@ impl ConvNetConfig {
         let head = LinearInit { weight: Init::Normal(0.0, 1.0), bias: Some(Init::ZEROS) };
         ConvNetConfig {
             input,
-            blocks: 4,
-            filters: 64,
+            filters: vec![64; 4],
             output: 32,
             reduction: Reduction::StrideMean,
             norm,
@@ -61,7 +57,7 @@ impl ConvNetConfig {
     /// The official CIFAR-100-C network: 4 blocks with max-pool, 128 filters, linear layer, final norm.
     pub fn cnn4(input: [usize; 3]) -> Self {
         let reduction = Reduction::PoolFlatten;
-        ConvNetConfig { filters: 128, reduction, head: None, ..ConvNetConfig::omniglot(input) }
+        ConvNetConfig { filters: vec![128; 4], reduction, head: None, ..ConvNetConfig::omniglot(input) }
     }
 }
 
@@ -90,17 +86,17 @@ impl ConvNet {
         let [mut channels, mut h, mut w] = config.input;
         let stride = if config.reduction == Reduction::StrideMean { 2 } else { 1 };
         let mut blocks = Vec::new();
-        for i in 0..config.blocks {
+        for (i, &filters) in config.filters.iter().enumerate() {
             let mut b = b.scope(i);
             let (weight, bias) = (Init::XavierUniform, Some(Init::ZEROS));
-            let conv = Conv2d::new(&mut b.scope("conv"), channels, config.filters, stride, weight, bias)?;
+            let conv = Conv2d::new(&mut b.scope("conv"), channels, filters, stride, weight, bias)?;
             (h, w) = match config.reduction {
                 Reduction::StrideMean => (conv.out_size(h), conv.out_size(w)),
                 Reduction::PoolFlatten if h.min(w) > 1 => (h / 2, w / 2),
                 Reduction::PoolFlatten => (h, w),
             };
-            blocks.push((conv, Norm::new(&mut b.scope("norm"), config.filters, config.norm)?));
-            channels = config.filters;
+            blocks.push((conv, Norm::new(&mut b.scope("norm"), filters, config.norm)?));
+            channels = filters;
         }
         let features = if config.reduction == Reduction::StrideMean { channels } else { channels * h * w };
         let mut b = b.scope("head");
@@ -120,34 +116,34 @@ impl ConvNet {
         let [_, mut h, mut w] = self.input;
         for (conv, norm) in &self.blocks {
             let pool = self.pools(h, w);
-            plan.conv(conv, [h, w], Some(norm), true, pool)?;
+            conv.plan(&mut plan, [h, w], Some(norm), true, pool)?;
             (h, w) = if pool { (h / 2, w / 2) } else { (conv.out_size(h), conv.out_size(w)) };
         }
         let source = match self.reduction {
             Reduction::StrideMean => Source::Mean(h * w),
             Reduction::PoolFlatten => Source::Flatten(h * w),
         };
-        plan.linear(&self.head.0, source, self.head.1.as_ref(), false)?;
+        self.head.0.plan(&mut plan, source, self.head.1.as_ref(), false)?;
         let output = self.head.0.weight.dims2()?.0;
         if !plan.fits() {
             return self.by_layers(x, pass, Conv2d::forward);
         }
-        plan.run(x, pass, &[x.dims()[0], output])
+        plan.run(x, pass.tasks, &[x.dims()[0], output])
     }
 
     /// The same from candle's own operations, for devices without the kernels.
     ///
     /// # Errors
     /// As [`ConvNet::forward`].
-    pub fn forward_composed(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub fn forward_reference(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         self.check(x)?;
-        self.by_layers(x, pass, Conv2d::forward_composed)
+        self.by_layers(x, pass, Conv2d::forward_reference)
     }
 
     fn by_layers(&self, x: &Tensor, pass: Pass, apply: impl Fn(&Conv2d, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let mut x = x.clone();
         for (conv, norm) in &self.blocks {
-            x = norm.forward_composed(&apply(conv, &x)?, pass, true)?;
+            x = norm.forward_reference(&apply(conv, &x)?, pass, true)?;
             if self.pools(x.dims()[2], x.dims()[3]) {
                 x = max_pool2(&x)?;
             }
@@ -156,9 +152,9 @@ impl ConvNet {
             Reduction::StrideMean => mean_over_space(&x)?,
             Reduction::PoolFlatten => x.flatten_from(1)?,
         };
-        let z = self.head.0.forward_composed(&features)?;
+        let z = self.head.0.forward_reference(&features)?;
         match &self.head.1 {
-            Some(norm) => norm.forward_composed(&z, pass, false),
+            Some(norm) => norm.forward_reference(&z, pass, false),
             None => Ok(z),
         }
     }
@@ -173,5 +169,31 @@ impl ConvNet {
             bail_shape!("this network wants images of {:?}, not {:?}", self.input, x.dims());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use zsad_core::rng::stream;
+
+    use super::*;
+    use crate::ParamStore;
+
+    #[test]
+    fn every_block_has_its_own_number_of_filters() {
+        for (base, features) in
+            [(ConvNetConfig::omniglot([1, 16, 16]), 64), (ConvNetConfig::cnn4([1, 16, 16]), 64 * 16)]
+        {
+            let mut store = ParamStore::new(&Device::Cpu, DType::F32);
+            let config = ConvNetConfig { filters: vec![4, 64], output: 3, ..base };
+            let net = ConvNet::new(&mut store.builder(&mut stream(0, &[])), &config).unwrap();
+            let block = |input: usize, filters: usize| input * 9 * filters + 3 * filters;
+            assert_eq!(store.count(), block(1, 4) + block(4, 64) + features * 3 + 3 + 2 * 3);
+            let x = Tensor::ones((5, 1, 16, 16), DType::F32, &Device::Cpu).unwrap();
+            let (by_kernels, by_candle) =
+                (net.forward(&x, Pass::eval(1)).unwrap(), net.forward_reference(&x, Pass::eval(1)).unwrap());
+            assert_eq!((by_kernels.dims(), by_candle.dims()), (&[5, 3][..], &[5, 3][..]));
+        }
     }
 }

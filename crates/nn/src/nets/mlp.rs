@@ -4,9 +4,8 @@ use candle_core::Tensor;
 
 use crate::Result;
 use crate::error::bail_shape;
-use crate::kernels::chain::Source;
 use crate::layers::{Linear, LinearInit, Norm, NormConfig, NormMode, Pass};
-use crate::ops::Plan;
+use crate::ops::{Plan, Source};
 use crate::params::Builder;
 
 /// An [`Mlp`] to build.
@@ -85,16 +84,20 @@ impl Mlp {
         }
         let plan = self.plan(x)?;
         let output = self.head.0.weight.dims2()?.0;
-        if plan.fits() { plan.run(x, pass, &[x.dims()[0], output]) } else { self.by_layers(x, pass, Linear::forward) }
+        if plan.fits() {
+            plan.run(x, pass.tasks, &[x.dims()[0], output])
+        } else {
+            self.by_layers(x, pass, Linear::forward)
+        }
     }
 
     /// The stages, for inputs like `x`.
     pub(super) fn plan(&self, x: &Tensor) -> Result<Plan> {
         let mut plan = Plan::new(x);
         for (linear, norm) in &self.blocks {
-            plan.linear(linear, Source::Rows, Some(norm), true)?;
+            linear.plan(&mut plan, Source::Rows, Some(norm), true)?;
         }
-        plan.linear(&self.head.0, Source::Rows, self.head.1.as_ref(), false)?;
+        self.head.0.plan(&mut plan, Source::Rows, self.head.1.as_ref(), false)?;
         Ok(plan)
     }
 
@@ -102,18 +105,18 @@ impl Mlp {
     ///
     /// # Errors
     /// As [`Mlp::forward`].
-    pub fn forward_composed(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        self.by_layers(x, pass, Linear::forward_composed)
+    pub fn forward_reference(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.by_layers(x, pass, Linear::forward_reference)
     }
 
     fn by_layers(&self, x: &Tensor, pass: Pass, apply: impl Fn(&Linear, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let mut x = x.clone();
         for (linear, norm) in &self.blocks {
-            x = norm.forward_composed(&apply(linear, &x)?, pass, true)?;
+            x = norm.forward_reference(&apply(linear, &x)?, pass, true)?;
         }
         let z = apply(&self.head.0, &x)?;
         match &self.head.1 {
-            Some(norm) => norm.forward_composed(&z, pass, false),
+            Some(norm) => norm.forward_reference(&z, pass, false),
             None => Ok(z),
         }
     }

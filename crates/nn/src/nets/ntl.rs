@@ -4,12 +4,11 @@
 
 use candle_core::Tensor;
 
-use super::{Mlp, MlpConfig};
+use super::mlp::{Mlp, MlpConfig};
 use crate::Result;
 use crate::error::bail_shape;
-use crate::kernels::chain::Source;
 use crate::layers::{Linear, LinearInit, NormConfig, NormMode, Pass};
-use crate::ops::Plan;
+use crate::ops::{Plan, Source};
 use crate::params::Builder;
 
 /// K view networks `input → hidden → hidden → input` with ReLU between, with bias, without norm.
@@ -43,7 +42,7 @@ impl NtlViews {
         let mut all = vec![x.clone()];
         for layers in &self.views {
             let plan = view_plan(layers, x)?;
-            all.push(if plan.fits() { plan.run(x, Pass::eval(1), x.dims())? } else { view_composed(layers, x)? });
+            all.push(if plan.fits() { plan.run(x, 1, x.dims())? } else { view_reference(layers, x)? });
         }
         Ok(Tensor::stack(&all, 1)?)
     }
@@ -60,8 +59,8 @@ impl NtlViews {
     ///
     /// # Errors
     /// As [`NtlViews::forward`].
-    pub fn forward_composed(&self, x: &Tensor) -> Result<Tensor> {
-        let views = self.views.iter().map(|layers| view_composed(layers, x));
+    pub fn forward_reference(&self, x: &Tensor) -> Result<Tensor> {
+        let views = self.views.iter().map(|layers| view_reference(layers, x));
         let all: Vec<Tensor> = std::iter::once(Ok(x.clone())).chain(views).collect::<Result<_>>()?;
         Ok(Tensor::stack(&all, 1)?)
     }
@@ -71,16 +70,16 @@ impl NtlViews {
 fn view_plan(layers: &[Linear], x: &Tensor) -> Result<Plan> {
     let mut plan = Plan::new(x);
     for (i, layer) in layers.iter().enumerate() {
-        plan.linear(layer, Source::Rows, None, i + 1 < layers.len())?;
+        layer.plan(&mut plan, Source::Rows, None, i + 1 < layers.len())?;
     }
     Ok(plan)
 }
 
 /// One view from candle's own operations, for devices without the kernels.
-fn view_composed(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
+fn view_reference(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
     let mut v = x.clone();
     for (i, layer) in layers.iter().enumerate() {
-        v = layer.forward_composed(&v)?;
+        v = layer.forward_reference(&v)?;
         if i + 1 < layers.len() {
             v = v.relu()?;
         }
@@ -143,7 +142,7 @@ impl Ntl {
         let encoder = self.encoder.plan(x)?;
         if encoder.fits() {
             let views = self.views.views.iter().map(|layers| view_plan(layers, x)).collect::<Result<_>>()?;
-            return encoder.run_views(views, x, pass, self.encoder.head.0.weight.dims()[0]);
+            return encoder.run_views(views, x, pass.tasks, self.encoder.head.0.weight.dims()[0]);
         }
         self.by_parts(&self.views.forward(x)?, |x| self.encoder.forward(x, pass))
     }
@@ -152,8 +151,8 @@ impl Ntl {
     ///
     /// # Errors
     /// As [`Ntl::forward`].
-    pub fn forward_composed(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        self.by_parts(&self.views.forward_composed(x)?, |x| self.encoder.forward_composed(x, pass))
+    pub fn forward_reference(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.by_parts(&self.views.forward_reference(x)?, |x| self.encoder.forward_reference(x, pass))
     }
 
     fn by_parts(&self, views: &Tensor, encode: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {

@@ -2,10 +2,38 @@
 
 use std::collections::BTreeSet;
 
-use super::{Architecture, NetworkConfig};
-use crate::checkpoint::{HostTensor, NamedTensors};
+use zsad_core::{Array, Arrays};
+
 use crate::layers::{NormConfig, NormMode};
+#[cfg(doc)]
+use crate::nets::{ConvNet, Mlp, Ntl};
 use crate::nets::{ConvNetConfig, MlpConfig, NtlConfig, Reduction};
+
+/// The classes of the official code whose state dicts are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// `TabDSVDD` (AnoShift): an MLP over vectors.
+    TabDsvdd,
+    /// `FeatureSVDD` (MVTec AD): an MLP over patch features.
+    FeatureSvdd,
+    /// `TabNeutralAD` (AnoShift): learned views and an encoder.
+    TabNeutralAd,
+    /// `OmniglotDSVDD`: convolutions over 1 × 28 × 28.
+    OmniglotDsvdd,
+    /// `Cifar100DSVDD`: convolutions over 3 × 32 × 32.
+    Cifar100Dsvdd,
+}
+
+/// The sizes of a network.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NetworkConfig {
+    /// See [`Mlp`].
+    Mlp(MlpConfig),
+    /// See [`ConvNet`].
+    ConvNet(ConvNetConfig),
+    /// See [`Ntl`].
+    Ntl(NtlConfig),
+}
 
 /// What a state dict turned out to be.
 #[derive(Debug)]
@@ -13,15 +41,15 @@ pub(super) struct Inferred {
     pub architecture: Architecture,
     pub config: NetworkConfig,
     /// By this crate's names.
-    pub values: Vec<(String, HostTensor)>,
-    pub center: HostTensor,
+    pub values: Vec<(String, Array)>,
+    pub center: Array,
 }
 
 /// What is wrong with the state dict.
 type Inference<T> = Result<T, String>;
 
 /// Finds the network that `tensors` belong to.
-pub(super) fn infer(tensors: &NamedTensors) -> Inference<Inferred> {
+pub(super) fn infer(tensors: &Arrays) -> Inference<Inferred> {
     let any = |prefix: &str| tensors.keys().any(|name| name.starts_with(prefix));
     let mut reader = Reader { tensors, used: BTreeSet::new(), values: Vec::new() };
     let (architecture, config) = if any("trans.0.") {
@@ -53,9 +81,9 @@ pub(super) fn infer(tensors: &NamedTensors) -> Inference<Inferred> {
 }
 
 struct Reader<'a> {
-    tensors: &'a NamedTensors,
+    tensors: &'a Arrays,
     used: BTreeSet<String>,
-    values: Vec<(String, HostTensor)>,
+    values: Vec<(String, Array)>,
 }
 
 impl Reader<'_> {
@@ -149,14 +177,14 @@ impl Reader<'_> {
             3 => (Architecture::Cifar100Dsvdd, [3, 32, 32]),
             _ => return Err(format!("`logits.base.0.conv` has {channels} input channels: neither Omniglot nor CIFAR")),
         };
-        let (blocks, reduction) = (blocks.len(), Reduction::StrideMean);
-        let config = ConvNetConfig { input, blocks, filters, output, reduction, norm, final_norm, head: None };
+        let (filters, reduction) = (vec![filters; blocks.len()], Reduction::StrideMean);
+        let config = ConvNetConfig { input, filters, output, reduction, norm, final_norm, head: None };
         Ok((architecture, NetworkConfig::ConvNet(config)))
     }
 
     /// Indices of the linear layers of a `Sequential`, in order.
     fn layers(&self, prefix: &str) -> Vec<usize> {
-        let index = |(name, tensor): (&String, &HostTensor)| {
+        let index = |(name, tensor): (&String, &Array)| {
             let index = name.strip_prefix(prefix)?.strip_suffix(".weight")?.parse().ok()?;
             (tensor.shape().len() == 2).then_some(index)
         };
@@ -224,7 +252,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn take(&mut self, name: &str) -> Inference<HostTensor> {
+    fn take(&mut self, name: &str) -> Inference<Array> {
         self.used.insert(name.to_owned());
         self.tensors.get(name).cloned().ok_or_else(|| format!("has no tensor `{name}`"))
     }

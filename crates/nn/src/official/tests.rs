@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use zsad_core::Array;
+
 use super::*;
-use crate::checkpoint::HostTensor;
 
 fn fixture(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/fixtures/official", name].iter().collect()
@@ -43,34 +44,34 @@ fn scores_are_pytorchs_for_every_layout() {
 }
 
 /// `prefix.weight`, `.bias` and a norm's four vectors, of the given widths.
-fn dense(tensors: &mut NamedTensors, name: &str, input: usize, output: usize) {
+fn dense(tensors: &mut Arrays, name: &str, input: usize, output: usize) {
     let value = |n: usize| (0..n).map(|i| (i as f64 * 0.7).sin() as f32 * 0.05).collect();
-    tensors.insert(format!("{name}.weight"), HostTensor::new(vec![output, input], value(output * input)));
-    tensors.insert(format!("{name}.bias"), HostTensor::new(vec![output], value(output)));
+    tensors.insert(format!("{name}.weight"), Array::single(vec![output, input], value(output * input)));
+    tensors.insert(format!("{name}.bias"), Array::single(vec![output], value(output)));
 }
 
-fn norm(tensors: &mut NamedTensors, name: &str, channels: usize) {
+fn norm(tensors: &mut Arrays, name: &str, channels: usize) {
     for part in ["weight", "bias", "running_mean", "running_var"] {
-        tensors.insert(format!("{name}.{part}"), HostTensor::new(vec![channels], vec![0.5; channels]));
+        tensors.insert(format!("{name}.{part}"), Array::single(vec![channels], vec![0.5; channels]));
     }
 }
 
 /// The published FeatureSVDD: 1024-512-256-128-64-32, then 32.
-fn feature_svdd() -> NamedTensors {
-    let mut tensors = NamedTensors::new();
+fn feature_svdd() -> Arrays {
+    let mut tensors = Arrays::new();
     for (i, width) in [1024, 512, 256, 128, 64].into_iter().enumerate() {
         dense(&mut tensors, &format!("enc.{}", 3 * i), width, width / 2);
         norm(&mut tensors, &format!("enc.{}", 3 * i + 1), width / 2);
     }
     dense(&mut tensors, "fc", 32, 32);
     norm(&mut tensors, "batch_norm", 32);
-    tensors.insert("center".into(), HostTensor::new(vec![32], vec![0.1; 32]));
+    tensors.insert("center".into(), Array::single(vec![32], vec![0.1; 32]));
     tensors
 }
 
 #[test]
 fn the_published_feature_network_is_recognised_by_its_sizes() {
-    let model = OfficialModel::from_tensors(&feature_svdd(), Path::new("f.pt"), &Device::Cpu).unwrap();
+    let model = OfficialModel::from_arrays(&feature_svdd(), Path::new("f.pt"), &Device::Cpu).unwrap();
     assert_eq!(model.architecture, Architecture::FeatureSvdd);
     let NetworkConfig::Mlp(config) = &model.config else { panic!("{:?}", model.config) };
     assert_eq!((config.input, config.hidden.as_slice(), config.output), (1024, &[512, 256, 128, 64, 32][..], 32));
@@ -79,17 +80,17 @@ fn the_published_feature_network_is_recognised_by_its_sizes() {
 
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
-    type Change<'a> = &'a dyn Fn(&mut NamedTensors);
+    type Change<'a> = &'a dyn Fn(&mut Arrays);
     let refuse = |change: Change| {
         let mut tensors = feature_svdd();
         change(&mut tensors);
-        OfficialModel::from_tensors(&tensors, Path::new("f.pt"), &Device::Cpu).unwrap_err().to_string()
+        OfficialModel::from_arrays(&tensors, Path::new("f.pt"), &Device::Cpu).unwrap_err().to_string()
     };
     let cases: [(Change, &str); 6] = [
         (&|t| drop(t.remove("center")), "no tensor `center`"),
         (&|t| drop(t.remove("enc.3.bias")), "no tensor `enc.3.bias`"),
-        (&|t| drop(t.insert("extra".into(), HostTensor::new(vec![], vec![1.0]))), "beside the network's: extra"),
-        (&|t| drop(t.insert("center".into(), HostTensor::new(vec![31], vec![0.0; 31]))), "codes have 32 values"),
+        (&|t| drop(t.insert("extra".into(), Array::single(vec![], vec![1.0]))), "beside the network's: extra"),
+        (&|t| drop(t.insert("center".into(), Array::single(vec![31], vec![0.0; 31]))), "codes have 32 values"),
         (&|t| dense(t, "enc.3", 500, 256), "512 outputs is followed by one with 500 inputs"),
         (&|t| t.clear(), "of no network of the official ACR code"),
     ];

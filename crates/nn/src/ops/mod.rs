@@ -1,18 +1,18 @@
 //! Kernels as candle operations: what autograd sees of them.
 
+pub mod accumulator;
 mod affine;
 mod custom;
 mod norm;
 mod plan;
 pub mod scope;
-pub mod sink;
 mod update;
 mod views;
 
 pub use affine::affine;
 pub use custom::custom;
 pub use norm::batch_norm;
-pub use plan::Plan;
+pub use plan::{Epilogue, Plan};
 pub use update::{add, update};
 
 use std::cell::RefCell;
@@ -21,27 +21,29 @@ use std::thread::LocalKey;
 use candle_core::{CpuStorage, Storage, Tensor, WithDType};
 
 use crate::kernels::Real;
+pub use crate::kernels::stage::Source;
 use crate::{Error, Result};
+use accumulator::GradientAccumulator;
 
 /// f32 or f64, to the kernels and to candle.
 pub trait Element: Real + WithDType {
-    /// This thread's sink of gradients, if one is open.
-    fn sink() -> &'static LocalKey<RefCell<Option<sink::Sums<Self>>>>;
+    /// This thread's accumulator of gradients, if one is open.
+    fn accumulator() -> &'static LocalKey<RefCell<Option<GradientAccumulator<Self>>>>;
 }
 
 thread_local! {
-    static F32: RefCell<Option<sink::Sums<f32>>> = const { RefCell::new(None) };
-    static F64: RefCell<Option<sink::Sums<f64>>> = const { RefCell::new(None) };
+    static F32: RefCell<Option<GradientAccumulator<f32>>> = const { RefCell::new(None) };
+    static F64: RefCell<Option<GradientAccumulator<f64>>> = const { RefCell::new(None) };
 }
 
 impl Element for f32 {
-    fn sink() -> &'static LocalKey<RefCell<Option<sink::Sums<f32>>>> {
+    fn accumulator() -> &'static LocalKey<RefCell<Option<GradientAccumulator<f32>>>> {
         &F32
     }
 }
 
 impl Element for f64 {
-    fn sink() -> &'static LocalKey<RefCell<Option<sink::Sums<f64>>>> {
+    fn accumulator() -> &'static LocalKey<RefCell<Option<GradientAccumulator<f64>>>> {
         &F64
     }
 }

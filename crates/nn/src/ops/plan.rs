@@ -1,15 +1,35 @@
-//! From layers to a chain of kernels: one candle operation for a whole network.
+//! Stages for the kernels: one candle operation for a whole network.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Tensor, Var};
 
-use super::{Element, custom, scope, sink, with_slices};
+use super::{Element, accumulator, custom, scope, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
-use crate::kernels::chain::{Chain, Map, Source, Stage};
-use crate::kernels::conv;
+use crate::kernels::chain::Chain;
+use crate::kernels::conv::Conv;
 use crate::kernels::dense::Dense;
 use crate::kernels::scratch::{self, Buffer};
-use crate::layers::{Conv2d, Linear, Norm, NormMode, Pass};
+use crate::kernels::stage::{Map, Source, Stage};
+
+/// What follows a linear map.
+#[derive(Debug, Clone, Copy)]
+pub struct Epilogue<'a> {
+    /// Whether the kernels know its norm.
+    pub fits: bool,
+    /// Whether batch statistics normalise.
+    pub norm: bool,
+    /// Gain and offset.
+    pub affine: Option<(&'a Var, &'a Var)>,
+    /// Whether ReLU follows.
+    pub relu: bool,
+    /// Whether a 2×2 max-pool follows.
+    pub pool: bool,
+}
+
+impl Epilogue<'_> {
+    /// Nothing.
+    pub const NONE: Self = Epilogue { fits: true, norm: false, affine: None, relu: false, pool: false };
+}
 
 /// Stages and their parameters, in order.
 pub struct Plan {
@@ -25,43 +45,37 @@ impl Plan {
         Plan { stages: Vec::new(), params: Vec::new(), fits }
     }
 
-    /// A norm of rows like `x` `[n, c]`, alone.
-    pub fn norm(x: &Tensor, norm: &Norm, relu: bool) -> Self {
-        let mut plan = Plan::new(x);
-        plan.push(Map::Given(x.dims()[1]), [None, None], Some(norm), relu, false);
-        plan
-    }
-
     /// Adds a linear layer and what follows it.
-    pub fn linear(&mut self, linear: &Linear, source: Source, norm: Option<&Norm>, relu: bool) -> Result<()> {
-        let (output, input) = linear.weight.dims2()?;
-        let map = Map::Linear { input, output, source };
-        self.push(map, [Some(&linear.weight), linear.bias.as_ref()], norm, relu, false);
+    pub fn linear(&mut self, weight: &Var, bias: Option<&Var>, source: Source, after: Epilogue) -> Result<()> {
+        let (output, input) = weight.dims2()?;
+        self.push(Map::Linear { input, output, source }, [Some(weight), bias], after);
         Ok(())
     }
 
     /// Adds a convolution of images of `h` × `w` and what follows it.
     pub fn conv(
         &mut self,
-        conv: &Conv2d,
+        weight: &Var,
+        bias: Option<&Var>,
+        stride: usize,
         [h, w]: [usize; 2],
-        norm: Option<&Norm>,
-        relu: bool,
-        pool: bool,
+        after: Epilogue,
     ) -> Result<()> {
-        let (o, c, _, _) = conv.weight.dims4()?;
-        let map = Map::Conv(conv::Conv { c, o, h, w, stride: conv.stride });
-        self.push(map, [Some(&conv.weight), conv.bias.as_ref()], norm, relu, pool);
+        let (o, c, _, _) = weight.dims4()?;
+        self.push(Map::Conv(Conv { c, o, h, w, stride }), [Some(weight), bias], after);
         Ok(())
     }
 
-    fn push(&mut self, map: Map, own: [Option<&candle_core::Var>; 2], norm: Option<&Norm>, relu: bool, pool: bool) {
-        let mode = norm.map_or(NormMode::None, |n| n.mode);
-        self.fits &= matches!(mode, NormMode::None | NormMode::BatchStats);
-        let affine = norm.and_then(|n| n.affine.as_ref());
+    /// Adds what follows a product of so many features that is given. For a first stage alone.
+    pub fn given(&mut self, features: usize, after: Epilogue) {
+        self.push(Map::Given(features), [None, None], after);
+    }
+
+    fn push(&mut self, map: Map, own: [Option<&Var>; 2], after: Epilogue) {
+        self.fits &= after.fits;
         self.params.extend(own.into_iter().flatten().map(|v| v.as_tensor().clone()));
-        self.params.extend(affine.into_iter().flat_map(|(g, o)| [g.as_tensor().clone(), o.as_tensor().clone()]));
-        let norm = mode == NormMode::BatchStats;
+        self.params.extend(after.affine.into_iter().flat_map(|(g, o)| [g.as_tensor().clone(), o.as_tensor().clone()]));
+        let Epilogue { norm, affine, relu, pool, .. } = after;
         self.stages.push(Stage { map, bias: own[1].is_some(), norm, affine: affine.is_some(), relu, pool });
     }
 
@@ -74,15 +88,15 @@ impl Plan {
     ///
     /// # Errors
     /// Where the batch cannot be shared among the tasks.
-    pub fn run(self, x: &Tensor, pass: Pass, shape: &[usize]) -> Result<Tensor> {
-        let samples = samples(x, pass)?;
+    pub fn run(self, x: &Tensor, tasks: usize, shape: &[usize]) -> Result<Tensor> {
+        let samples = samples(x, tasks)?;
         match x.dtype() {
-            DType::F32 => self.run_as::<f32>(x, samples, pass, shape),
-            _ => self.run_as::<f64>(x, samples, pass, shape),
+            DType::F32 => self.run_as::<f32>(x, samples, tasks, shape),
+            _ => self.run_as::<f64>(x, samples, tasks, shape),
         }
     }
 
-    fn run_as<F: Element>(self, x: &Tensor, samples: usize, pass: Pass, shape: &[usize]) -> Result<Tensor> {
+    fn run_as<F: Element>(self, x: &Tensor, samples: usize, tasks: usize, shape: &[usize]) -> Result<Tensor> {
         let mut args = vec![x.contiguous()?];
         args.extend(self.params);
         let (stages, keep) = (self.stages, scope::tracks(&args));
@@ -90,25 +104,25 @@ impl Plan {
         if Dense::fits(&stages) {
             let net = Dense { stages, input_gradient, keep };
             let forward = |s: &[&[F]]| match net.stages.first().map(|s| s.map) {
-                Some(Map::Given(_)) => net.forward_given(scratch::copy(s[0]), samples, pass.tasks, &s[1..]),
-                _ => net.forward(s[0], samples, pass.tasks, &s[1..]),
+                Some(Map::Given(_)) => net.forward_given(scratch::copy(s[0]), samples, tasks, &s[1..]),
+                _ => net.forward(s[0], samples, tasks, &s[1..]),
             };
-            let (out, tape) = with_slices::<F, _>(&args, forward)?;
-            scope::keeps(tape.bytes());
-            return network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums));
+            let (out, saved) = with_slices::<F, _>(&args, forward)?;
+            scope::record_saved_bytes(saved.bytes());
+            return network(args, out, shape, move |x, params, dout, sums| net.backward(&saved, x, dout, params, sums));
         }
         let net = Chain { stages, input_gradient, keep };
-        let (out, tape) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, pass.tasks, &s[1..]))?;
-        scope::keeps(tape.bytes());
-        network(args, out, shape, move |x, params, dout, sums| net.backward(&tape, x, dout, params, sums))
+        let (out, saved) = with_slices::<F, _>(&args, |s| net.forward(s[0], samples, tasks, &s[1..]))?;
+        scope::record_saved_bytes(saved.bytes());
+        network(args, out, shape, move |x, params, dout, sums| net.backward(&saved, x, dout, params, sums))
     }
 }
 
 /// The number of samples of `x`, which the tasks must be able to share.
-pub(super) fn samples(x: &Tensor, pass: Pass) -> Result<usize> {
+pub(super) fn samples(x: &Tensor, tasks: usize) -> Result<usize> {
     let samples = x.dims().first().copied().unwrap_or(0);
-    if samples == 0 || pass.tasks == 0 || !samples.is_multiple_of(pass.tasks) {
-        bail_shape!("{} tasks cannot share an input {:?}", pass.tasks, x.dims());
+    if samples == 0 || tasks == 0 || !samples.is_multiple_of(tasks) {
+        bail_shape!("{tasks} tasks cannot share an input {:?}", x.dims());
     }
     Ok(samples)
 }
@@ -129,14 +143,15 @@ pub(super) fn network<F: Element>(
         let mut all = vec![gradient.detach()];
         all.extend(values.iter().cloned());
         let zeros = |v: &Tensor| vec![F::ZERO; v.elem_count()];
-        let sums = values.iter().zip(&ids).skip(1).map(|(v, (id, _))| sink::take(*id).unwrap_or_else(|| zeros(v)));
+        let sums =
+            values.iter().zip(&ids).skip(1).map(|(v, (id, _))| accumulator::take(*id).unwrap_or_else(|| zeros(v)));
         let mut sums: Vec<Vec<F>> = sums.collect();
         let x = with_slices::<F, _>(&all, |s| backward(s[1], &s[2..], s[0], &mut sums))
             .map_err(candle_core::Error::wrap)?;
         let tensor = |v: Vec<F>, like: &Tensor| Tensor::from_vec(v, like.shape(), like.device());
         let mut gradients = vec![x.map(|v| tensor(v.into_vec(), &values[0])).transpose()?];
         for ((sum, like), (id, variable)) in sums.into_iter().zip(&values[1..]).zip(&ids[1..]) {
-            let kept = if *variable { sink::put(*id, sum) } else { Some(sum) };
+            let kept = if *variable { accumulator::put(*id, sum) } else { Some(sum) };
             gradients.push(kept.map(|v| tensor(v, like)).transpose()?);
         }
         Ok(gradients)

@@ -36,7 +36,7 @@ pub fn value(var: &candle_core::Var) -> Tensor {
 }
 
 /// Runs `f` and returns the bytes that its operations keep for the way back, beside its result.
-pub fn metered<R>(f: impl FnOnce() -> R) -> (R, usize) {
+pub fn measure_saved_bytes<R>(f: impl FnOnce() -> R) -> (R, usize) {
     let outer = METER.replace(Some(0));
     let _restore = Restore(&METER, outer);
     let result = f();
@@ -44,11 +44,11 @@ pub fn metered<R>(f: impl FnOnce() -> R) -> (R, usize) {
 }
 
 /// Counts bytes that an operation keeps.
-pub fn keeps(bytes: usize) {
+pub fn record_saved_bytes(bytes: usize) {
     METER.set(METER.get().map(|sum| sum + bytes));
 }
 
 /// Counts a tensor that candle's own operations keep.
-pub fn keeps_tensor(x: &Tensor) {
-    keeps(x.elem_count() * x.dtype().size_in_bytes());
+pub fn record_saved_tensor(x: &Tensor) {
+    record_saved_bytes(x.elem_count() * x.dtype().size_in_bytes());
 }

@@ -6,11 +6,10 @@ use super::plan::{Plan, network, samples};
 use super::{Element, scope, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
-use crate::kernels::chain::{Map, Source, Stage};
 use crate::kernels::compose::{Layer, Pair};
-use crate::kernels::dense::{Dense, Tape};
+use crate::kernels::dense::{Dense, SavedActivations};
 use crate::kernels::scratch::{self, Buffer};
-use crate::layers::Pass;
+use crate::kernels::stage::{Map, Source, Stage};
 
 impl Plan {
     /// Learned views of `x` `[tasks · batch, d]` and an encoder, a plan each: the codes of `x` itself and of every view,
@@ -18,15 +17,15 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::run`].
-    pub fn run_views(self, views: Vec<Plan>, x: &Tensor, pass: Pass, output: usize) -> Result<Tensor> {
+    pub fn run_views(self, views: Vec<Plan>, x: &Tensor, tasks: usize, output: usize) -> Result<Tensor> {
         match x.dtype() {
-            DType::F32 => self.run_views_as::<f32>(views, x, pass, output),
-            _ => self.run_views_as::<f64>(views, x, pass, output),
+            DType::F32 => self.run_views_as::<f32>(views, x, tasks, output),
+            _ => self.run_views_as::<f64>(views, x, tasks, output),
         }
     }
 
-    fn run_views_as<F: Element>(self, views: Vec<Plan>, x: &Tensor, pass: Pass, output: usize) -> Result<Tensor> {
-        let n = samples(x, pass)?;
+    fn run_views_as<F: Element>(self, views: Vec<Plan>, x: &Tensor, tasks: usize, output: usize) -> Result<Tensor> {
+        let n = samples(x, tasks)?;
         let k1 = views.len() + 1;
         let x = x.contiguous()?;
         let mut args = vec![x];
@@ -41,9 +40,9 @@ impl Plan {
         let net = Views::new(self.stages, chains, n, [keep && args[0].track_op(), keep])?;
         let (out, kept) = with_slices::<F, _>(&args, |s| {
             let (encoder, views) = s[1..].split_at(own);
-            net.forward(s[0], [n, pass.tasks], encoder, views)
+            net.forward(s[0], [n, tasks], encoder, views)
         })?;
-        scope::keeps(kept.bytes());
+        scope::record_saved_bytes(kept.bytes());
         network(args, out, &[n, k1, output], move |x, params, dout, sums| {
             let (params, sums) = (params.split_at(own), sums.split_at_mut(own));
             net.backward(&kept, x, dout, params, sums)
@@ -51,12 +50,12 @@ impl Plan {
     }
 }
 
-/// Views and encoder. Where it pays, the encoder's first layer is joined to the last one of each view: nothing happens
+/// Views and encoder. Where it is_profitable, the encoder's first layer is fused to the last one of each view: nothing happens
 /// between the two.
 struct Views {
     /// Each view and its number of parameters, the last of which are its last layer's.
     views: Vec<(Dense, usize)>,
-    /// The original on its way to the encoder: nothing, or where it is joined, the encoder's first layer.
+    /// The original on its way to the encoder: nothing, or where it is fused, the encoder's first layer.
     original: Option<Dense>,
     encoder: Dense,
     pair: Option<Pair>,
@@ -67,21 +66,21 @@ struct Views {
 }
 
 /// What [`Views::forward`] keeps.
-struct Kept<F: Element> {
-    views: Vec<Tape<F>>,
-    joined: Vec<(Buffer<F>, Buffer<F>)>,
-    original: Option<Tape<F>>,
-    encoder: Tape<F>,
-    /// The encoder's input, unless the first layer is joined.
+struct SavedViews<F: Element> {
+    views: Vec<SavedActivations<F>>,
+    fused: Vec<(Buffer<F>, Buffer<F>)>,
+    original: Option<SavedActivations<F>>,
+    encoder: SavedActivations<F>,
+    /// The encoder's input, unless the first layer is fused.
     all: Option<Buffer<F>>,
 }
 
-impl<F: Element> Kept<F> {
+impl<F: Element> SavedViews<F> {
     /// Bytes of all that is kept.
     fn bytes(&self) -> usize {
-        let joined: usize = self.joined.iter().map(|(w, b)| w.bytes() + b.bytes()).sum();
-        let tapes = self.views.iter().chain(&self.original).chain([&self.encoder]);
-        tapes.map(Tape::bytes).sum::<usize>() + joined + self.all.as_ref().map_or(0, Buffer::bytes)
+        let fused: usize = self.fused.iter().map(|(w, b)| w.bytes() + b.bytes()).sum();
+        let saved = self.views.iter().chain(&self.original).chain([&self.encoder]);
+        saved.map(SavedActivations::bytes).sum::<usize>() + fused + self.all.as_ref().map_or(0, Buffer::bytes)
     }
 }
 
@@ -97,7 +96,7 @@ impl Views {
         let (Map::Linear { input: d, output: h, .. }, Map::Linear { input: k, .. }) = (first.map, last.map) else {
             bail_shape!("views and their encoder are linear layers")
         };
-        let pair = Some(Pair { k, d, h }).filter(|p| p.pays(n));
+        let pair = Some(Pair { k, d, h }).filter(|p| p.is_profitable(n));
         let chain = |stages, input_gradient| Dense { stages, input_gradient, keep };
         let view = |(mut stages, count): (Vec<Stage>, usize)| {
             if let (Some(_), Some(last)) = (pair, stages.last_mut()) {
@@ -116,15 +115,15 @@ impl Views {
         Ok(Views { views, original, encoder: chain(encoder, true), pair, bias: [first.bias, last.bias], width })
     }
 
-    /// The encoder's parameters: those of the layer that is joined, and the others.
+    /// The encoder's parameters: those of the layer that is fused, and the others.
     fn split_encoder<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T]) {
         params.split_at(if self.pair.is_some() { 1 + usize::from(self.bias[0]) } else { 0 })
     }
 
-    /// A view's parameters: those of its own layers, and those of the one that is joined.
+    /// A view's parameters: those of its own layers, and those of the one that is fused.
     fn split_view<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T]) {
-        let joined = if self.pair.is_some() { 1 + usize::from(self.bias[1]) } else { 0 };
-        params.split_at(params.len() - joined)
+        let fused = if self.pair.is_some() { 1 + usize::from(self.bias[1]) } else { 0 };
+        params.split_at(params.len() - fused)
     }
 
     fn forward<F: Element>(
@@ -133,15 +132,15 @@ impl Views {
         [n, tasks]: [usize; 2],
         encoder: &[&[F]],
         mut views: &[&[F]],
-    ) -> (Buffer<F>, Kept<F>) {
+    ) -> (Buffer<F>, SavedViews<F>) {
         let (first, encoder) = self.split_encoder(encoder);
         let k1 = self.views.len() + 1;
         let mut all = scratch::take(n * k1 * self.width);
-        let (mut tapes, mut joined) = (Vec::new(), Vec::new());
+        let (mut all_saved, mut fused) = (Vec::new(), Vec::new());
         let original = self.original.as_ref().map(|chain| {
-            let (rows, tape) = chain.forward(x, n, 1, first);
+            let (rows, saved) = chain.forward(x, n, 1, first);
             scatter_rows(&rows, &mut all, self.width, k1, 0);
-            tape
+            saved
         });
         if original.is_none() {
             scatter_rows(x, &mut all, self.width, k1, 0);
@@ -151,29 +150,29 @@ impl Views {
             views = rest;
             let (own, last) = self.split_view(mine);
             let mut params = own.to_vec();
-            let one = self.pair.map(|pair| pair.join(layer(first), layer(last)));
+            let one = self.pair.map(|pair| pair.fuse(layer(first), layer(last)));
             params.extend(one.iter().flat_map(|(w, b)| [&**w, &**b]));
-            let (rows, tape) = chain.forward(x, n, 1, &params);
+            let (rows, saved) = chain.forward(x, n, 1, &params);
             scatter_rows(&rows, &mut all, self.width, k1, k + 1);
-            tapes.push(tape);
-            joined.extend(one);
+            all_saved.push(saved);
+            fused.extend(one);
         }
         let (out, encoder, all) = match self.pair {
             Some(_) => {
-                let (out, tape) = self.encoder.forward_given(all, n * k1, tasks, encoder);
-                (out, tape, None)
+                let (out, saved) = self.encoder.forward_given(all, n * k1, tasks, encoder);
+                (out, saved, None)
             }
             None => {
-                let (out, tape) = self.encoder.forward(&all, n * k1, tasks, encoder);
-                (out, tape, Some(all))
+                let (out, saved) = self.encoder.forward(&all, n * k1, tasks, encoder);
+                (out, saved, Some(all))
             }
         };
-        (out, Kept { views: tapes, joined, original, encoder, all })
+        (out, SavedViews { views: all_saved, fused, original, encoder, all })
     }
 
     fn backward<F: Element>(
         &self,
-        kept: &Kept<F>,
+        kept: &SavedViews<F>,
         x: &[F],
         dout: &[F],
         (encoder, mut views): (&[&[F]], &[&[F]]),
@@ -187,30 +186,30 @@ impl Views {
         let mut part = scratch::take(dall.len() / k1);
         gather_rows(&dall, &mut part, self.width, k1, 0);
         let mut dx = match (&self.original, &kept.original) {
-            (Some(chain), Some(tape)) => chain.backward(tape, x, &part, first, first_sums),
+            (Some(chain), Some(saved)) => chain.backward(saved, x, &part, first, first_sums),
             _ => self.views.first().is_some_and(|v| v.0.input_gradient).then(|| scratch::copy(&part)),
         };
-        for (k, ((chain, count), tape)) in self.views.iter().zip(&kept.views).enumerate() {
+        for (k, ((chain, count), saved)) in self.views.iter().zip(&kept.views).enumerate() {
             let (mine, rest) = views.split_at(*count);
             views = rest;
             let (sums, rest) = std::mem::take(&mut view_sums).split_at_mut(*count);
             view_sums = rest;
             gather_rows(&dall, &mut part, self.width, k1, k + 1);
-            let more = match (self.pair, kept.joined.get(k)) {
+            let more = match (self.pair, kept.fused.get(k)) {
                 (Some(pair), Some((weight, bias))) => {
                     let (own, last) = self.split_view(mine);
                     let params: Vec<&[F]> = own.iter().copied().chain([&**weight, &**bias]).collect();
                     let (own_sums, last_sums) = sums.split_at_mut(own.len());
                     let mut all_sums: Vec<Vec<F>> = own_sums.iter_mut().map(std::mem::take).collect();
                     all_sums.extend([vec![F::ZERO; weight.len()], vec![F::ZERO; bias.len()]]);
-                    let more = chain.backward(tape, x, &part, &params, &mut all_sums);
+                    let more = chain.backward(saved, x, &part, &params, &mut all_sums);
                     let one = (&*all_sums[own.len()], &*all_sums[own.len() + 1]);
                     let gradients = (gradient(first_sums), gradient(last_sums));
-                    pair.part((layer(first), layer(last)), one, gradients);
+                    pair.split_gradients((layer(first), layer(last)), one, gradients);
                     own_sums.iter_mut().zip(all_sums).for_each(|(to, sum)| *to = sum);
                     more
                 }
-                _ => chain.backward(tape, x, &part, mine, sums),
+                _ => chain.backward(saved, x, &part, mine, sums),
             };
             if let (Some(dx), Some(more)) = (&mut dx, more) {
                 dx.iter_mut().zip(&*more).for_each(|(a, &b)| *a += b);

@@ -6,12 +6,10 @@ mod sgd;
 pub use adam::{Adam, AdamConfig};
 pub use sgd::{Sgd, SgdConfig};
 
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 
-use crate::Result;
-
-/// Gradients of the trained parameters, in the store's order; `None` where the loss does not depend on one.
-pub type Gradients = Vec<Option<Tensor>>;
+pub use crate::params::Gradients;
+use crate::{Result, ops};
 
 /// Updates parameters from gradients.
 pub trait Optimizer: Send {
@@ -45,11 +43,23 @@ impl StepLr {
     }
 }
 
-/// The Euclidean norm of all gradients together.
+/// Adds `more` to `sum` (empty: of nothing yet), in place where it can. Tensors of `sum` must not be shared.
 ///
 /// # Errors
 /// Where candle refuses.
-pub fn global_norm(gradients: &Gradients) -> Result<f64> {
+pub fn add_gradients(sum: &mut Gradients, more: Gradients) -> Result<()> {
+    sum.resize(more.len(), None);
+    for (to, by) in sum.iter_mut().zip(more) {
+        *to = match (to.take(), by) {
+            (Some(to), Some(by)) => Some(ops::add(to, &by)?),
+            (to, by) => to.or(by),
+        };
+    }
+    Ok(())
+}
+
+/// The Euclidean norm of all gradients together.
+fn global_norm(gradients: &Gradients) -> Result<f64> {
     let mut sum = 0.0;
     for g in gradients.iter().flatten() {
         sum += g.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;

@@ -1,6 +1,6 @@
 //! SGD, learning-rate steps and gradient clipping against PyTorch. Adam's are beside it.
 
-use candle_core::{Device, Var};
+use candle_core::{Device, Tensor, Var};
 
 use super::*;
 use crate::{Init, ParamStore};

@@ -1,13 +1,13 @@
 //! The way back through a chain.
 
-use super::pixels::{pixel_order, spread};
-use super::stage::{Map, Source, Split, Stage};
-use super::{Chain, Kept, Tape};
+use super::pixels::{mean_backward, pixel_order};
+use super::{Chain, SavedActivations, SavedStage};
 use crate::kernels::Real;
 use crate::kernels::conv::{channels_first, channels_last};
 use crate::kernels::gemm::{Packed, RowMap, cols_product, rows_product};
 use crate::kernels::norm::add_column_sums;
 use crate::kernels::scratch::{self, Buffer};
+use crate::kernels::stage::{Map, Source, Split, Stage, add_affine};
 use crate::kernels::tile::Run;
 
 impl Chain {
@@ -15,23 +15,23 @@ impl Chain {
     /// it was asked for; `x` and `params` are those of the forward pass.
     pub fn backward<F: Real>(
         &self,
-        tape: &Tape<F>,
+        saved: &SavedActivations<F>,
         x: &[F],
         dout: &[F],
         params: &[&[F]],
         gradients: &mut [Vec<F>],
     ) -> Option<Buffer<F>> {
-        let n = tape.samples;
+        let n = saved.samples;
         let [c, pixels] = self.stages.last().map_or([0, 0], |s| [s.channels(), s.pixels_out()]);
         let mut d = scratch::take(dout.len());
         channels_last(dout, c, pixels, (&mut d, &RowMap::dense(c)));
         let mut end = params.len();
-        for (i, (stage, kept)) in self.stages.iter().zip(&tape.kept).enumerate().rev() {
+        for (i, (stage, kept)) in self.stages.iter().zip(&saved.stages).enumerate().rev() {
             let own = end - stage.parameters()..end;
             end = own.start;
             let p = stage.split(params[own.clone()].iter().copied());
             let g = stage.split(gradients[own].iter_mut().map(Vec::as_mut_slice));
-            let dy = undo_tail(stage, kept, tape.groups, d, &p, g.affine);
+            let dy = epilogue_backward(stage, kept, saved.groups, d, &p, g.affine);
             if let Some(dbias) = g.bias.filter(|_| !stage.norm) {
                 let mut sums = vec![0.0; dbias.len()];
                 add_column_sums(&dy, &mut sums);
@@ -39,7 +39,7 @@ impl Chain {
             }
             let dx = i > 0 || self.input_gradient;
             let input = kept.input.as_deref().unwrap_or(x);
-            d = self.undo_map(i, n, input, dy, p.weight.unwrap_or_default(), g.weight, dx);
+            d = self.map_backward(i, n, input, dy, p.weight.unwrap_or_default(), g.weight, dx);
         }
         self.input_gradient.then(|| match self.stages.first().map(|s| s.map) {
             Some(Map::Conv(conv)) => {
@@ -53,7 +53,7 @@ impl Chain {
 
     /// The gradient of a stage's weight into `dweight`, and that of its input, as the stage before gives it, where `dx`.
     #[allow(clippy::too_many_arguments, reason = "the operands of both products")]
-    fn undo_map<F: Real>(
+    fn map_backward<F: Real>(
         &self,
         i: usize,
         n: usize,
@@ -108,7 +108,7 @@ impl Chain {
                 let b = Packed::new(c, k, &weight, |o| o * k, 1);
                 rows_product(n, (&dy, &dense), &[Run { offset: 0, len: c }], &b, None, (&mut d, &RowMap::dense(k)));
                 match source {
-                    Source::Mean(pixels) => spread(&d, k, pixels),
+                    Source::Mean(pixels) => mean_backward(&d, k, pixels),
                     _ => d,
                 }
             }
@@ -117,9 +117,9 @@ impl Chain {
 }
 
 /// From the gradient of a stage's output to that of its map's rows.
-fn undo_tail<F: Real>(
+fn epilogue_backward<F: Real>(
     stage: &Stage,
-    kept: &Kept<F>,
+    kept: &SavedStage<F>,
     groups: usize,
     dout: Buffer<F>,
     p: &Split<&[F]>,
@@ -145,13 +145,4 @@ fn undo_tail<F: Real>(
     }
     add_affine(g, &total);
     d
-}
-
-/// Adds the gradients of gain and offset, `[2 c]`.
-pub fn add_affine<F: Real>(to: Option<(&mut [F], &mut [F])>, sums: &[f64]) {
-    if let Some((gain, offset)) = to {
-        for (to, &v) in gain.iter_mut().chain(offset).zip(sums) {
-            *to = *to + F::of(v);
-        }
-    }
 }

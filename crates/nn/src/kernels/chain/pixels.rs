@@ -1,8 +1,8 @@
 //! What becomes of pixels between convolutions and a linear layer.
 
-use super::stage::Source;
 use crate::kernels::Real;
 use crate::kernels::scratch::{self, Buffer};
+use crate::kernels::stage::Source;
 
 /// A weight over flattened images `[o, k]` with its columns reordered from channels first to channels last, or `back`;
 /// any other weight as it is.
@@ -27,7 +27,7 @@ pub fn mean<F: Real>(x: &[F], c: usize, pixels: usize) -> Buffer<F> {
 }
 
 /// The gradient of [`mean`].
-pub fn spread<F: Real>(d: &[F], c: usize, pixels: usize) -> Buffer<F> {
+pub fn mean_backward<F: Real>(d: &[F], c: usize, pixels: usize) -> Buffer<F> {
     let mut out = scratch::take(d.len() * pixels);
     let scale = F::of(1.0 / pixels as f64);
     for (d, image) in d.chunks_exact(c).zip(out.chunks_exact_mut(c * pixels)) {

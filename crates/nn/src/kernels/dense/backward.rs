@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{BLOCK, Dense, Tape, blocks};
+use super::{BLOCK, Dense, SavedActivations, blocks};
 use crate::kernels::Real;
-use crate::kernels::chain::{Map, Split, add_affine};
 use crate::kernels::gemm::{Packed, RowMap, cols_product, rows_product};
-use crate::kernels::norm::{add_column_sums, unrectify};
+use crate::kernels::norm::{add_column_sums, relu_backward};
 use crate::kernels::scratch::{self, Buffer};
+use crate::kernels::stage::{Map, Split, add_affine};
 use crate::kernels::tile::Run;
 
 impl Dense {
@@ -15,19 +15,19 @@ impl Dense {
     /// the given product, where it was asked for; `x` and `params` are those of the forward pass.
     pub fn backward<F: Real>(
         &self,
-        tape: &Tape<F>,
+        saved: &SavedActivations<F>,
         x: &[F],
         dout: &[F],
         params: &[&[F]],
         gradients: &mut [Vec<F>],
     ) -> Option<Buffer<F>> {
-        let n = tape.samples;
+        let n = saved.samples;
         let params = self.by_stage(params);
         let mut block = scratch::take(BLOCK * self.widest());
         let mut d = scratch::copy(dout);
-        let mut sums = self.sums(self.stages.len().checked_sub(1), tape);
+        let mut sums = self.sums(self.stages.len().checked_sub(1), saved);
         if let Some(last) = self.stages.len().checked_sub(1) {
-            self.add_sums(last, tape, &params, &(0..n), &d, &mut sums);
+            self.add_sums(last, saved, &params, &(0..n), &d, &mut sums);
         }
         let mut end = gradients.len();
         for (i, (stage, p)) in self.stages.iter().zip(&params).enumerate().rev() {
@@ -45,17 +45,17 @@ impl Dense {
                 )
             });
             let mut bias = vec![0.0; if stage.norm { 0 } else { g.bias.as_ref().map_or(0, |b| b.len()) }];
-            let mut next_sums = self.sums(i.checked_sub(1), tape);
+            let mut next_sums = self.sums(i.checked_sub(1), saved);
             for rows in blocks(n) {
                 let d_rows = &mut d[rows.start * c..rows.end * c];
-                self.undo_tail(i, tape, p, &rows, d_rows, &sums);
+                self.epilogue_backward(i, saved, p, &rows, d_rows, &sums);
                 if !bias.is_empty() {
                     add_column_sums(d_rows, &mut bias);
                 }
                 let Some((k, b, dx)) = &mut back else { continue };
                 let k = *k;
                 let (a_map, d_map, runs) = (RowMap::dense(k), RowMap::dense(c), [Run { offset: 0, len: c }]);
-                let a = self.input(i, x, tape, &params, &rows, &mut block);
+                let a = self.input(i, x, saved, &params, &rows, &mut block);
                 let (a, d_rows) = ((a, &a_map), (&*d_rows, &d_map));
                 let dweight = g.weight.as_deref_mut().unwrap_or_default();
                 cols_product(rows.len(), d_rows, &[(0, 0, c)], a, k, dweight);
@@ -63,7 +63,7 @@ impl Dense {
                     let dx = &mut dx[rows.start * k..rows.end * k];
                     rows_product(rows.len(), d_rows, &runs, b, None, (dx, &a_map));
                     if let Some(before) = i.checked_sub(1) {
-                        self.add_sums(before, tape, &params, &rows, dx, &mut next_sums);
+                        self.add_sums(before, saved, &params, &rows, dx, &mut next_sums);
                     }
                 }
             }
@@ -80,51 +80,51 @@ impl Dense {
     }
 
     /// Zeros for the sums of stage `i` by group; none where it takes none.
-    fn sums<F: Real>(&self, i: Option<usize>, tape: &Tape<F>) -> Vec<Vec<f64>> {
+    fn sums<F: Real>(&self, i: Option<usize>, saved: &SavedActivations<F>) -> Vec<Vec<f64>> {
         let stage = i.map(|i| &self.stages[i]).filter(|s| !s.in_place());
-        stage.map_or_else(Vec::new, |s| vec![vec![0.0; 2 * s.channels()]; tape.groups])
+        stage.map_or_else(Vec::new, |s| vec![vec![0.0; 2 * s.channels()]; saved.groups])
     }
 
     /// Adds to the sums of stage `i` those of some rows, whose outputs have the gradient `d`.
     fn add_sums<F: Real>(
         &self,
         i: usize,
-        tape: &Tape<F>,
+        saved: &SavedActivations<F>,
         params: &[Split<&[F]>],
         rows: &Range<usize>,
         d: &[F],
         sums: &mut [Vec<f64>],
     ) {
         let c = self.stages[i].channels();
-        for (g, part) in tape.parts(rows).filter(|_| !sums.is_empty()).collect::<Vec<_>>() {
+        for (g, part) in saved.parts(rows).filter(|_| !sums.is_empty()).collect::<Vec<_>>() {
             let d = &d[(part.start - rows.start) * c..(part.end - rows.start) * c];
-            let y = &tape.kept[i].y[part.start * c..part.end * c];
-            self.tail(i, g, tape, &params[i]).sums(y, d, &mut sums[g]);
+            let y = &saved.stages[i].y[part.start * c..part.end * c];
+            self.tail(i, g, saved, &params[i]).sums(y, d, &mut sums[g]);
         }
     }
 
     /// Turns the gradient of some rows of a stage's output into that of its product.
-    fn undo_tail<F: Real>(
+    fn epilogue_backward<F: Real>(
         &self,
         i: usize,
-        tape: &Tape<F>,
+        saved: &SavedActivations<F>,
         p: &Split<&[F]>,
         rows: &Range<usize>,
         d: &mut [F],
         sums: &[Vec<f64>],
     ) {
-        let (stage, y) = (&self.stages[i], &tape.kept[i].y);
+        let (stage, y) = (&self.stages[i], &saved.stages[i].y);
         let c = stage.channels();
         if stage.in_place() {
             if stage.relu {
-                unrectify(&y[rows.start * c..rows.end * c], d);
+                relu_backward(&y[rows.start * c..rows.end * c], d);
             }
             return;
         }
-        for (g, part) in tape.parts(rows) {
+        for (g, part) in saved.parts(rows) {
             let d = &mut d[(part.start - rows.start) * c..(part.end - rows.start) * c];
             let y = &y[part.start * c..part.end * c];
-            self.tail(i, g, tape, p).backward(y, d, tape.group(), &sums[g]);
+            self.tail(i, g, saved, p).backward(y, d, saved.group(), &sums[g]);
         }
     }
 }

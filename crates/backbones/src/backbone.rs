@@ -1,0 +1,107 @@
+//! A network with its weights.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use zsad_core::{Arrays, Error, Result, state};
+
+use crate::build::Weights;
+use crate::graph::{Graph, Workspace};
+use crate::kind::BackboneKind;
+use crate::layer::{FeatureMap, LayerShape};
+use crate::norm::NormMode;
+use crate::{lite, resnet};
+
+/// A frozen network.
+#[derive(Debug)]
+pub struct Backbone {
+    kind: BackboneKind,
+    mode: NormMode,
+    digest: String,
+    graph: Graph,
+    /// Buffers that no run is using.
+    idle: Mutex<Vec<Workspace>>,
+}
+
+impl Backbone {
+    /// The file in `folder` that holds the weights: `<name>.safetensors`, or else `.pth` or `.pt`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there is none, with the way to get it.
+    pub fn weights_file(kind: BackboneKind, folder: &Path) -> Result<PathBuf> {
+        let candidate = |extension: &str| folder.join(format!("{kind}.{extension}"));
+        ["safetensors", "pth", "pt"].map(candidate).into_iter().find(|path| path.is_file()).ok_or_else(|| {
+            Error::data(candidate("safetensors"), format!("the weights of {kind} are not there"), kind.hint())
+        })
+    }
+
+    /// Builds the network from named weights; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where an array is missing or of another shape. Others than the needed ones do not matter.
+    pub fn from_tensors(kind: BackboneKind, mode: NormMode, arrays: &Arrays, path: &Path) -> Result<Self> {
+        let weights = Weights { arrays, path };
+        let graph = match kind {
+            BackboneKind::ResNet18 => resnet::build(resnet::RESNET18, weights, mode),
+            BackboneKind::ResNet152 => resnet::build(resnet::RESNET152, weights, mode),
+            BackboneKind::WideResNet50x2 => resnet::build(resnet::WIDE_RESNET50_2, weights, mode),
+            BackboneKind::EfficientNetLite0 => lite::build(weights, mode),
+        }?;
+        Ok(Backbone { kind, mode, digest: state::digest(arrays), graph, idle: Mutex::default() })
+    }
+
+    /// Which architecture this is.
+    pub fn kind(&self) -> BackboneKind {
+        self.kind
+    }
+
+    /// Which statistics its batch norms use.
+    pub fn mode(&self) -> NormMode {
+        self.mode
+    }
+
+    /// A hash of the weights, for the keys of caches.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The shapes of `layers` for images of `height` × `width`, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a layer that the network does not have, [`Error::Refused`] for images under 32 pixels.
+    pub fn layer_shapes(&self, layers: &[usize], height: usize, width: usize) -> Result<Vec<LayerShape>> {
+        if height < 32 || width < 32 {
+            return Err(Error::refused(format!(
+                "{} needs images of at least 32 × 32, not {height} × {width}",
+                self.kind
+            )));
+        }
+        let known = self.graph.layer_shapes(height, width);
+        let shape = |layer: &usize| {
+            known.iter().find(|(number, _)| number == layer).map(|(_, shape)| *shape).ok_or_else(|| {
+                Error::Config(format!("{} has layers 1 to {}, not {layer}", self.kind, self.kind.layers()))
+            })
+        };
+        layers.iter().map(shape).collect()
+    }
+
+    /// The outputs of `layers` (1 …) for images `[n, 3, height, width]` with values in 0…1, in the order of `layers`.
+    /// Runs on the current rayon pool; with running statistics an image's features do not depend on the others.
+    ///
+    /// # Errors
+    /// As [`Backbone::layer_shapes`].
+    ///
+    /// # Panics
+    /// Where `images` are not whole images of this size (a mistake of the caller).
+    pub fn features(&self, images: &[f32], height: usize, width: usize, layers: &[usize]) -> Result<Vec<FeatureMap>> {
+        self.layer_shapes(layers, height, width)?;
+        let size = 3 * height * width;
+        assert!(images.len().is_multiple_of(size), "{} values are no images of 3 × {height} × {width}", images.len());
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workspace = idle().pop().unwrap_or_default();
+        let shape = (images.len() / size, height, width);
+        let maps = self.graph.run(images, shape, self.kind.preprocessing(), layers, &mut workspace);
+        idle().push(workspace);
+        Ok(maps)
+    }
+}
