@@ -4,8 +4,10 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand::RngExt;
-use zsad_core::method::Silent;
-use zsad_core::{Dataset, Device, FitContext, Kind, Params, Pool, SampleRef, Samples, TestBatch, Values, rng};
+use zsad_core::{
+    Batch, DataDir, Dataset, Environment, FitContext, Modality, SampleRef, Samples, Silent, Subset, TrainingData,
+    Unlabelled, Values, rng,
+};
 use zsad_data::memory::InMemory;
 use zsad_models::find;
 
@@ -22,7 +24,7 @@ fn rows(n: usize) -> InMemory {
     }
     let samples = Samples::new(vec![FEATURES], Values::F64(values));
     // Shapes agree and all values are finite.
-    InMemory::batch(Kind::Tabular { dim: FEATURES }, samples, None).expect("a well-formed batch")
+    InMemory::batch(Modality::rows(FEATURES), samples, None).expect("a well-formed batch")
 }
 
 fn neighbours(c: &mut Criterion) {
@@ -30,17 +32,16 @@ fn neighbours(c: &mut Criterion) {
     group.sample_size(10);
     for n in [1_000, 10_000] {
         let dataset = rows(n);
-        let refs: Vec<_> = (0..n as u32).map(|index| SampleRef { domain: 0, pool: Pool::Normal, index }).collect();
+        let refs: Vec<_> = SampleRef::all(0, Subset::Normal, n).collect();
+        let (source, env) = (Unlabelled::new(&dataset), Environment::new(DataDir::resolve(None)));
+        let data = TrainingData::new(&dataset, &dataset.info().folds[0]);
         for name in ["knn", "lof"] {
-            let fold = &dataset.info().folds[0];
-            let context =
-                FitContext { dataset: &dataset, fold, seed: 0, device: Device::Cpu, cache: None, progress: &Silent };
             // Both are registered and run with their defaults.
-            let def = find(name).expect("registered");
-            let method = def.build(&Params::defaults(def.spec().params)).expect("valid defaults");
-            let fitted = method.fit(&context).expect("nothing is fitted yet");
+            let method = find(name).expect("registered").configure(&Default::default()).expect("valid defaults");
+            let fitted = method.fit(&FitContext { data: &data, seed: 0, env: &env, progress: &Silent });
+            let fitted = fitted.expect("nothing is fitted yet");
             group.bench_function(BenchmarkId::new(name, n), |b| {
-                b.iter(|| fitted.score(black_box(&TestBatch::new(&dataset, &refs, &[], None))));
+                b.iter(|| fitted.score(black_box(&Batch::new(&source, &refs, &env))));
             });
         }
     }

@@ -1,53 +1,21 @@
 //! Methods of zsad: one file each behind one registry, with one conformance suite for all.
 //!
-//! A new method is one file that declares a [`MethodDef`] named `DEF`, its `mod` line and its line in [`METHODS`];
-//! configuration, `zsad describe`, the documentation and the conformance suite ([`testing`]) read the slice.
+//! A new method is one file in `methods/` that declares a `DEF`, and its line in [`METHODS`]; configuration,
+//! `zsad describe`, the documentation and the conformance suite read the slice. What methods share lies in `families/`
+//! (how mathematics becomes a detector), `trained/` (networks, tasks, hyperparameters) and `math/`.
 
 #![cfg_attr(test, allow(clippy::excessive_precision, reason = "constants stand as the other program printed them"))]
 
 use zsad_core::MethodDef;
 
-pub mod acr_bce;
-pub mod acr_dsvdd;
-pub mod acr_ntl;
-pub mod acr_patch;
-mod augment;
-pub mod autoencoder;
-pub mod bn_distance;
-pub mod classical;
-pub mod copod;
-pub mod deep_svdd;
-pub mod ecod;
-pub mod external;
-pub mod gaussian_ad;
-#[cfg(test)]
-mod golden;
-pub mod icl;
-pub mod iforest;
-pub mod knn;
-pub mod lof;
-pub mod mahalanobis;
-mod meta;
-pub mod msc;
-mod network;
-pub mod ntl;
-pub mod oc_maml;
-pub mod ocsvm;
-pub mod oe;
-mod official;
-pub mod padim;
-pub mod patchcore;
-pub mod pca;
-mod pooled;
-pub mod resad;
-pub mod resad_pp;
-mod settings;
-pub mod spade;
-mod state;
-mod tasks;
+pub mod families;
+pub mod math;
+pub mod methods;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod trained;
-pub mod vision;
+
+use methods::*;
 
 /// Every registered method, sorted by name.
 pub const METHODS: &[&dyn MethodDef] = &[

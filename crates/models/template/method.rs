@@ -1,18 +1,18 @@
 //! One sentence: what this method assumes of normal samples.
 
 use candle_core::{D, Tensor, Var};
-use zsad_core::{Method, MethodDef, MethodSpec, Needs, Params, Result, Setting};
+use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
 use zsad_nn::{Init, params::Builder};
 
-use crate::meta::{MetaMethod, Objective};
-use crate::network::{Network, NetworkSpec, Phase};
-use crate::settings::META;
+use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
+use crate::trained::detector::Model;
+use crate::trained::hyperparams::{MetaTraining, NetworkParams, Training};
+use crate::trained::network::{Network, Phase};
+use crate::trained::spec::{HeadKind, NetworkSpec};
+use crate::trained::tasks::TaskSettings;
 
 /// The registry's entry.
-pub const DEF: NewMethod = NewMethod;
-
-/// What it does, with the equation it follows; see [`DEF`].
-pub struct NewMethod;
+pub const DEF: Episodic<NewMethod> = Episodic::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "new_method",
@@ -20,40 +20,57 @@ static SPEC: MethodSpec = MethodSpec {
     version: 1,
     summary: "meta-trained batch norm around a trained centre; score: distance to it",
     citation: "authors: title, venue and year",
-    setting: Setting::ZeroShot,
-    needs: Needs::ANY,
-    // The parameters of every meta-trained method; own ones are declared like those in settings.rs.
-    params: META,
+    accepts: Accepts::ANY,
 };
 
-impl MethodDef for NewMethod {
-    fn spec(&self) -> &'static MethodSpec {
-        &SPEC
-    }
-
-    fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        Ok(Box::new(MetaMethod { spec: &SPEC, params: params.clone(), network: NetworkSpec::resolve, build }))
+zsad_core::params! {
+    /// What it does, with the equation it follows; see [`DEF`].
+    // The parameters of every meta-trained method; own ones are more fields, such as `margin: f64 = 0.1, in 0.0..;`.
+    pub struct NewMethod {
+        /// the network
+        network: NetworkParams = NetworkParams::default();
+        /// its training
+        training: MetaTraining = MetaTraining::default();
     }
 }
 
-struct Distances {
+/// What is trained.
+pub struct Distances {
     network: Network,
     centre: Var,
 }
 
-/// Registers what is trained; a checkpoint keeps it by these names.
-fn build(_: &Params, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Box<dyn Objective>> {
-    let network = Network::new(&mut b.scope("net"), spec)?;
-    let centre = b.add("center", &[spec.latent], Init::Normal(0.0, 1.0))?;
-    Ok(Box::new(Distances { network, centre }))
+impl EpisodicMethod for NewMethod {
+    type Model = Distances;
+
+    /// Settles what the parameters leave to the data.
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))> {
+        let network = self.network.settle(info, HeadKind::Adapted)?;
+        let training = self.training.settle(&network, info, fold, false)?;
+        Ok((network, training))
+    }
+
+    /// Registers what is trained; a trained state keeps it by these names.
+    fn build(&self, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Distances> {
+        let network = Network::new(&mut b.scope("net"), spec)?;
+        let centre = b.add("center", &[spec.latent], Init::Normal(0.0, 1.0))?;
+        Ok(Distances { network, centre })
+    }
 }
 
 impl Objective for Distances {
-    /// The loss of each sample if it is normal, which is also its score, and if it is an outlier: `[n]` each.
+    /// The loss of each sample if it is normal and if it is an outlier: `[n]` each.
     fn losses(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<(Tensor, Tensor)> {
         let z = self.network.forward(x, phase)?;
         let distance = (z.broadcast_sub(&self.centre)?.sqr()?.sum(D::Minus1)? + 1e-6)?.sqrt()?;
         let inverse = distance.recip()?;
         Ok((distance, inverse))
+    }
+}
+
+impl Model for Distances {
+    /// Scores of one batch, `[n]`: the loss of a normal.
+    fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
+        Ok(self.losses(x, Phase::Score)?.0)
     }
 }

@@ -1,22 +1,23 @@
 //! `external` with this very test program as the external one: `--play PART` makes it act a part.
 
-use std::collections::BTreeMap;
+#![allow(clippy::disallowed_methods, reason = "fixtures may be written in any way")]
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 use std::{env, fs};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
-use zsad_core::method::Silent;
 use zsad_core::{
-    Dataset, Device, Error, FitContext, Fitted, Method, MethodDef, MethodSpec, Params, Pool, Result, SampleRef,
-    TestBatch,
+    Batch, DataDir, Dataset, Detector, Environment, Error, FitContext, Given, Method, MethodDef, MethodSpec,
+    ParamProblem, ParamSpec, Result, SampleRef, Silent, Subset, Supervision, TrainingData, Unlabelled,
 };
 use zsad_data::formats::npy::{Array, Numbers};
 use zsad_data::formats::npz::{self, Npz};
-use zsad_models::external;
+use zsad_models::methods::external;
 use zsad_models::testing::{data, violations};
 
 fn main() -> ExitCode {
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         trial("conforms_on_rows", || conforms(&data::tabular()?)),
         trial("conforms_on_images", || conforms(&data::images()?)),
         trial("sees_the_pool", sees_the_pool),
+        trial("scripts_are_artifacts", scripts_are_artifacts),
         trial("persistent_is_started_once", persistent_is_started_once),
         trial("failures_are_clear", failures_are_clear),
         trial("a_hang_kills_the_group", a_hang_kills_the_group),
@@ -70,7 +72,6 @@ fn play(part: &str, args: &[String]) -> ExitCode {
         }
         "silent" => {}
         "short" => write(&out, norms(&batch).split_off(1)),
-        "nan" => write(&out, norms(&batch).iter().map(|_| f64::NAN).collect()),
         "garbage" => fs::write(&out, "no archive").unwrap(),
         "hang" => {
             let mut child = std::process::Command::new(env::current_exe().unwrap());
@@ -109,10 +110,10 @@ fn norms(path: &Path) -> Vec<f64> {
     squares.into_iter().map(f64::sqrt).collect()
 }
 
-fn playing(part: &str, more: &[&str], params: Value) -> BTreeMap<String, Value> {
+fn playing(part: &str, more: &[&str], params: Value) -> Given {
     let this = env::current_exe().unwrap().display().to_string();
     let command = [&[this.as_str(), "--play", part], more].concat();
-    let mut given: BTreeMap<String, Value> = serde_json::from_value(params).unwrap();
+    let mut given: Given = serde_json::from_value(params).unwrap();
     given.insert("command".into(), json!(command));
     given
 }
@@ -122,26 +123,24 @@ struct Playing;
 
 impl MethodDef for Playing {
     fn spec(&self) -> &'static MethodSpec {
-        static SPEC: MethodSpec = MethodSpec {
-            name: "external_playing",
-            version: 1,
-            summary: "",
-            citation: "",
-            setting: zsad_core::Setting::InBatch,
-            needs: zsad_core::Needs::ANY,
-            params: &[],
-        };
-        &SPEC
+        external::DEF.spec()
     }
 
-    fn build(&self, _: &Params) -> Result<Box<dyn Method>> {
-        build("norms", &[], json!({}))
+    fn params(&self) -> Vec<ParamSpec> {
+        Vec::new()
+    }
+
+    fn supervision(&self) -> Supervision {
+        external::DEF.supervision()
+    }
+
+    fn configure(&self, _: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
+        external::DEF.configure(&playing("norms", &[], json!({})))
     }
 }
 
-fn build(part: &str, more: &[&str], params: Value) -> Result<Box<dyn Method>> {
-    let params = Params::validate(external::DEF.spec().params, &playing(part, more, params)).unwrap();
-    external::DEF.build(&params)
+fn configured(part: &str, more: &[&str], params: Value) -> Arc<dyn Method> {
+    external::DEF.configure(&playing(part, more, params)).unwrap()
 }
 
 fn conforms(dataset: &dyn Dataset) -> Result<(), Failed> {
@@ -150,19 +149,23 @@ fn conforms(dataset: &dyn Dataset) -> Result<(), Failed> {
     if found.is_empty() { Ok(()) } else { Err(found.join("\n").into()) }
 }
 
-fn fitted(part: &str, more: &[&str], params: Value, dataset: &dyn Dataset) -> Result<Box<dyn Fitted>> {
-    build(part, more, params)?.fit(&FitContext {
-        dataset,
-        fold: &dataset.info().folds[0],
-        seed: 0,
-        device: Device::Cpu,
-        cache: None,
-        progress: &Silent,
-    })
+fn environment() -> Environment {
+    Environment::new(DataDir::resolve(None))
 }
 
-fn refs(domain: u32) -> Vec<SampleRef> {
-    (0..7).map(|index| SampleRef { domain, pool: Pool::Normal, index }).collect()
+fn fit(method: &dyn Method, dataset: &dyn Dataset) -> Result<Box<dyn Detector>> {
+    let data = TrainingData::new(dataset, &dataset.info().folds[0]);
+    method.fit(&FitContext { data: &data, seed: 0, env: &environment(), progress: &Silent })
+}
+
+fn fitted(part: &str, more: &[&str], params: Value, dataset: &dyn Dataset) -> Result<Box<dyn Detector>> {
+    fit(configured(part, more, params).as_ref(), dataset)
+}
+
+/// Scores of seven normals of a domain.
+fn score(detector: &dyn Detector, dataset: &dyn Dataset, domain: usize) -> Result<Vec<f64>> {
+    let refs: Vec<SampleRef> = SampleRef::all(domain, Subset::Normal, 7).collect();
+    detector.score(&Batch::new(&Unlabelled::new(dataset), &refs, &environment())).map(|scores| scores.samples)
 }
 
 fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), Failed> {
@@ -171,24 +174,44 @@ fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), Failed> {
 
 fn sees_the_pool() -> Result<(), Failed> {
     let rows = data::tabular()?;
-    let fitted = fitted("pool", &[], json!({"fit": "pool", "pool_samples": 10_000}), &rows)?;
-    let scores = fitted.score(&TestBatch::new(&rows, &refs(9), &[], None))?.samples;
+    let pool = configured("pool", &[], json!({"fit": "pool", "pool_samples": 10_000}));
+    ensure(pool.learns() && !configured("norms", &[], json!({})).learns(), || "who learns?".into())?;
+    let detector = fit(pool.as_ref(), &rows)?;
+    let scores = score(detector.as_ref(), &rows, 9)?;
     // Eight domains, 0 to 7, of 80 normals.
     let expected = 640.0 + 1e-3 * f64::from(80 * (0..8).sum::<i32>());
-    ensure(scores == [expected; 7], || format!("{scores:?}, expected {expected}"))
+    ensure(scores == [expected; 7], || format!("{scores:?}, expected {expected}"))?;
+    ensure(detector.state()?.is_none(), || "an external program leaves no state".into())
+}
+
+/// The program, wherever it is found, and those of its arguments that are files: nothing else.
+fn scripts_are_artifacts() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("detector.py");
+    fs::write(&script, "print()")?;
+    let artifacts = |command: Value| -> Result<Vec<PathBuf>> {
+        let method = external::DEF.configure(&[("command".to_owned(), command)].into()).unwrap();
+        method.artifacts(&environment())
+    };
+    let shell = artifacts(json!(["sh", "-u", script.display().to_string(), "no such file"]))?;
+    ensure(shell.len() == 2 && shell[0].ends_with("sh") && shell[0].is_file(), || format!("{shell:?}"))?;
+    ensure(shell[1] == script, || format!("{shell:?}"))?;
+    let this = env::current_exe()?;
+    let found = artifacts(json!([this.display().to_string(), "--play"]))?;
+    ensure(found == [this], || format!("{found:?}"))?;
+    ensure(artifacts(json!(["/no/such/program"]))?.is_empty(), || "a missing program has no digest".into())
 }
 
 fn persistent_is_started_once() -> Result<(), Failed> {
     let rows = data::tabular()?;
-    let score = |fitted: Box<dyn Fitted>| -> Result<Vec<Vec<f64>>> {
-        let of = |domain| fitted.score(&TestBatch::new(&rows, &refs(domain), &[], None)).map(|s| s.samples);
-        [8, 9, 10].into_iter().map(of).collect()
+    let scores = |detector: Box<dyn Detector>| -> Result<Vec<Vec<f64>>> {
+        [8, 9, 10].into_iter().map(|domain| score(detector.as_ref(), &rows, domain)).collect()
     };
-    let each = score(fitted("norms", &[], json!({}), &rows)?)?;
+    let each = scores(fitted("norms", &[], json!({}), &rows)?)?;
     for (part, processes) in [("watch", 1), ("once", 3)] {
         let marks = tempfile::tempdir()?;
         let more = ["--mark", &marks.path().display().to_string()];
-        let found = score(fitted(part, &more, json!({"persistent": true}), &rows)?)?;
+        let found = scores(fitted(part, &more, json!({"persistent": true}), &rows)?)?;
         ensure(found == each && each[0] != each[1], || format!("{part}: {found:?} and {each:?}"))?;
         let started = fs::read_dir(marks.path())?.count();
         ensure(started == processes, || format!("{part} was started {started} times"))?;
@@ -203,26 +226,20 @@ fn failures_are_clear() -> Result<(), Failed> {
         ("crash", "long ago  the reason"),
         ("silent", "ended without writing its scores"),
         ("short", "scores of shape [6], and the batch has 7 samples"),
-        ("nan", "its score of sample 0 is NaN"),
         ("garbage", "its scores cannot be read"),
         ("no such part", "exit status: 2"),
     ] {
-        let error =
-            fitted(part, &[], json!({}), &rows)?.score(&TestBatch::new(&rows, &refs(9), &[], None)).unwrap_err();
+        let error = score(fitted(part, &[], json!({}), &rows)?.as_ref(), &rows, 9).unwrap_err();
         let text = error.to_string();
         let well = matches!(error, Error::Failed(_)) && text.contains(expected) && text.len() < 3_000;
         ensure(well, || format!("{part}: {text}"))?;
     }
-    let params = serde_json::from_value(json!({"command": ["/no/such/program"]})).unwrap();
-    let params = Params::validate(external::DEF.spec().params, &params).unwrap();
-    let fold = &rows.info().folds[0];
-    let context = FitContext { dataset: &rows, fold, seed: 0, device: Device::Cpu, cache: None, progress: &Silent };
-    let missing = external::DEF.build(&params)?.fit(&context)?;
-    let error = missing.score(&TestBatch::new(&rows, &refs(9), &[], None)).unwrap_err().to_string();
+    let command = |command: Value| external::DEF.configure(&[("command".to_owned(), command)].into());
+    let missing = fit(command(json!(["/no/such/program"])).unwrap().as_ref(), &rows)?;
+    let error = score(missing.as_ref(), &rows, 9).unwrap_err().to_string();
     ensure(error.starts_with("`/no/such/program` cannot be started"), || error)?;
-    let empty = serde_json::from_value(json!({"command": []})).unwrap();
-    let refused = external::DEF.build(&Params::validate(external::DEF.spec().params, &empty).unwrap());
-    ensure(matches!(refused, Err(Error::Config(_))), || "an empty command was accepted".into())
+    let refused = command(json!([])).err().and_then(|mut problems| problems.pop());
+    ensure(refused.is_some_and(|p| p.message.contains("names no program")), || "an empty command was accepted".into())
 }
 
 /// The program's own child would leave a mark after the time limit, if it lived.
@@ -231,7 +248,7 @@ fn a_hang_kills_the_group() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let mark = folder.path().join("mark");
     let hanging = fitted("hang", &[&mark.display().to_string()], json!({"timeout_seconds": 0.5}), &rows)?;
-    let error = hanging.score(&TestBatch::new(&rows, &refs(9), &[], None)).unwrap_err().to_string();
+    let error = score(hanging.as_ref(), &rows, 9).unwrap_err().to_string();
     ensure(error.ends_with(": was killed after 0.5 s; standard error: waiting"), || error)?;
     sleep(Duration::from_millis(2500));
     ensure(!mark.exists(), || "its child survived".into())

@@ -2,9 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use zsad_core::{Dataset, Error, Fitted, Kind, MethodDef, MetricInput, Pool, Result, SampleRef};
+use serde_json::Value;
+use zsad_core::{Dataset, Detector, Error, MethodDef, MetricInput, Result, SampleRef, State, Subset, Values};
 
-use super::subject::{Subject, checkpoint};
+use super::subject::Subject;
 use super::{MARGIN, PERMUTATION_TOLERANCE};
 
 /// A promise that a method broke.
@@ -25,6 +26,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("labels_unseen", labels_unseen),
     ("scoring_repeats", scoring_repeats),
     ("same_bits", same_bits),
+    ("cache", cache),
+    ("settled", settled),
     ("small_batches", small_batches),
     ("identical_samples", identical_samples),
     ("beats_chance", beats_chance),
@@ -35,30 +38,26 @@ const CHECKS: &[(&str, Check)] = &[
 
 /// One fit on one thread and its scores of the first batch.
 struct Run {
-    fitted: Box<dyn Fitted>,
+    detector: Box<dyn Detector>,
     batch: Vec<SampleRef>,
     scores: Vec<f64>,
 }
 
-/// All that is wrong with `def` on `dataset` (one of [`super::data`]'s); empty if it keeps every promise.
+/// All that is wrong with `def` on `dataset` (one of [`super::data`]'s); empty if it keeps every promise, and where it
+/// does not take such samples: the frame never shows it any.
 pub fn violations(def: &dyn MethodDef, dataset: &dyn Dataset) -> Vec<Violation> {
-    let accepted = match dataset.info().kind {
-        Kind::Image { .. } => def.spec().needs.image,
-        Kind::Tabular { .. } => def.spec().needs.tabular,
-    };
+    if def.spec().accepts.check(&dataset.info().modality).is_err() {
+        return Vec::new();
+    }
     let fit = guarded(|| {
         let subject = Subject::new(def, dataset, false)?;
-        let (fitted, scores) = subject.run_on(1)?;
-        Ok((Run { fitted, batch: subject.batch(0, 0), scores }, subject))
+        let (detector, scores) = subject.run_on(1)?;
+        Ok((Run { detector, batch: subject.batch(0, 0), scores }, subject))
     });
     let violation = |check, message| vec![Violation { check, message }];
     let (run, subject) = match fit {
         Err(panic) => return violation("no_panic", panic),
-        Ok(Err(Error::Refused(_) | Error::Config(_))) if !accepted => return Vec::new(),
-        Ok(Err(e)) => return violation("runs", e.to_string()),
-        Ok(Ok(_)) if !accepted => {
-            return violation("refuses_other_kinds", "it scored data of a kind it declines".into());
-        }
+        Ok(Err::<_, Error>(e)) => return violation("runs", e.to_string()),
         Ok(Ok(pair)) => pair,
     };
     let outcome = |(check, f): &(&'static str, Check)| {
@@ -104,27 +103,24 @@ fn permutation(subject: &Subject, run: &Run) -> Result<(), String> {
     // 7 and 40 have no common factor, so this visits every position once.
     let order: Vec<usize> = (0..n).map(|i| (7 * i + 3) % n).collect();
     let permuted: Vec<_> = order.iter().map(|&i| run.batch[i]).collect();
-    let scores = text(subject.score(run.fitted.as_ref(), &permuted))?;
+    let scores = text(subject.score(run.detector.as_ref(), &permuted))?;
     all_finite(&scores, n)?;
     let largest = run.scores.iter().fold(0.0f64, |m, s| m.max(s.abs()));
     let off = order.iter().zip(&scores).map(|(&i, s)| (run.scores[i] - s).abs()).fold(0.0, f64::max);
     ensure(off <= PERMUTATION_TOLERANCE * largest, || format!("scores up to {largest} change by up to {off}"))
 }
 
-/// The same samples under names that do not tell their pool must get the same scores.
+/// The same samples under names that do not tell their subset must get the same scores.
 fn labels_unseen(subject: &Subject, run: &Run) -> Result<(), String> {
-    let nameless = text(subject.nameless(&run.batch))?;
-    let refs: Vec<_> =
-        (0..run.batch.len() as u32).map(|index| SampleRef { domain: 0, pool: Pool::Normal, index }).collect();
-    let scores = text(subject.score_in(&nameless, run.fitted.as_ref(), &refs))?;
+    let scores = text(subject.score_unnamed(run.detector.as_ref(), &run.batch))?;
     ensure(scores == run.scores, || "scores depend on what a sample is called, not on its values alone".into())
 }
 
 fn scoring_repeats(subject: &Subject, run: &Run) -> Result<(), String> {
     let other = subject.batch(1, 0);
-    let elsewhere = text(subject.score(run.fitted.as_ref(), &other))?;
+    let elsewhere = text(subject.score(run.detector.as_ref(), &other))?;
     ensure(elsewhere != run.scores, || "two batches of two domains get the same scores".into())?;
-    let again = text(subject.score(run.fitted.as_ref(), &run.batch))?;
+    let again = text(subject.score(run.detector.as_ref(), &run.batch))?;
     ensure(again == run.scores, || "scoring a batch again, after another one, gives other scores".into())
 }
 
@@ -138,9 +134,34 @@ fn same_bits(subject: &Subject, run: &Run) -> Result<(), String> {
     Err("two threads give other scores than one".into())
 }
 
+/// A method on a frozen network gives the same scores where features are kept on disk.
+fn cache(subject: &Subject, run: &Run) -> Result<(), String> {
+    if text(subject.method.artifacts(&subject.env))?.is_empty() {
+        return Ok(());
+    }
+    let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let cached = text(subject.run_cached(dir.path().to_owned()))?;
+    ensure(cached.iter().all(|scores| *scores == run.scores), || "a cache of features changes the scores".into())
+}
+
+/// A settled method leaves nothing open, settles to itself, and does what it does unsettled.
+fn settled(subject: &Subject, run: &Run) -> Result<(), String> {
+    let values = subject.method.values();
+    let open = values.as_object().into_iter().flatten().find(|(_, value)| **value == Value::Null);
+    ensure(open.is_none(), || format!("it leaves open {open:?}"))?;
+    let again = text(subject.resolve(subject.method.as_ref()))?.values();
+    ensure(again == values, || format!("settled twice, it is {again} instead of {values}"))?;
+    if subject.configured.values() == values {
+        return Ok(());
+    }
+    let detector = text(subject.fit_in(subject.configured.as_ref(), &subject.env))?;
+    let scores = text(subject.score(detector.as_ref(), &run.batch))?;
+    ensure(scores == run.scores, || format!("settled as {values}, it gives other scores than unsettled"))
+}
+
 fn small_batches(subject: &Subject, run: &Run) -> Result<(), String> {
     for n in [1, 2] {
-        match subject.score(run.fitted.as_ref(), &run.batch[..n]) {
+        match subject.score(run.detector.as_ref(), &run.batch[..n]) {
             Ok(scores) => all_finite(&scores, n).map_err(|e| format!("batch of {n}: {e}"))?,
             Err(Error::Refused(_)) => {}
             Err(e) => return Err(format!("batch of {n}: {e} (a refusal must be `Refused`)")),
@@ -150,7 +171,7 @@ fn small_batches(subject: &Subject, run: &Run) -> Result<(), String> {
 }
 
 fn identical_samples(subject: &Subject, run: &Run) -> Result<(), String> {
-    match subject.score(run.fitted.as_ref(), &[run.batch[0]; 12]) {
+    match subject.score(run.detector.as_ref(), &[run.batch[0]; 12]) {
         Ok(scores) => all_finite(&scores, 12),
         Err(Error::Refused(_)) => Ok(()),
         Err(e) => Err(e.to_string()),
@@ -163,8 +184,8 @@ fn beats_chance(subject: &Subject, run: &Run) -> Result<(), String> {
     for domain in 0..subject.domains().len() {
         for b in 0..2 {
             let batch = subject.batch(domain, b);
-            let scores = text(subject.score(run.fitted.as_ref(), &batch))?;
-            let labels: Vec<bool> = batch.iter().map(|r| r.pool == Pool::Anomalous).collect();
+            let scores = text(subject.score(run.detector.as_ref(), &batch))?;
+            let labels: Vec<bool> = batch.iter().map(|r| r.subset == Subset::Anomalous).collect();
             values.extend(metric.compute(MetricInput::Samples { scores: &scores, labels: &labels }).value());
         }
     }
@@ -173,31 +194,26 @@ fn beats_chance(subject: &Subject, run: &Run) -> Result<(), String> {
 }
 
 fn save_and_load(subject: &Subject, run: &Run) -> Result<(), String> {
-    if !subject.method.trains() {
+    if !subject.method.learns() {
         return Ok(());
     }
-    let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let path = checkpoint(dir.path(), "model");
-    text(run.fitted.save(&path))?;
-    let loaded = text(subject.method.load(&path, Default::default()))?;
-    let scores = text(subject.score(loaded.as_ref(), &run.batch))?;
+    let state = text(run.detector.state())?.ok_or("it learns and leaves no state")?;
+    let restore = |state: &State| subject.method.restore(state, &subject.env);
+    let scores = text(subject.score(text(restore(&state))?.as_ref(), &run.batch))?;
     ensure(scores == run.scores, || "a reloaded detector gives other scores".into())?;
-    let damaged = checkpoint(dir.path(), "damaged");
-    std::fs::write(&damaged, b"not a checkpoint").map_err(|e| e.to_string())?;
-    for path in [damaged, checkpoint(dir.path(), "missing")] {
-        let outcome = subject.method.load(&path, Default::default()).err();
-        let well = matches!(&outcome, Some(Error::Data { path: named, .. }) if *named == path);
-        ensure(well, || format!("loading {} must be a data error that names it, not {outcome:?}", path.display()))?;
-    }
+    let empty = State { arrays: Default::default(), ..state };
+    let outcome = restore(&empty).err();
+    let well = matches!(outcome, Some(Error::Failed(_)));
+    ensure(well, || format!("a state without its values must be a failure, not {outcome:?}"))?;
     Ok(())
 }
 
 /// The mean loss of the last quarter of the curve lies below that of the first.
 fn loss_falls(subject: &Subject, run: &Run) -> Result<(), String> {
-    if !subject.method.trains() {
+    if !subject.method.learns() {
         return Ok(());
     }
-    let curve: Vec<f64> = run.fitted.report().loss.into_iter().map(|(_, loss)| loss).collect();
+    let curve: Vec<f64> = run.detector.report().loss.into_iter().map(|(_, loss)| loss).collect();
     ensure(curve.len() >= 4, || format!("a loss curve of {} points", curve.len()))?;
     let quarter = curve.len() / 4;
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
@@ -206,31 +222,30 @@ fn loss_falls(subject: &Subject, run: &Run) -> Result<(), String> {
 }
 
 /// More than half as many saved values as there are trained parameters differ between a fit of one step and the full
-/// fit; a checkpoint may hold more that stays, such as statistics of the data.
+/// fit; a state may hold more that stays, such as statistics of the data.
 fn weights_move(subject: &Subject, run: &Run) -> Result<(), String> {
-    if !subject.method.trains() {
+    if !subject.method.learns() {
         return Ok(());
     }
-    let parameters = run.fitted.report().parameters;
+    let parameters = run.detector.report().parameters;
     ensure(parameters > 0, || "it reports no parameters".into())?;
-    let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let read = |fitted: &dyn Fitted, name| {
-        let path = checkpoint(dir.path(), name);
-        text(fitted.save(&path))?;
-        candle_core::safetensors::load(&path, &candle_core::Device::Cpu).map_err(|e| e.to_string())
-    };
-    let short = text(Subject::new(subject.def, subject.dataset, true))?;
-    let before = read(text(short.fit())?.as_ref(), "before")?;
-    let after = read(run.fitted.as_ref(), "after")?;
+    let read = |detector: &dyn Detector| text(detector.state())?.ok_or("it leaves no state".to_owned());
+    let before = read(text(subject.short().and_then(|short| short.fit()))?.as_ref())?;
     let mut moved = 0;
-    for (name, tensor) in after.iter().filter(|(_, t)| t.dtype().is_float()) {
-        let values = |t: &candle_core::Tensor| {
-            let flat = t.flatten_all().and_then(|t| t.to_dtype(candle_core::DType::F64));
-            flat.and_then(|t| t.to_vec1::<f64>()).map_err(|e| e.to_string())
-        };
-        let old = before.get(name).ok_or_else(|| format!("`{name}` is missing after one step"))?;
-        let pairs: Vec<_> = values(tensor)?.into_iter().zip(values(old)?).collect();
-        moved += pairs.iter().filter(|(a, b)| a != b).count() as u64;
+    for (name, array) in read(run.detector.as_ref())?.arrays {
+        let old = before.arrays.get(&name).ok_or_else(|| format!("`{name}` is missing after one step"))?;
+        moved += differing(array.values(), old.values());
     }
     ensure(2 * moved > parameters, || format!("{moved} values of {parameters} parameters moved in training"))
+}
+
+fn differing(a: &Values, b: &Values) -> u64 {
+    fn count<T: PartialEq>(a: &[T], b: &[T]) -> u64 {
+        a.iter().zip(b).filter(|(a, b)| a != b).count() as u64
+    }
+    match (a, b) {
+        (Values::F32(a), Values::F32(b)) => count(a, b),
+        (Values::F64(a), Values::F64(b)) => count(a, b),
+        _ => 0,
+    }
 }

@@ -9,7 +9,7 @@ use std::f64::consts::PI;
 
 use rand::RngExt;
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{AnomalySource, Fold, Kind, Result, Samples, Values};
+use zsad_core::{AnomalySource, Fold, Modality, Result, Samples, Values};
 use zsad_data::memory::{InMemory, MemoryDomain};
 
 /// Meta-train domains; three more are tested on.
@@ -25,7 +25,7 @@ const MEANS: f64 = 1.5;
 /// Never, unless the data set itself is at fault.
 pub fn tabular() -> Result<InMemory> {
     let basis: Vec<Vec<f64>> = (0..16).map(|r| (0..16).map(|i| cosine(r, i, 16)).collect()).collect();
-    family("synthetic_rows", Kind::Tabular { dim: 16 }, &basis, Values::F64)
+    family("synthetic_rows", Modality::rows(16), &basis, Values::F64)
 }
 
 /// Images of 1×8×8 in single precision.
@@ -38,7 +38,7 @@ pub fn images() -> Result<InMemory> {
     let wave = |(u, v)| (0..64).map(move |i| cosine(u, i / 8, 8) * cosine(v, i % 8, 8)).collect();
     let basis: Vec<Vec<f64>> = waves.into_iter().map(wave).collect();
     let single = |values: Vec<f64>| Values::F32(values.into_iter().map(|x| (0.5 + 0.25 * x) as f32).collect());
-    family("synthetic_images", Kind::Image { channels: 1, height: 8, width: 8 }, &basis, single)
+    family("synthetic_images", Modality::Image { channels: 1, height: 8, width: 8 }, &basis, single)
 }
 
 /// Value `i` of the `k`-th orthonormal cosine of length `n` (DCT-II).
@@ -47,24 +47,24 @@ fn cosine(k: usize, i: usize, n: usize) -> f64 {
     (norm / n as f64).sqrt() * (PI * k as f64 * (i as f64 + 0.5) / n as f64).cos()
 }
 
-fn family(name: &str, kind: Kind, basis: &[Vec<f64>], store: impl Fn(Vec<f64>) -> Values) -> Result<InMemory> {
+fn family(name: &str, modality: Modality, basis: &[Vec<f64>], store: impl Fn(Vec<f64>) -> Values) -> Result<InMemory> {
     let domain = |j: usize| {
         let mut rng = stream(0, &[("purpose", "synthetic"), ("set", name), ("domain", &j.to_string())]);
         let mean: Vec<f64> = (0..SMOOTH).map(|_| MEANS * normal(&mut rng)).collect();
-        let mut pool = |n: usize, anomalous: bool| {
+        let mut samples = |n: usize, anomalous: bool| {
             let rows: Vec<f64> = (0..n).flat_map(|_| row(&mut rng, basis, &mean, j, anomalous)).collect();
-            Samples::new(kind.shape(), store(rows))
+            Samples::new(modality.shape(), store(rows))
         };
         MemoryDomain {
             name: format!("domain {j}"),
-            normal: pool(80, false),
-            anomalous: Some(pool(24, true)),
-            reference: Some(pool(32, false)),
+            normal: samples(80, false),
+            anomalous: Some(samples(24, true)),
+            reference: Some(samples(32, false)),
         }
     };
     let fold = Fold { name: String::new(), meta_train: (0..TRAIN).collect(), meta_test: (TRAIN..TRAIN + 3).collect() };
     let domains = (0..TRAIN + 3).map(domain).collect();
-    InMemory::new(name, kind.clone(), domains, vec![fold], AnomalySource::Genuine)
+    InMemory::new(name, modality.clone(), domains, vec![fold], AnomalySource::Genuine)
 }
 
 /// One sample: smooth variation around the domain's mean, or an anomaly's own, a little noise everywhere, and for an

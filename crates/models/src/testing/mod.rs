@@ -14,6 +14,8 @@ mod subject;
 
 pub use checks::{Violation, violations};
 
+use zsad_core::{DataDir, Environment, MethodDef, ParamProblem, Result};
+
 /// Training steps given to methods that declare `steps`.
 pub const STEPS: i64 = 80;
 /// Epochs given to methods that declare `epochs`.
@@ -27,3 +29,12 @@ pub const MARGIN: f64 = 0.2;
 /// Permuting a batch may change a score by this much of the batch's largest score: batch statistics are sums in the
 /// batch's order. Equal seeds, thread counts and a reload must give the same bits.
 pub const PERMUTATION_TOLERANCE: f64 = 1e-5;
+
+/// Whether `def` can run here with its defaults: the weights that it wants are there.
+///
+/// # Errors
+/// What is missing.
+pub fn ready(def: &dyn MethodDef) -> Result<()> {
+    let method = def.configure(&Default::default()).map_err(|p| ParamProblem::error("its defaults", p))?;
+    method.artifacts(&Environment::new(DataDir::resolve(None))).map(drop)
+}

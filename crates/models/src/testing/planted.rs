@@ -1,62 +1,74 @@
 //! Dead methods, each of which one check must catch, and a living one that passes them all.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::{Value, json};
 use zsad_core::{
-    Device, Error, FitContext, FitReport, Fitted, Method, MethodDef, MethodSpec, Needs, Params, Pool, Result, Scores,
-    Setting, TestBatch,
+    Accepts, Array, Batch, DatasetInfo, Detector, Environment, Error, FitContext, FitReport, Fold, Given, Method,
+    MethodDef, MethodSpec, ParamProblem, ParamSet, ParamSpec, Result, Scores, State, Supervision,
 };
 
 use super::{data, violations};
 
-/// What a planted method scores a batch with.
-type Score = fn(&TestBatch) -> Result<Vec<f64>>;
+/// What a faulty method scores a batch with.
+type Score = fn(&Batch) -> Result<Vec<f64>>;
 
 /// A training-free method around a scoring function.
 #[derive(Clone, Copy)]
-struct Planted(Score, &'static MethodSpec);
+struct FaultInjection(Score, &'static MethodSpec);
 
-const fn spec(needs: Needs) -> MethodSpec {
-    let setting = Setting::InBatch;
-    MethodSpec { name: "planted", version: 1, summary: "", citation: "", setting, needs, params: &[] }
+const fn spec(accepts: Accepts) -> MethodSpec {
+    MethodSpec { name: "planted", version: 1, summary: "", citation: "", accepts }
 }
 
-static ANY: MethodSpec = spec(Needs::ANY);
-static ROWS: MethodSpec = spec(Needs { image: false, ..Needs::ANY });
+static ANY: MethodSpec = spec(Accepts::ANY);
+static ROWS: MethodSpec = spec(Accepts::ROWS);
 
-impl MethodDef for Planted {
+impl MethodDef for FaultInjection {
     fn spec(&self) -> &'static MethodSpec {
         self.1
     }
 
-    fn build(&self, _: &Params) -> Result<Box<dyn Method>> {
-        Ok(Box::new(*self))
+    fn params(&self) -> Vec<ParamSpec> {
+        Vec::new()
+    }
+
+    fn supervision(&self) -> Supervision {
+        Supervision::InBatch
+    }
+
+    fn configure(&self, _: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
+        Ok(Arc::new(*self))
     }
 }
 
-impl Method for Planted {
-    fn trains(&self) -> bool {
+impl Method for FaultInjection {
+    fn values(&self) -> Value {
+        json!({})
+    }
+
+    fn resolve(&self, _: &DatasetInfo, _: &Fold) -> Result<Arc<dyn Method>> {
+        Ok(Arc::new(*self))
+    }
+
+    fn learns(&self) -> bool {
         false
     }
 
-    fn fit(&self, _: &FitContext) -> Result<Box<dyn Fitted>> {
+    fn fit(&self, _: &FitContext) -> Result<Box<dyn Detector>> {
         Ok(Box::new(*self))
     }
 }
 
-impl Fitted for Planted {
-    fn score(&self, batch: &TestBatch) -> Result<Scores> {
+impl Detector for FaultInjection {
+    fn score(&self, batch: &Batch) -> Result<Scores> {
         self.0(batch).map(Scores::from)
-    }
-
-    fn save(&self, path: &Path) -> Result<()> {
-        Err(Error::data(path, "nothing to save", ""))
     }
 }
 
 /// Squared distance to the batch's mean: simple and alive.
-fn alive(batch: &TestBatch) -> Result<Vec<f64>> {
+fn alive(batch: &Batch) -> Result<Vec<f64>> {
     let samples = batch.samples()?;
     let (n, x) = (samples.len() as f64, samples.to_f64());
     let rows: Vec<_> = x.chunks(samples.dim()).collect();
@@ -65,20 +77,20 @@ fn alive(batch: &TestBatch) -> Result<Vec<f64>> {
 }
 
 /// `alive`, spoilt by `f(position, score)`.
-fn spoilt(batch: &TestBatch, f: impl Fn(usize, f64) -> f64) -> Result<Vec<f64>> {
+fn spoilt(batch: &Batch, f: impl Fn(usize, f64) -> f64) -> Result<Vec<f64>> {
     Ok(alive(batch)?.into_iter().enumerate().map(|(i, s)| f(i, s)).collect())
 }
 
 /// The names of the checks that `score` fails on rows.
 fn fails(score: Score) -> Vec<&'static str> {
     let rows = data::tabular().unwrap();
-    violations(&Planted(score, &ANY), &rows).into_iter().map(|v| v.check).collect()
+    violations(&FaultInjection(score, &ANY), &rows).into_iter().map(|v| v.check).collect()
 }
 
 #[test]
 fn a_living_method_passes_on_rows_and_images() {
-    assert_eq!(violations(&Planted(alive, &ANY), &data::tabular().unwrap()), []);
-    assert_eq!(violations(&Planted(alive, &ANY), &data::images().unwrap()), []);
+    assert_eq!(violations(&FaultInjection(alive, &ANY), &data::tabular().unwrap()), []);
+    assert_eq!(violations(&FaultInjection(alive, &ANY), &data::images().unwrap()), []);
 }
 
 #[test]
@@ -113,10 +125,11 @@ fn hidden_state_and_thread_counts_are_caught() {
 }
 
 #[test]
-fn peeking_at_labels_is_caught() {
+fn scores_that_depend_on_rows_are_caught() {
+    // A row tells no label, but it is no value of the sample either.
     let peek: Score = |b| {
-        let refs = b.for_feature_cache().1;
-        spoilt(b, |i, s| s + f64::from(u8::from(refs[i].pool == Pool::Anomalous)))
+        let ids = b.ids();
+        spoilt(b, |i, s| s + 1e-3 * f64::from(ids[i].row))
     };
     assert_eq!(fails(peek), ["labels_unseen"]);
 }
@@ -131,65 +144,102 @@ fn panics_and_untyped_refusals_are_caught() {
     assert_eq!(fails(|b| if b.len() < 3 { Err(Error::failed("too few")) } else { alive(b) }), ["small_batches"]);
     assert_eq!(fails(|b| if b.len() < 3 { Err(Error::refused("too few")) } else { alive(b) }), [""; 0]);
     assert_eq!(fails(|_| Err(Error::failed("never"))), ["runs"]);
-    let images = data::images().unwrap();
-    let seen: Vec<_> = violations(&Planted(alive, &ROWS), &images).into_iter().map(|v| v.check).collect();
-    assert_eq!(seen, ["refuses_other_kinds"]);
 }
 
-/// A method that pretends to train: its curve, its saved weight and what it loads are whatever the test says.
-#[derive(Clone)]
-struct Pretender {
+#[test]
+fn a_kind_that_is_declined_is_not_shown() {
+    let never = FaultInjection(|_| Err(Error::failed("never")), &ROWS);
+    assert_eq!(violations(&never, &data::images().unwrap()), []);
+}
+
+zsad_core::params! {
+    /// Parameters of a method that pretends to train.
+    struct Pretended {
+        /// training steps
+        steps: u64 = 1, in 1..;
+        /// what is settled
+        open: Option<u64> = None;
+    }
+}
+
+/// A method that pretends to train: its curve, its saved weight, what it restores and settles are whatever the test says.
+#[derive(Clone, Default)]
+struct FaultyTraining {
     curve: &'static [f64],
-    moves: bool,
+    still: bool,
     forgets: bool,
-    steps: u64,
+    stays_open: bool,
+    settles_on: bool,
+    settles_differently: bool,
+    params: Pretended,
 }
 
-static TRAINED: MethodSpec = MethodSpec {
-    params: &[zsad_core::ParamSpec {
-        name: "steps",
-        doc: "training steps",
-        kind: zsad_core::ParamKind::Int { min: 1, max: i64::MAX },
-        default: zsad_core::ParamDefault::Int(1),
-    }],
-    ..spec(Needs::ANY)
-};
+impl FaultyTraining {
+    fn factor(&self) -> f64 {
+        let shift = if self.settles_differently && self.params.open.is_none() { 1.0 } else { 0.0 };
+        self.params.steps as f64 + shift
+    }
+}
 
-impl MethodDef for Pretender {
+impl MethodDef for FaultyTraining {
     fn spec(&self) -> &'static MethodSpec {
-        &TRAINED
+        &ANY
     }
 
-    fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        Ok(Box::new(Pretender { steps: params.size("steps") as u64, ..self.clone() }))
+    fn params(&self) -> Vec<ParamSpec> {
+        Pretended::specs()
+    }
+
+    fn supervision(&self) -> Supervision {
+        Supervision::ZeroShot
+    }
+
+    fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
+        Ok(Arc::new(FaultyTraining { params: Pretended::parse(given)?, ..self.clone() }))
     }
 }
 
-impl Method for Pretender {
-    fn trains(&self) -> bool {
+impl Method for FaultyTraining {
+    fn values(&self) -> Value {
+        self.params.values()
+    }
+
+    fn resolve(&self, _: &DatasetInfo, _: &Fold) -> Result<Arc<dyn Method>> {
+        let mut settled = self.clone();
+        settled.params.open = match self.params.open {
+            _ if self.stays_open => None,
+            Some(value) if self.settles_on => Some(value + 1),
+            open => Some(open.unwrap_or(3)),
+        };
+        Ok(Arc::new(settled))
+    }
+
+    fn learns(&self) -> bool {
         true
     }
 
-    fn fit(&self, _: &FitContext) -> Result<Box<dyn Fitted>> {
+    fn fit(&self, _: &FitContext) -> Result<Box<dyn Detector>> {
         Ok(Box::new(self.clone()))
     }
 
-    fn load(&self, path: &Path, device: Device) -> Result<Box<dyn Fitted>> {
-        let read = candle_core::safetensors::load(path, &candle_core::Device::Cpu);
-        read.map_err(|e| Error::data(path, format!("{e} on {device}"), ""))?;
-        Ok(Box::new(Pretender { steps: if self.forgets { 0 } else { self.steps }, ..self.clone() }))
+    fn restore(&self, state: &State, _: &Environment) -> Result<Box<dyn Detector>> {
+        state.array("weight")?;
+        state.entry::<u64>("steps")?;
+        let mut restored = self.clone();
+        restored.params.steps = if self.forgets { 0 } else { self.params.steps };
+        Ok(Box::new(restored))
     }
 }
 
-impl Fitted for Pretender {
-    fn score(&self, batch: &TestBatch) -> Result<Scores> {
-        Ok(alive(batch)?.into_iter().map(|s| s * self.steps as f64).collect::<Vec<_>>().into())
+impl Detector for FaultyTraining {
+    fn score(&self, batch: &Batch) -> Result<Scores> {
+        Ok(alive(batch)?.into_iter().map(|s| s * self.factor()).collect::<Vec<_>>().into())
     }
 
-    fn save(&self, path: &Path) -> Result<()> {
-        let weight = if self.moves { self.steps as f32 } else { 1.0 };
-        let tensor = candle_core::Tensor::new(&[weight], &candle_core::Device::Cpu).map_err(Error::failed)?;
-        tensor.save_safetensors("weight", path).map_err(Error::failed)
+    fn state(&self) -> Result<Option<State>> {
+        let weight = if self.still { 1.0 } else { self.params.steps as f32 };
+        let arrays = [("weight".to_owned(), Array::single(vec![1], vec![weight]))].into();
+        Ok(Some(State { network: json!({ "steps": self.params.steps }), arrays }))
     }
 
     fn report(&self) -> FitReport {
@@ -201,13 +251,16 @@ impl Fitted for Pretender {
 #[test]
 fn training_that_does_not_train_is_caught() {
     let rows = data::tabular().unwrap();
-    let fails = |p: &Pretender| violations(p, &rows).into_iter().map(|v| v.check).collect::<Vec<_>>();
-    let well = Pretender { curve: &[4.0, 3.0, 2.0, 1.0], moves: true, forgets: false, steps: 0 };
+    let fails = |p: &FaultyTraining| violations(p, &rows).into_iter().map(|v| v.check).collect::<Vec<_>>();
+    let well = FaultyTraining { curve: &[4.0, 3.0, 2.0, 1.0], ..FaultyTraining::default() };
     assert_eq!(fails(&well), [""; 0]);
-    assert_eq!(fails(&Pretender { curve: &[1.0, 2.0, 2.0, 1.0], ..well.clone() }), ["loss_falls"]);
-    assert_eq!(fails(&Pretender { curve: &[], ..well.clone() }), ["loss_falls"]);
-    assert_eq!(fails(&Pretender { moves: false, ..well.clone() }), ["weights_move"]);
-    assert_eq!(fails(&Pretender { forgets: true, ..well }), ["save_and_load"]);
+    assert_eq!(fails(&FaultyTraining { curve: &[1.0, 2.0, 2.0, 1.0], ..well.clone() }), ["loss_falls"]);
+    assert_eq!(fails(&FaultyTraining { curve: &[], ..well.clone() }), ["loss_falls"]);
+    assert_eq!(fails(&FaultyTraining { still: true, ..well.clone() }), ["weights_move"]);
+    assert_eq!(fails(&FaultyTraining { forgets: true, ..well.clone() }), ["save_and_load"]);
+    assert_eq!(fails(&FaultyTraining { stays_open: true, ..well.clone() }), ["settled"]);
+    assert_eq!(fails(&FaultyTraining { settles_on: true, ..well.clone() }), ["settled"]);
+    assert_eq!(fails(&FaultyTraining { settles_differently: true, ..well }), ["settled"]);
 }
 
 #[path = "../../template/method.rs"]

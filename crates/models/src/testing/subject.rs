@@ -1,12 +1,12 @@
 //! One method, configured for the suite, on one data set: fits and batches for the checks.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use zsad_core::method::Silent;
+use zsad_core::detector::adapted;
 use zsad_core::{
-    AnomalySource, Dataset, Device, Error, FitContext, Fitted, Method, MethodDef, Params, Pool, Result, SampleRef,
-    TestBatch,
+    AnomalySource, Batch, DataDir, Dataset, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef,
+    ParamProblem, Result, SampleRef, Silent, Subset, TrainingData, Unlabelled,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
@@ -14,97 +14,126 @@ use super::{EPOCHS, STEPS, TASK_BATCH, TASKS};
 
 /// A method on a data set, at the suite's parameters.
 pub(super) struct Subject<'a> {
-    pub def: &'a dyn MethodDef,
-    pub dataset: &'a dyn Dataset,
-    pub method: Box<dyn Method>,
-    shots: usize,
-    seed: u64,
+    def: &'a dyn MethodDef,
+    dataset: &'a dyn Dataset,
+    /// As it was configured.
+    pub configured: Arc<dyn Method>,
+    /// With all parameters settled for the data, as the frame runs it.
+    pub method: Arc<dyn Method>,
+    /// Without a cache.
+    pub env: Environment,
+}
+
+/// A detector on a data set, and where its caches are.
+struct Scoring<'a> {
+    dataset: &'a dyn Dataset,
+    detector: &'a dyn Detector,
+    env: &'a Environment,
 }
 
 impl<'a> Subject<'a> {
     /// Configures `def`, for one training step or epoch if `short`.
     pub fn new(def: &'a dyn MethodDef, dataset: &'a dyn Dataset, short: bool) -> Result<Self> {
-        let mut given = BTreeMap::new();
         let (steps, epochs) = if short { (1, 1) } else { (STEPS, EPOCHS) };
-        for (name, value) in [("steps", steps), ("epochs", epochs), ("tasks", TASKS), ("task_batch", TASK_BATCH)] {
-            if def.spec().params.iter().any(|p| p.name == name) {
-                given.insert(name.to_owned(), value.into());
-            }
-        }
-        let params = Params::validate(def.spec().params, &given).map_err(|problems| {
-            let messages: Vec<_> = problems.into_iter().map(|p| p.message).collect();
-            Error::Config(format!("its defaults are not valid: {}", messages.join("; ")))
-        })?;
-        Ok(Subject { def, dataset, method: def.build(&params)?, shots: def.shots(&params), seed: 7 })
+        let wanted = [("steps", steps), ("epochs", epochs), ("tasks", TASKS), ("task_batch", TASK_BATCH)];
+        let declared = def.params();
+        let given: Given = wanted
+            .into_iter()
+            .filter(|(name, _)| declared.iter().any(|p| p.name == *name))
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let configured = def.configure(&given).map_err(|problems| ParamProblem::error("its defaults", problems))?;
+        let method = configured.resolve(dataset.info(), &dataset.info().folds[0])?;
+        Ok(Subject { def, dataset, configured, method, env: Environment::new(DataDir::resolve(None)) })
     }
 
-    /// Fits on the data set's only fold.
-    pub fn fit(&self) -> Result<Box<dyn Fitted>> {
-        let fold = &self.dataset.info().folds[0];
-        self.method.fit(&FitContext {
-            dataset: self.dataset,
-            fold,
-            seed: self.seed,
-            device: Device::Cpu,
-            cache: None,
-            progress: &Silent,
-        })
+    /// The same for one training step or epoch.
+    pub fn short(&self) -> Result<Self> {
+        Subject::new(self.def, self.dataset, true)
+    }
+
+    /// The data set's only fold.
+    pub fn fold(&self) -> &'a Fold {
+        &self.dataset.info().folds[0]
+    }
+
+    /// The data set's description.
+    pub fn resolve(&self, method: &dyn Method) -> Result<Arc<dyn Method>> {
+        method.resolve(self.dataset.info(), self.fold())
+    }
+
+    /// Fits the settled method.
+    pub fn fit(&self) -> Result<Box<dyn Detector>> {
+        self.fit_in(self.method.as_ref(), &self.env)
+    }
+
+    /// Fits a method elsewhere.
+    pub fn fit_in(&self, method: &dyn Method, env: &Environment) -> Result<Box<dyn Detector>> {
+        let data = TrainingData::new(self.dataset, self.fold());
+        method.fit(&FitContext { data: &data, seed: 7, env, progress: &Silent })
     }
 
     /// Fits and scores the first batch on a pool of `threads`.
-    pub fn run_on(&self, threads: usize) -> Result<(Box<dyn Fitted>, Vec<f64>)> {
+    pub fn run_on(&self, threads: usize) -> Result<(Box<dyn Detector>, Vec<f64>)> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Error::failed)?;
         pool.install(|| {
-            let fitted = self.fit()?;
-            let scores = self.score(fitted.as_ref(), &self.batch(0, 0))?;
-            Ok((fitted, scores))
+            let detector = self.fit()?;
+            let scores = self.score(detector.as_ref(), &self.batch(0, 0))?;
+            Ok((detector, scores))
         })
+    }
+
+    /// Fits and scores the first batch twice, with features kept in `cache`.
+    pub fn run_cached(&self, cache: PathBuf) -> Result<[Vec<f64>; 2]> {
+        let env = Environment::new(self.env.data.clone()).with_cache(Some(cache), false);
+        let detector = self.fit_in(self.method.as_ref(), &env)?;
+        let scoring = Scoring { dataset: self.dataset, detector: detector.as_ref(), env: &env };
+        let batch = self.batch(0, 0);
+        Ok([self.scores(&scoring, &batch)?, self.scores(&scoring, &batch)?])
     }
 
     /// The meta-test domains.
     pub fn domains(&self) -> &[usize] {
-        &self.dataset.info().folds[0].meta_test
+        &self.fold().meta_test
     }
 
     /// Batch `b` of the `domain`-th meta-test domain: 36 normals, 4 anomalies, interleaved.
     pub fn batch(&self, domain: usize, b: u32) -> Vec<SampleRef> {
         let domain = self.domains()[domain] as u32;
-        let at = |pool, index| SampleRef { domain, pool, index };
+        let at = |subset, index| SampleRef { domain, subset, index };
         (0..40)
             .map(|i| match i % 10 {
-                6 => at(Pool::Anomalous, 4 * b + i / 10),
-                _ => at(Pool::Normal, 36 * b + i - (i + 3) / 10),
+                6 => at(Subset::Anomalous, 4 * b + i / 10),
+                _ => at(Subset::Normal, 36 * b + i - (i + 3) / 10),
             })
             .collect()
     }
 
-    /// Scores of `refs`, all of one domain.
-    pub fn score(&self, fitted: &dyn Fitted, refs: &[SampleRef]) -> Result<Vec<f64>> {
-        self.score_in(self.dataset, fitted, refs)
+    /// Scores of `refs`, all of one domain, beside references of it if the method wants them.
+    pub fn score(&self, detector: &dyn Detector, refs: &[SampleRef]) -> Result<Vec<f64>> {
+        self.scores(&Scoring { dataset: self.dataset, detector, env: &self.env }, refs)
     }
 
-    /// The same for samples of any data set, with references of their domain if the method wants them.
-    pub fn score_in(&self, dataset: &dyn Dataset, fitted: &dyn Fitted, refs: &[SampleRef]) -> Result<Vec<f64>> {
-        let references = self.references(refs[0].domain);
-        fitted.score(&TestBatch::new(dataset, refs, &references, None)).map(|s| s.samples)
-    }
-
-    /// A data set of one domain whose normals are the samples of `refs`, whatever they were, in this order.
-    pub fn nameless(&self, refs: &[SampleRef]) -> Result<InMemory> {
-        let references = self.references(refs[0].domain);
-        let reference = if references.is_empty() { None } else { Some(self.dataset.gather(&references)?) };
+    /// Scores of the samples of `refs`, whatever they were, as the normals of a data set of one domain.
+    pub fn score_unnamed(&self, detector: &dyn Detector, refs: &[SampleRef]) -> Result<Vec<f64>> {
+        let support = self.support(refs[0].domain);
+        let reference = if support.is_empty() { None } else { Some(self.dataset.gather(&support)?) };
         let normal = self.dataset.gather(refs)?;
-        let domain = MemoryDomain { name: "nameless".into(), normal, anomalous: None, reference };
-        let kind = self.dataset.info().kind.clone();
-        InMemory::new("nameless", kind, vec![domain], vec![], AnomalySource::OtherDomains)
+        let domain = MemoryDomain { name: "unnamed".into(), normal, anomalous: None, reference };
+        let modality = self.dataset.info().modality.clone();
+        let unnamed = InMemory::new("unnamed", modality, vec![domain], vec![], AnomalySource::OtherDomains)?;
+        let refs: Vec<SampleRef> = SampleRef::all(0, Subset::Normal, refs.len()).collect();
+        self.scores(&Scoring { dataset: &unnamed, detector, env: &self.env }, &refs)
     }
 
-    fn references(&self, domain: u32) -> Vec<SampleRef> {
-        (0..self.shots as u32).map(|index| SampleRef { domain, pool: Pool::Reference, index }).collect()
+    fn scores(&self, on: &Scoring, refs: &[SampleRef]) -> Result<Vec<f64>> {
+        let (source, support) = (Unlabelled::new(on.dataset), self.support(refs[0].domain));
+        let support = Batch::new(&source, &support, on.env);
+        let detector = adapted(on.detector, self.method.shots(), &support)?;
+        detector.detector().score(&Batch::new(&source, refs, on.env)).map(|scores| scores.samples)
     }
-}
 
-/// A temporary folder's file for a checkpoint.
-pub(super) fn checkpoint(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{name}.safetensors"))
+    fn support(&self, domain: u32) -> Vec<SampleRef> {
+        SampleRef::all(domain as usize, Subset::Reference, self.method.shots()).collect()
+    }
 }

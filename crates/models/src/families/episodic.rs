@@ -1,0 +1,100 @@
+//! Meta-training: every step is a set of tasks, each normalised by its own statistics, one Adam update for all.
+//!
+//! Li et al., Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023: the loss of a task is the mean over
+//! its samples of L_n where they are normal and L_a where they are outliers; the loss of a step the mean over tasks.
+
+use std::marker::PhantomData;
+
+use candle_core::Tensor;
+use zsad_core::rng::Rng;
+use zsad_core::{DatasetInfo, FitContext, Fold, ParamSet, Result};
+use zsad_nn::params::Builder;
+use zsad_nn::train::{self, Trainer};
+use zsad_nn::{ParamStore, loss};
+
+use crate::trained::detector::Model;
+use crate::trained::hyperparams::Training;
+use crate::trained::method::{Outcome, Train, TrainedDef};
+use crate::trained::network::Phase;
+use crate::trained::spec::{NetworkSpec, Norm};
+use crate::trained::tasks::{TaskSettings, TaskSource};
+
+/// The registry's entry of a meta-trained method with parameters `P`.
+pub type Episodic<P> = TrainedDef<EpisodicTrainer<P>>;
+
+/// What tells the meta-trained methods apart: their losses.
+pub trait Objective: Model {
+    /// `(L_n, L_a)`, `[n]` each, of a stacked batch `[n, shape…]`.
+    fn losses(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<(Tensor, Tensor)>;
+}
+
+/// The parameters of a meta-trained method.
+pub trait EpisodicMethod: ParamSet {
+    /// What is trained.
+    type Model: Objective;
+
+    /// See [`Train::settle`].
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))>;
+
+    /// Builds the model, registering what is trained; a trained state keeps it by these names.
+    fn build(&self, network: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Self::Model>;
+}
+
+/// Meta-training of the method with parameters `P`.
+pub struct EpisodicTrainer<P>(PhantomData<P>);
+
+impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
+    type Params = P;
+    type Model = P::Model;
+    type Plan = (Training, TaskSettings);
+
+    fn settle(params: &mut P, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, Self::Plan)> {
+        params.settle(info, fold)
+    }
+
+    fn build(params: &P, network: &NetworkSpec, store: &mut ParamStore, rng: &mut Rng) -> zsad_nn::Result<P::Model> {
+        params.build(network, &mut store.builder(rng))
+    }
+
+    fn train(
+        _: &P,
+        (training, settings): Self::Plan,
+        network: &NetworkSpec,
+        store: &ParamStore,
+        model: &P::Model,
+        ctx: &FitContext,
+    ) -> Result<Outcome> {
+        let source = TaskSource::new(ctx, &settings)?;
+        let trainer = Trainer::new(store);
+        let mut updater = training.updater(store)?;
+        let curve = train::run(training.steps, ctx.progress, |step| {
+            let tasks = source.step(step, store.device())?;
+            let (mean, gradients) = trainer.gradients(&tasks, |part| {
+                let (normal, outlier) = model.losses(part.x(), Phase::Tasks(part.tasks()))?;
+                loss::per_task(&normal, &outlier, part)
+            })?;
+            Ok(updater.update(mean, gradients, training.lr.at(step - 1))?.into())
+        })?;
+        if network.norm == Norm::Running {
+            average_statistics(model, &source, training.steps, store.device())?;
+        }
+        let mut notes = [training.notes(), settings.notes()].concat();
+        notes.push(("meta_train_domains".into(), source.domains().to_string()));
+        Ok((curve, notes))
+    }
+}
+
+/// Running statistics of the finished network: the moving average (momentum 0.1) over the tasks of the last step, one
+/// after the other. One step has some 32 tasks, so what a running average kept from earlier steps would have faded.
+fn average_statistics(
+    model: &impl Objective,
+    source: &TaskSource,
+    step: u64,
+    device: &candle_core::Device,
+) -> zsad_nn::Result<()> {
+    let tasks = source.step(step, device)?;
+    for task in 0..tasks.tasks() {
+        model.losses(&tasks.x().narrow(0, task * tasks.batch(), tasks.batch())?, Phase::Pooled)?;
+    }
+    Ok(())
+}

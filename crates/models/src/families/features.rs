@@ -1,0 +1,281 @@
+//! The methods on features of images, which a frozen backbone makes: which features, how they are had, and how a method
+//! is adapted to a support set once and scores batches from then on.
+
+mod view;
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use zsad_backbones::features::{FeatureSpec, FeatureStore, Reduction};
+use zsad_backbones::{Backbone, BackboneKind, NormMode};
+use zsad_core::{
+    Batch, DatasetInfo, Detector, Environment, Error, FitContext, FitReport, Fold, Given, Method, MethodDef,
+    MethodSpec, ParamProblem, ParamSet, ParamSpec, Progress, Result, SampleId, SampleSource, Scores, Silent, State,
+    Supervision,
+};
+
+use super::both::Both;
+pub(crate) use view::View;
+#[cfg(test)]
+pub(crate) use view::testing;
+
+/// Parameters that name a backbone and layers of it.
+pub(crate) trait Selection: ParamSet {
+    /// The network.
+    fn backbone(&self) -> BackboneKind;
+
+    /// The layers; its own choice where none are named.
+    fn layers(&self) -> Vec<usize>;
+
+    /// Names the layers.
+    fn settle(&mut self);
+
+    /// Normal references of the target that are wanted.
+    fn shots(&self) -> usize;
+}
+
+zsad_core::params! {
+    /// Which features a method compares, and with how many references.
+    pub struct FewShotFeatures {
+        /// frozen ImageNet network; its weights lie in <data>/weights
+        pub backbone: BackboneKind = BackboneKind::EfficientNetLite0;
+        /// its layers, the finest first; auto: those at 1/8 and 1/16 of the image
+        pub layers: Option<Vec<usize>> = None, in 1..=7;
+        /// number of normal references of the target
+        pub shots: usize = 4, in 1..=10_000;
+    }
+}
+
+impl Selection for FewShotFeatures {
+    fn backbone(&self) -> BackboneKind {
+        self.backbone
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        let named = self.layers.clone().filter(|layers| !layers.is_empty());
+        named.unwrap_or_else(|| self.backbone.default_layers().to_vec())
+    }
+
+    fn settle(&mut self) {
+        self.layers = Some(self.layers());
+    }
+
+    fn shots(&self) -> usize {
+        self.shots
+    }
+}
+
+/// A method on image features; `self` is its parameters beside the [`Selection`].
+pub(crate) trait FeatureMethod: ParamSet {
+    /// How it names backbone and layers.
+    type Selection: Selection;
+    /// What a fit gives.
+    type Detector: FeatureDetector;
+    /// What is kept of a layer.
+    const REDUCTION: Reduction = Reduction::Map;
+    /// Whether it trains.
+    const LEARNS: bool = false;
+
+    /// Settles what is left open.
+    fn settle(&mut self) {}
+
+    /// Refuses parameters that make no sense together, saying why.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Normal references of the target that it wants.
+    fn shots(&self, selection: &Self::Selection) -> usize {
+        selection.shots()
+    }
+
+    /// A detector, trained if the method trains; everything is settled.
+    fn fit(&self, selected: &Selected, ctx: &FitContext) -> Result<Self::Detector>;
+
+    /// The detector that left `state`.
+    fn restore(&self, _: &State, _: &Environment) -> Result<Self::Detector> {
+        Err(Error::failed("this method has no trained state"))
+    }
+}
+
+/// A detector that is adapted to a support set and then scores batches.
+pub(crate) trait FeatureDetector: Send + Sync + 'static {
+    /// What it keeps of a support set.
+    type Support: Send + Sync;
+
+    /// The work that depends on the support set alone.
+    fn adapt(&self, support: &View) -> Result<Self::Support>;
+
+    /// The scores of a batch.
+    fn score(&self, support: &Self::Support, batch: &View) -> Result<Scores>;
+
+    /// See [`Detector::state`].
+    fn state(&self) -> Result<Option<State>> {
+        Ok(None)
+    }
+
+    /// See [`Detector::report`].
+    fn report(&self) -> FitReport {
+        FitReport::default()
+    }
+}
+
+/// Backbone and features, settled.
+#[derive(Debug, Clone)]
+pub(crate) struct Selected {
+    pub backbone: BackboneKind,
+    pub spec: FeatureSpec,
+    pub shots: usize,
+}
+
+impl Selected {
+    /// The network, read once an environment.
+    pub fn network(&self, env: &Environment) -> Result<Arc<Backbone>> {
+        let path = Backbone::weights_file(self.backbone, &env.weights())?;
+        env.memo.get_or_make(&path.to_string_lossy(), || {
+            Backbone::from_tensors(self.backbone, NormMode::Running, &zsad_nn::weights::read(&path)?, &path)
+        })
+    }
+
+    /// The features of `ids`; see [`FeatureStore::open`].
+    pub fn open(
+        &self,
+        source: &dyn SampleSource,
+        ids: &[SampleId],
+        env: &Environment,
+        progress: &dyn Progress,
+    ) -> Result<FeatureStore> {
+        FeatureStore::open(source, ids, &self.spec, &*self.network(env)?, env, progress)
+    }
+
+    /// The features of a batch or of a support set.
+    pub fn view<'a>(&self, batch: &'a Batch<'a>) -> Result<View<'a>> {
+        let ids = batch.ids();
+        View::new(batch, self.open(batch.source(), &ids, batch.env(), &Silent)?, ids)
+    }
+}
+
+/// The entry of a method on image features in the registry.
+pub struct Features<M> {
+    spec: &'static MethodSpec,
+    method: PhantomData<fn() -> M>,
+}
+
+impl<M> Features<M> {
+    pub(crate) const fn new(spec: &'static MethodSpec) -> Self {
+        Features { spec, method: PhantomData }
+    }
+}
+
+/// A method with all of its parameters.
+#[derive(Clone)]
+struct Configured<M: FeatureMethod>(Both<M::Selection, M>);
+
+impl<M: FeatureMethod> MethodDef for Features<M> {
+    fn spec(&self) -> &'static MethodSpec {
+        self.spec
+    }
+
+    fn params(&self) -> Vec<ParamSpec> {
+        Both::<M::Selection, M>::specs()
+    }
+
+    fn supervision(&self) -> Supervision {
+        Configured::<M>(Both::default()).supervision()
+    }
+
+    fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
+        let Both(selection, method) = Both::<M::Selection, M>::parse(given)?;
+        let backbone = selection.backbone();
+        if let Some(layer) = selection.layers().into_iter().find(|&layer| layer > backbone.layers()) {
+            let message = format!("{backbone} has layers 1 to {}, not {layer}", backbone.layers());
+            return Err(vec![ParamProblem::combination(message)]);
+        }
+        method.check().map_err(|message| vec![ParamProblem::combination(message)])?;
+        Ok(Arc::new(Configured(Both(selection, method))))
+    }
+}
+
+impl<M: FeatureMethod> Configured<M> {
+    fn settled(&self) -> Self {
+        let mut settled = self.clone();
+        settled.0.0.settle();
+        settled.0.1.settle();
+        settled
+    }
+
+    fn selected(&self) -> Selected {
+        let Both(selection, method) = &self.0;
+        let spec = FeatureSpec { layers: selection.layers(), reduction: M::REDUCTION };
+        Selected { backbone: selection.backbone(), spec, shots: method.shots(selection) }
+    }
+
+    fn detector(&self, detector: M::Detector) -> Box<dyn Detector> {
+        Box::new(OnFeatures { detector: Arc::new(detector), selected: self.selected(), support: None })
+    }
+}
+
+impl<M: FeatureMethod> Method for Configured<M> {
+    fn values(&self) -> Value {
+        self.0.values()
+    }
+
+    fn resolve(&self, _: &DatasetInfo, _: &Fold) -> Result<Arc<dyn Method>> {
+        Ok(Arc::new(self.settled()))
+    }
+
+    fn learns(&self) -> bool {
+        M::LEARNS
+    }
+
+    fn shots(&self) -> usize {
+        self.0.1.shots(&self.0.0)
+    }
+
+    fn artifacts(&self, env: &Environment) -> Result<Vec<PathBuf>> {
+        Ok(vec![Backbone::weights_file(self.0.0.backbone(), &env.weights())?])
+    }
+
+    fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {
+        let settled = self.settled();
+        Ok(self.detector(settled.0.1.fit(&self.selected(), ctx)?))
+    }
+
+    fn restore(&self, state: &State, env: &Environment) -> Result<Box<dyn Detector>> {
+        Ok(self.detector(self.settled().0.1.restore(state, env)?))
+    }
+}
+
+/// A [`FeatureDetector`] with the features that it looks at, and with its support set once it has one.
+struct OnFeatures<D: FeatureDetector> {
+    detector: Arc<D>,
+    selected: Selected,
+    support: Option<D::Support>,
+}
+
+impl<D: FeatureDetector> Detector for OnFeatures<D> {
+    fn adapt(&self, support: &Batch) -> Result<Option<Box<dyn Detector>>> {
+        let support = Some(self.detector.adapt(&self.selected.view(support)?)?);
+        let (detector, selected) = (self.detector.clone(), self.selected.clone());
+        Ok(Some(Box::new(OnFeatures { detector, selected, support })))
+    }
+
+    /// A method that wants no references is adapted to the batch itself.
+    fn score(&self, batch: &Batch) -> Result<Scores> {
+        let view = self.selected.view(batch)?;
+        match &self.support {
+            Some(support) => self.detector.score(support, &view),
+            None => self.detector.score(&self.detector.adapt(&view)?, &view),
+        }
+    }
+
+    fn state(&self) -> Result<Option<State>> {
+        self.detector.state()
+    }
+
+    fn report(&self) -> FitReport {
+        self.detector.report()
+    }
+}

@@ -1,0 +1,12 @@
+//! Mathematics that several methods share.
+
+pub(crate) mod gaussian;
+pub(crate) mod linalg;
+pub(crate) mod neighbours;
+pub(crate) mod points;
+pub(crate) mod smo;
+pub(crate) mod tails;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub(crate) use points::Points;

@@ -1,0 +1,79 @@
+//! Its parameters.
+
+use zsad_backbones::BackboneKind;
+
+use crate::families::features::Selection;
+
+zsad_core::params! {
+    /// The one layer whose maps are looked at.
+    pub struct OneLayer {
+        /// frozen ImageNet network; its weights lie in <data>/weights
+        pub backbone: BackboneKind = BackboneKind::EfficientNetLite0;
+        /// its layer; auto: that at 1/16 of the image (WideResNet50-2: 3, as published)
+        pub layer: Option<usize> = None, in 1..=7;
+    }
+}
+
+zsad_core::choices! {
+    /// Whose maps are made.
+    pub enum Variant {
+        /// Those of the released code.
+        Released = "released",
+        /// Those of the paper.
+        Paper = "paper",
+    }
+}
+
+zsad_core::params! {
+    /// Its parameters.
+    pub struct AcrPatch {
+        /// released: noise copies in the test batch, maps scaled to 0 … 1 over it; paper: the test batch alone
+        pub variant: Variant = Variant::Released;
+        /// score with as many noise copies of the test batch in it; auto: as the variant does
+        pub noise_copies: Option<bool> = None;
+        /// scale the maps of a batch to 0 … 1; auto: as the variant does
+        pub min_max: Option<bool> = None;
+        /// Gaussian smoothing of the anomaly map, in pixels; 0: none
+        pub sigma: f64 = 4.0, in 0.0..=64.0;
+        /// dimensions of the embedding
+        pub latent: usize = 32, in 1..;
+        /// training steps
+        pub steps: u64 = 50, in 1..;
+        /// tasks in a training step
+        pub tasks: usize = 32, in 1..;
+        /// normals of a task, and as many outliers
+        pub task_normals: usize = 30, in 2..;
+        /// standard deviation of the outliers' noise
+        pub noise_sigma: f64 = 0.1, in 0.0..;
+        /// Adam's learning rate
+        pub lr: f64 = 3e-4, in 0.0..;
+    }
+}
+
+impl Selection for OneLayer {
+    fn backbone(&self) -> BackboneKind {
+        self.backbone
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        self.layer.or_else(|| self.backbone.default_layers().last().copied()).into_iter().collect()
+    }
+
+    fn settle(&mut self) {
+        self.layer = self.layers().pop();
+    }
+
+    fn shots(&self) -> usize {
+        0
+    }
+}
+
+impl AcrPatch {
+    pub(super) fn noise_copies(&self) -> bool {
+        self.noise_copies.unwrap_or(self.variant == Variant::Released)
+    }
+
+    pub(super) fn min_max(&self) -> bool {
+        self.min_max.unwrap_or(self.variant == Variant::Released)
+    }
+}

@@ -1,0 +1,100 @@
+//! Tasks of one position each.
+
+use rand::RngExt;
+use rand::seq::index;
+use rayon::prelude::*;
+use zsad_backbones::features::FeatureStore;
+use zsad_core::rng::stream;
+use zsad_core::{Error, FitContext, FitReport, Result, SampleId, SampleRef, Subset};
+use zsad_nn::loss::per_task;
+use zsad_nn::optim::AdamConfig;
+use zsad_nn::train::{Tasks, Trainer, Updater, run};
+use zsad_nn::{Init, Pass};
+
+use super::network::{FeatureSvdd, Trained};
+use super::params::AcrPatch;
+use crate::families::features::Selected;
+
+/// The features at one position, all channels.
+pub(super) fn patch(store: &FeatureStore, id: SampleId, position: usize) -> Result<impl Iterator<Item = f32>> {
+    let (shape, map) = store.get(id)?.layer(0);
+    Ok(map[position..].iter().step_by(shape.positions()).copied())
+}
+
+/// Trains on the normals of the meta-train domains of `ctx`: their reference subsets, where they have any.
+pub(super) fn train(params: &AcrPatch, selected: &Selected, ctx: &FitContext) -> Result<Trained> {
+    let (data, wanted) = (ctx.data, params.task_normals);
+    let mut domains = Vec::new();
+    for &domain in &data.fold().meta_train {
+        let about = &data.info().domains[domain];
+        let subset = if about.reference > 0 { Subset::Reference } else { Subset::Normal };
+        if about.size(subset) < wanted {
+            let (name, n) = (&about.name, about.size(subset));
+            tracing::warn!("domain `{name}` is left out of training: a task wants {wanted} normals, and it has {n}");
+            continue;
+        }
+        let normals: Vec<SampleRef> = SampleRef::all(domain, subset, about.size(subset)).collect();
+        domains.push(data.ids(&normals)?);
+    }
+    if domains.is_empty() {
+        return Err(Error::refused(format!("no meta-train domain holds the {wanted} normals of a training task")));
+    }
+    let store = selected.open(data.source(), &domains.concat(), ctx.env, ctx.progress)?;
+    let shape = store.shapes()[0];
+    let network = FeatureSvdd::new(params, shape.channels, ctx.env.device, ctx.seed)?;
+    let source = Source { params, seed: ctx.seed, domains, store };
+
+    let trainer = Trainer::new(&network.store);
+    let mut updater = Updater::new(&network.store, AdamConfig::default(), None)?;
+    let loss = run(params.steps, ctx.progress, |step| {
+        let tasks = source.step(step, network.store.device())?;
+        let (value, gradients) = trainer.gradients(&tasks, |part| {
+            let (normal, outlier) = network.losses(part.x(), Pass::train(part.tasks()))?;
+            per_task(&normal, &outlier, part)
+        })?;
+        Ok(updater.update(value, gradients, params.lr)?.into())
+    })?;
+    let layers = format!("{} layer {:?}: {} channels", selected.backbone, selected.spec.layers, shape.channels);
+    let notes = vec![
+        ("backbone".into(), layers),
+        ("positions".into(), format!("{} × {}", shape.height, shape.width)),
+        ("meta_train_domains".into(), source.domains.len().to_string()),
+    ];
+    let report = FitReport { loss, parameters: network.store.count() as u64, notes };
+    Ok(Trained { params: params.clone(), network, report })
+}
+
+struct Source<'a> {
+    params: &'a AcrPatch,
+    seed: u64,
+    domains: Vec<Vec<SampleId>>,
+    store: FeatureStore,
+}
+
+impl Source<'_> {
+    fn step(&self, step: u64, device: &candle_core::Device) -> zsad_nn::Result<Tasks> {
+        let n = self.params.task_normals;
+        let tasks: Vec<Vec<f32>> =
+            (0..self.params.tasks).into_par_iter().map(|i| self.task(step, i, n)).collect::<Result<_>>()?;
+        let labels: Vec<bool> = (0..2 * n).map(|i| i >= n).collect();
+        let parts: Vec<_> = tasks.iter().map(|x| (x.as_slice(), labels.as_slice())).collect();
+        Tasks::stack(&[self.store.shapes()[0].channels], &parts, device)
+    }
+
+    /// `n` normals at one position of one domain, then noisy copies of them.
+    fn task(&self, step: u64, number: usize, n: usize) -> Result<Vec<f32>> {
+        let (step, number) = (step.to_string(), number.to_string());
+        let mut rng = stream(self.seed, &[("purpose", "patch_task"), ("step", &step), ("index", &number)]);
+        let domain = &self.domains[rng.random_range(0..self.domains.len())];
+        let shape = self.store.shapes()[0];
+        let position = rng.random_range(0..shape.positions());
+        let mut values = Vec::with_capacity(2 * n * shape.channels);
+        for i in index::sample(&mut rng, domain.len(), n) {
+            values.extend(patch(&self.store, domain[i], position)?);
+        }
+        let noise = Init::Normal(0.0, self.params.noise_sigma).draw(&[values.len()], &mut rng);
+        let copies: Vec<f32> = values.iter().zip(noise).map(|(x, e)| x + e).collect();
+        values.extend(copies);
+        Ok(values)
+    }
+}

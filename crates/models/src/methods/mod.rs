@@ -1,0 +1,29 @@
+//! One file a method.
+
+pub mod acr_bce;
+pub mod acr_dsvdd;
+pub mod acr_ntl;
+pub mod acr_patch;
+pub mod autoencoder;
+pub mod bn_distance;
+pub mod copod;
+pub mod deep_svdd;
+pub mod ecod;
+pub mod external;
+pub mod gaussian_ad;
+pub mod icl;
+pub mod iforest;
+pub mod knn;
+pub mod lof;
+pub mod mahalanobis;
+pub mod msc;
+pub mod ntl;
+pub mod oc_maml;
+pub mod ocsvm;
+pub mod oe;
+pub mod padim;
+pub mod patchcore;
+pub mod pca;
+pub mod resad;
+pub mod resad_pp;
+pub mod spade;

@@ -1,0 +1,97 @@
+//! Parameters of ResAD, and those that it shares with ResAD++.
+
+use zsad_core::OrWord;
+use zsad_core::params::{All, Word};
+use zsad_nn::optim::AdamConfig;
+
+use super::constraintor::Convolution;
+use super::residual::Residual;
+
+zsad_core::choices! {
+    /// What is summed over layers.
+    pub enum MapScore {
+        /// 1 − p.
+        Probability = "probability",
+        /// − log p.
+        NegativeLog = "negative_log",
+    }
+}
+
+zsad_core::params! {
+    /// Its parameters.
+    pub struct ResAd {
+        /// signed: the difference to the nearest reference; squared: its elements squared; none: the feature itself
+        pub residual: Residual = Residual::Signed;
+        /// positions of an image that the flow of a layer is trained on
+        pub positions: OrWord<All> = OrWord::default(), in 1..;
+        /// what is summed over layers: 1 − p (Eq. 7), or − log p, which tells far anomalies apart
+        pub score: MapScore = MapScore::Probability;
+        /// constraintor, flow and training
+        pub flow: FlowParams = FlowParams::default();
+        /// Gaussian smoothing of the anomaly map, in pixels; 0: none
+        pub sigma: f64 = 0.0, in 0.0..=64.0;
+    }
+}
+
+/// The word for twice a perceptron's input.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Twice;
+
+impl Word for Twice {
+    const WORD: &'static str = "twice";
+}
+
+zsad_core::params! {
+    /// What ResAD and ResAD++ share: constraintor, flow and training.
+    pub struct FlowParams {
+        /// the convolution before batch norm and ReLU
+        pub constraintor: Convolution = Convolution::Conv3x3;
+        /// coupling layers of a flow (8 in the paper, 10 as released)
+        pub couplings: usize = 8, in 1..;
+        /// values of the position embedding, a multiple of 4 (256 in the paper and as released: perceptrons of several
+        /// times the size)
+        pub condition: usize = 64, in 4..=4096;
+        /// width of the couplings' perceptrons; twice: twice their input
+        pub hidden: OrWord<Twice> = OrWord::default(), in 1..;
+        /// bound of the logarithm of a coupling's factor
+        pub clamp: f64 = 1.9, in 0.0..=10.0;
+        /// margin between the normal and the anomalous boundary
+        pub tau: f64 = 0.1, in 0.0..;
+        /// weight of the boundary loss
+        pub lambda: f64 = 1.0, in 0.0..;
+        /// share of normals outside the normal boundary
+        pub quantile: f64 = 0.05, in 0.0..=0.5;
+        /// passes over the training images (100 in the paper, of 5,354 images; about 60 as released)
+        pub epochs: u64 = 10, in 1..;
+        /// images in a mini-batch (32 in the paper and as released)
+        pub batch: usize = 8, in 1..;
+        /// Adam's learning rate, divided by ten after 70 and 90 % of the mini-batches (1e-5 in the paper, for 17,000 of
+        /// them, and as released)
+        pub lr: f64 = 1e-3, in 0.0..;
+        /// L2 penalty, added to the gradient
+        pub weight_decay: f64 = 5e-4, in 0.0..;
+        /// a training image is not among its own references (it may be, as released)
+        pub exclude_query: bool = true;
+        /// train on the normals of the meta-train domains' test subsets, too, as the paper does
+        pub all_normals: bool = true;
+    }
+}
+
+impl FlowParams {
+    /// Refuses what makes no sense together.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let condition = self.condition;
+        if condition.is_multiple_of(4) { Ok(()) } else { Err(format!("condition {condition} is no multiple of 4")) }
+    }
+
+    /// The learning rate after `step` of `steps` mini-batches: divided by ten after 70 and 90 % of them.
+    pub(crate) fn learning_rate(&self, step: u64, steps: u64) -> f64 {
+        let passed = [7, 9].into_iter().filter(|tenths| step * 10 >= tenths * steps).count();
+        self.lr * 0.1f64.powi(passed as i32)
+    }
+
+    /// Options of Adam.
+    pub(crate) fn adam(&self) -> AdamConfig {
+        AdamConfig { weight_decay: self.weight_decay, ..AdamConfig::default() }
+    }
+}

@@ -1,0 +1,159 @@
+//! The training: mini-batches of images, each against references of its own.
+
+use candle_core::{DType, Tensor};
+use rand::seq::index;
+use rayon::prelude::*;
+use zsad_backbones::features::FeatureStore;
+use zsad_core::rng::stream;
+use zsad_core::{FitContext, FitReport};
+use zsad_nn::Result;
+use zsad_nn::optim::{Gradients, add_gradients};
+use zsad_nn::train::{Updater, run};
+
+use super::images::{Images, MiniBatch};
+use super::layers::{CHUNK, FeatureLayers};
+use super::objective::{Boundary, constraint};
+use super::params::{FlowParams, ResAd};
+use super::residual::Matching;
+use crate::families::features::Selected;
+
+/// Trains on the meta-train domains of `ctx`.
+pub(super) fn train(
+    params: &ResAd,
+    selected: &Selected,
+    ctx: &FitContext,
+) -> zsad_core::Result<(FeatureLayers, FitReport)> {
+    let (images, store, notes) = Images::open(&params.flow, selected, ctx)?;
+    let channels: Vec<usize> = store.shapes().iter().map(|s| s.channels).collect();
+    let layers = FeatureLayers::new(&params.flow, &channels, ctx.env.device, ctx.seed)?;
+    let training = Training { params, ctx, embeddings: layers.embeddings(store.shapes())?, images, store, layers };
+    let loss = training.epochs()?;
+
+    let report = FitReport { loss, parameters: training.layers.store.count() as u64, notes };
+    Ok((training.layers, report))
+}
+
+struct Training<'a> {
+    params: &'a ResAd,
+    ctx: &'a FitContext<'a>,
+    images: Images<'a>,
+    store: FeatureStore,
+    layers: FeatureLayers,
+    embeddings: Vec<Tensor>,
+}
+
+/// One layer's part of a mini-batch.
+struct Part {
+    /// Constrained features, detached, `[images · positions, channels]`.
+    features: Tensor,
+    /// Which of its rows are anomalous.
+    anomalous: Vec<bool>,
+}
+
+/// Some rows of a [`Part`] that go through the flow together.
+struct Job<'a> {
+    layer: usize,
+    part: &'a Part,
+    rows: Vec<u32>,
+    /// Normals and anomalies among all rows of this step.
+    of: (usize, usize),
+}
+
+/// A loss, its gradients, and the greatest log-likelihood of a normal.
+type Outcome = (f64, Gradients, f64);
+
+impl Training<'_> {
+    fn epochs(&self) -> Result<Vec<(u64, f64)>> {
+        let flow = &self.params.flow;
+        let batches = self.images.batches(flow, 0);
+        let steps = batches.len() as u64;
+        let mut updater = Updater::new(&self.layers.store, flow.adam(), None)?;
+        let mut max = vec![f64::NEG_INFINITY; self.layers.layers.len()];
+        let curve = run(steps, self.ctx.progress, |step| {
+            let batch = &batches[step as usize - 1];
+            let (loss, gradients, maxima) = self.step(step, batch)?;
+            if batch.epoch + 1 == flow.epochs {
+                max.iter_mut().zip(maxima).for_each(|(max, value)| *max = max.max(value));
+            }
+            Ok(updater.update(loss, gradients, flow.learning_rate(step - 1, steps))?.into())
+        })?;
+        self.layers.set_max_log_likelihoods(max)?;
+        Ok(curve)
+    }
+
+    /// Loss and gradients of a mini-batch, and each layer's greatest log-likelihood of a normal. The work is cut by
+    /// layer and by [`CHUNK`] rows, and summed in that order.
+    fn step(&self, step: u64, batch: &MiniBatch) -> Result<(f64, Gradients, Vec<f64>)> {
+        let numbered: Vec<usize> = (0..self.layers.layers.len()).collect();
+        let constrained: Vec<Result<_>> = numbered.par_iter().map(|&number| self.constrain(number, batch)).collect();
+        let mut parts = Vec::new();
+        let (mut total, mut sums) = (0.0, Gradients::new());
+        for outcome in constrained {
+            let (loss, gradients, part) = outcome?;
+            total += loss;
+            add_gradients(&mut sums, gradients)?;
+            parts.push(part);
+        }
+        let images = batch.images.len();
+        let jobs: Vec<Job> =
+            parts.iter().enumerate().flat_map(|(layer, part)| self.jobs(layer, part, step, images)).collect();
+        let outcomes: Vec<Result<Outcome>> = jobs.par_iter().map(|job| self.flow(job)).collect();
+        let mut maxima = vec![f64::NEG_INFINITY; parts.len()];
+        for (job, outcome) in jobs.iter().zip(outcomes) {
+            let (loss, gradients, max) = outcome?;
+            total += loss;
+            add_gradients(&mut sums, gradients)?;
+            maxima[job.layer] = maxima[job.layer].max(max);
+        }
+        Ok((total, sums, maxima))
+    }
+
+    /// The constraintor's loss and gradients at one layer, and what it makes of the residuals.
+    fn constrain(&self, number: usize, batch: &MiniBatch) -> Result<(f64, Gradients, Part)> {
+        let shape = self.store.shapes()[number];
+        let matching = Matching::by_distance(self.params.residual);
+        let rows = self.images.residuals(&self.store, matching, number, batch)?;
+        let anomalous = self.images.labels(number, shape, &batch.images);
+        let device = self.layers.store.device();
+        let residuals = Tensor::from_vec(rows, (anomalous.len(), shape.channels), device)?;
+        let flags: Vec<f32> = anomalous.iter().map(|&a| f32::from(u8::from(a))).collect();
+        let features = self.layers.layers[number].constraintor.forward(&residuals, shape, true)?;
+        let loss = constraint(&features, &residuals, &Tensor::new(flags, device)?)?;
+        let (value, gradients) = self.layers.store.gradients_of(&loss)?;
+        Ok((value, gradients, Part { features: features.detach(), anomalous }))
+    }
+
+    /// The rows of a layer in random order, or some of them, in chunks; a chunk without normals is left out.
+    fn jobs<'p>(&self, layer: usize, part: &'p Part, step: u64, images: usize) -> Vec<Job<'p>> {
+        let rows = part.anomalous.len();
+        let wanted = self.params.positions.number().map_or(rows, |n| n.saturating_mul(images).min(rows));
+        let (step, number) = (step.to_string(), layer.to_string());
+        let mut rng = stream(self.ctx.seed, &[("purpose", "positions"), ("step", &step), ("level", &number)]);
+        let drawn: Vec<u32> = index::sample(&mut rng, rows, wanted).into_iter().map(|i| i as u32).collect();
+        let anomalies = drawn.iter().filter(|&&r| part.anomalous[r as usize]).count();
+        let of = (drawn.len() - anomalies, anomalies);
+        let chunks = drawn.chunks(CHUNK).map(|rows| Job { layer, part, rows: rows.to_vec(), of });
+        chunks.filter(|job| job.rows.iter().any(|&r| !part.anomalous[r as usize])).collect()
+    }
+
+    /// The flow's loss and gradients on some rows.
+    fn flow(&self, job: &Job) -> Result<Outcome> {
+        let layer = &self.layers.layers[job.layer];
+        let positions = self.store.shapes()[job.layer].positions() as u32;
+        let rows = Tensor::new(job.rows.as_slice(), self.layers.store.device())?;
+        let features = job.part.features.index_select(&rows, 0)?;
+        let positions: Vec<u32> = job.rows.iter().map(|row| row % positions).collect();
+        let likelihood = layer.log_likelihood(&features, &self.embeddings[job.layer], &positions)?;
+        let here = |anomalous: bool| {
+            let rows = job.rows.iter().enumerate().filter(|(_, row)| job.part.anomalous[**row as usize] == anomalous);
+            rows.map(|(i, _)| i as u32).collect::<Vec<_>>()
+        };
+        let (normals, anomalies) = (here(false), here(true));
+        let FlowParams { tau, lambda, quantile, .. } = self.params.flow;
+        let loss = Boundary { tau, lambda, quantile }.loss(&likelihood, &normals, &anomalies, job.of)?;
+        let values = likelihood.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        let max = normals.iter().map(|&i| values[i as usize]).fold(f64::NEG_INFINITY, f64::max);
+        let (value, gradients) = self.layers.store.gradients_of(&loss)?;
+        Ok((value, gradients, max))
+    }
+}

@@ -1,0 +1,160 @@
+//! A trained method: a struct of parameters that settles, builds a network and trains it. What all of them share is here.
+
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::DType;
+use serde_json::Value;
+use zsad_core::rng::{Rng, stream};
+use zsad_core::{
+    DatasetInfo, Detector, Device, Environment, Error, FitContext, FitReport, Fold, Given, Method, MethodDef,
+    MethodSpec, ParamProblem, ParamSet, ParamSpec, Result, State, Supervision,
+};
+use zsad_nn::ParamStore;
+
+use super::detector::{Model, Trained};
+use super::official;
+use super::spec::NetworkSpec;
+
+/// What a training comes to: its loss curve, and facts for the record.
+pub type Outcome = (Vec<(u64, f64)>, Vec<(String, String)>);
+
+/// How a family of methods trains.
+pub trait Train: 'static {
+    /// The parameters.
+    type Params: ParamSet;
+    /// What is trained.
+    type Model: Model;
+    /// What training works with beside the parameters.
+    type Plan;
+
+    /// Gives every parameter the value that it will truly have on such data; settled ones keep theirs.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the method does not apply to such data; [`Error::Config`] where parameters make no sense
+    /// on it.
+    fn settle(params: &mut Self::Params, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, Self::Plan)>;
+
+    /// Builds the model from settled parameters, registering what is trained in the empty `store`.
+    fn build(
+        params: &Self::Params,
+        network: &NetworkSpec,
+        store: &mut ParamStore,
+        rng: &mut Rng,
+    ) -> zsad_nn::Result<Self::Model>;
+
+    /// Trains it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where there are too few data; [`Error::Failed`] where the training diverges.
+    fn train(
+        params: &Self::Params,
+        plan: Self::Plan,
+        network: &NetworkSpec,
+        store: &ParamStore,
+        model: &Self::Model,
+        ctx: &FitContext,
+    ) -> Result<Outcome>;
+
+    /// See [`Method::shots`].
+    fn shots(_params: &Self::Params) -> usize {
+        0
+    }
+}
+
+/// The entry in the registry of a method that trains as `T` says.
+pub struct TrainedDef<T> {
+    spec: &'static MethodSpec,
+    train: PhantomData<fn() -> T>,
+}
+
+impl<T: Train> TrainedDef<T> {
+    /// The entry with this description.
+    pub const fn new(spec: &'static MethodSpec) -> Self {
+        TrainedDef { spec, train: PhantomData }
+    }
+}
+
+struct Configured<T: Train> {
+    spec: &'static MethodSpec,
+    params: T::Params,
+}
+
+impl<T: Train> MethodDef for TrainedDef<T> {
+    fn spec(&self) -> &'static MethodSpec {
+        self.spec
+    }
+
+    fn params(&self) -> Vec<ParamSpec> {
+        T::Params::specs()
+    }
+
+    fn supervision(&self) -> Supervision {
+        Configured::<T> { spec: self.spec, params: T::Params::default() }.supervision()
+    }
+
+    fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
+        Ok(Arc::new(Configured::<T> { spec: self.spec, params: T::Params::parse(given)? }))
+    }
+}
+
+impl<T: Train> Configured<T> {
+    /// An empty store on `device` with the model of `network`, its weights drawn from `seed`.
+    fn fresh(
+        &self,
+        params: &T::Params,
+        network: &NetworkSpec,
+        device: Device,
+        seed: u64,
+    ) -> Result<(ParamStore, T::Model)> {
+        let mut store = ParamStore::new(&zsad_nn::device::open(device)?, DType::F32);
+        let mut rng = stream(seed, &[("purpose", "init"), ("method", self.spec.name)]);
+        let model = T::build(params, network, &mut store, &mut rng)?;
+        Ok((store, model))
+    }
+}
+
+impl<T: Train> Method for Configured<T> {
+    fn values(&self) -> Value {
+        self.params.values()
+    }
+
+    fn resolve(&self, info: &DatasetInfo, fold: &Fold) -> Result<Arc<dyn Method>> {
+        let mut params = self.params.clone();
+        T::settle(&mut params, info, fold)?;
+        Ok(Arc::new(Configured::<T> { spec: self.spec, params }))
+    }
+
+    fn learns(&self) -> bool {
+        true
+    }
+
+    fn shots(&self) -> usize {
+        T::shots(&self.params)
+    }
+
+    fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {
+        let mut params = self.params.clone();
+        let (network, plan) = T::settle(&mut params, ctx.data.info(), ctx.data.fold())?;
+        let (store, model) = self.fresh(&params, &network, ctx.env.device, ctx.seed)?;
+        let (loss, facts) = T::train(&params, plan, &network, &store, &model, ctx)?;
+        let notes = [vec![("network".into(), network.describe())], facts].concat();
+        let report = FitReport { loss, parameters: store.count() as u64, notes };
+        Ok(Box::new(Trained { network, store, model, report }))
+    }
+
+    fn restore(&self, state: &State, env: &Environment) -> Result<Box<dyn Detector>> {
+        let network: NetworkSpec =
+            serde_json::from_value(state.network.clone()).map_err(|e| Error::failed(format!("network: {e}")))?;
+        // Every drawn value is replaced.
+        let (store, model) = self.fresh(&self.params, &network, env.device, 0)?;
+        store.restore(state)?;
+        let report = FitReport { parameters: store.count() as u64, ..FitReport::default() };
+        Ok(Box::new(Trained { network, store, model, report }))
+    }
+
+    fn import(&self, path: &Path, env: &Environment) -> Result<Box<dyn Detector>> {
+        official::open(self.spec, path, env.device)
+    }
+}

@@ -1,0 +1,129 @@
+//! What resolving a trained method must keep: the training.
+
+use serde_json::{Value, json};
+use zsad_core::rng::stream;
+use zsad_core::{
+    AnomalySource, Batch, DataDir, Dataset, Environment, FitContext, Fold, Given, Method, MethodDef, Modality,
+    SampleRef, Samples, Silent, Subset, TrainingData, Unlabelled, Values,
+};
+use zsad_data::memory::{InMemory, MemoryDomain};
+
+use crate::methods::*;
+
+const DEFS: [&dyn MethodDef; 10] = [
+    &acr_bce::DEF,
+    &acr_dsvdd::DEF,
+    &acr_ntl::DEF,
+    &autoencoder::DEF,
+    &deep_svdd::DEF,
+    &icl::DEF,
+    &msc::DEF,
+    &ntl::DEF,
+    &oc_maml::DEF,
+    &oe::DEF,
+];
+
+/// Four domains to train on, of several sizes, and one to test.
+fn data(modality: Modality) -> InMemory {
+    let mut rng = stream(3, &[]);
+    let mut draw = |n: usize, mean: f64| {
+        let d: usize = modality.shape().iter().product();
+        let values = zsad_nn::Init::Normal(mean, 1.0).draw(&[n * d], &mut rng);
+        Samples::new(modality.shape(), Values::F32(values))
+    };
+    let domains = (0..5).map(|j| MemoryDomain {
+        name: format!("d{j}"),
+        normal: draw(24 + j, j as f64),
+        anomalous: Some(draw(9, 9.0)),
+        reference: Some(draw(12, j as f64)),
+    });
+    let fold = Fold { name: String::new(), meta_train: (0..4).collect(), meta_test: vec![4] };
+    InMemory::new("drawn", modality.clone(), domains.collect(), vec![fold], AnomalySource::Genuine).unwrap()
+}
+
+fn kinds() -> [Modality; 3] {
+    [
+        Modality::rows(7),
+        Modality::Tabular { dim: 40, features: true },
+        Modality::Image { channels: 1, height: 16, width: 16 },
+    ]
+}
+
+/// Scores of one batch, beside references, after training.
+fn scores(method: &dyn Method, data: &InMemory, again: bool) -> Vec<f64> {
+    let env = Environment::new(DataDir::resolve(None));
+    let training = TrainingData::new(data, &data.info().folds[0]);
+    let mut detector = method.fit(&FitContext { data: &training, seed: 5, env: &env, progress: &Silent }).unwrap();
+    if again {
+        detector = method.restore(&detector.state().unwrap().unwrap(), &env).unwrap();
+    }
+    let source = Unlabelled::new(data);
+    let batch: Vec<_> = SampleRef::all(4, Subset::Normal, 10).chain(SampleRef::all(4, Subset::Anomalous, 3)).collect();
+    let support: Vec<_> = SampleRef::all(4, Subset::Reference, method.shots()).collect();
+    let support = Batch::new(&source, &support, &env);
+    let adapted = zsad_core::detector::adapted(detector.as_ref(), method.shots(), &support).unwrap();
+    adapted.detector().score(&Batch::new(&source, &batch, &env)).unwrap().samples
+}
+
+/// The parameters of a short training, where they are declared.
+fn short(def: &dyn MethodDef) -> Given {
+    let all = [("steps", json!(3)), ("epochs", json!(2)), ("tasks", json!(3)), ("bank", json!(30))];
+    let declared = |name: &str| def.params().iter().any(|p| p.name == name);
+    all.into_iter().filter(|(name, _)| declared(name)).map(|(name, v)| (name.to_owned(), v)).collect()
+}
+
+#[test]
+fn resolved_methods_train_as_the_unresolved_ones_and_resolve_to_themselves() {
+    for modality in kinds() {
+        let data = data(modality.clone());
+        let (info, fold) = (data.info(), &data.info().folds[0]);
+        for def in DEFS.into_iter().filter(|d| d.spec().accepts.check(&modality).is_ok()) {
+            let name = def.spec().name;
+            let method = def.configure(&short(def)).unwrap();
+            let resolved = method.resolve(info, fold).unwrap();
+            let values = resolved.values();
+            assert!(values.as_object().unwrap().values().all(|v| !v.is_null() && v != "auto"), "{name}: {values}");
+            assert_eq!(resolved.resolve(info, fold).unwrap().values(), values, "{name}");
+            let given = serde_json::from_value(values).unwrap();
+            let read = def.configure(&given).unwrap();
+            let want = scores(method.as_ref(), &data, false);
+            assert!(want.iter().all(|s| s.is_finite()) && want.iter().any(|s| *s != want[0]), "{name}: {want:?}");
+            assert_eq!(scores(resolved.as_ref(), &data, false), want, "{name}");
+            assert_eq!(scores(read.as_ref(), &data, true), want, "{name}, written, read and restored");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_to_the_data_is_filled_with_what_is_used() {
+    let resolved = |def: &dyn MethodDef, modality: &Modality, given: Value| {
+        let data = data(modality.clone());
+        let method = def.configure(&serde_json::from_value(given).unwrap()).unwrap();
+        method.resolve(data.info(), &data.info().folds[0]).unwrap().values()
+    };
+    let holds = |values: &Value, want: Value| {
+        for (name, want) in want.as_object().unwrap() {
+            assert_eq!(&values[name], want, "{name} of {values}");
+        }
+    };
+    let [rows, features, images] = kinds();
+    let schedule = json!({"steps": 1000, "lr": 4e-4, "lr_step": 1000, "lr_gamma": 0.8});
+    let of_rows = resolved(&acr_dsvdd::DEF, &rows, json!({}));
+    holds(&of_rows, schedule);
+    // The smallest domain has 24 normals, four fifths of a task.
+    let tasks =
+        json!({"task_batch": 30, "train_contamination": 0.2, "outliers": "other_domains", "permute_columns": true});
+    holds(&of_rows, tasks);
+    holds(&of_rows, json!({"network": "mlp", "hidden": [128, 128, 128], "domains": "all"}));
+    let of_features = resolved(&acr_dsvdd::DEF, &features, json!({"outliers": "auto"}));
+    holds(&of_features, json!({"network": "feature_svdd", "hidden": [32], "outliers": "synthetic_noise", "steps": 50}));
+    let of_images = resolved(&acr_bce::DEF, &images, json!({"hidden": [4, 64], "outliers": "none"}));
+    holds(
+        &of_images,
+        json!({"network": "omniglot_cnn", "hidden": [4, 64], "train_contamination": 0.0, "task_batch": 24}),
+    );
+    holds(&resolved(&oe::DEF, &rows, json!({})), json!({"outliers": "genuine", "permute_columns": false, "tasks": 8}));
+    holds(&resolved(&icl::DEF, &features, json!({})), json!({"window": 2, "stop_loss": 1e-3}));
+    let words = |def: &dyn MethodDef| def.params().iter().find(|p| p.name == "outliers").map(|p| p.doc).unwrap_or("");
+    assert!(words(&oe::DEF).contains("auto: genuine where") && words(&acr_ntl::DEF).contains("auto: synthetic_noise"));
+}
