@@ -1,7 +1,16 @@
 //! Rows for tests.
 
-use zsad_core::FitReport;
-use zsad_core::record::{FitRecord, Provenance, Row, SCHEMA};
+use std::collections::BTreeMap;
+
+use zsad_core::{BatchSize, Choice, Pooling, Supervision};
+use zsad_store::{Row, Status};
+
+use crate::plots::Training;
+
+/// Values of metrics.
+pub(crate) fn metrics(values: &[(&str, f64)]) -> BTreeMap<String, f64> {
+    values.iter().map(|(name, v)| ((*name).to_owned(), *v)).collect()
+}
 
 /// A plain, complete row.
 pub(crate) fn row() -> Row {
@@ -12,33 +21,29 @@ pub(crate) fn row() -> Row {
         domain: "6".into(),
         method: "knn".into(),
         method_version: 1,
-        setting: "in_batch".into(),
+        setting: Supervision::InBatch,
         params: r#"{"k":5}"#.into(),
         seed: 0,
-        contamination: Some(0.1),
+        contamination: Some(0.1).into(),
         contamination_realised: Some(0.1),
-        batch_size: Some(20),
-        pooling: "batch".into(),
+        batch_size: BatchSize::Total(20),
+        pooling: Pooling::Batch,
         n_batches: 10,
         n_undefined: 0,
         n_normal: 180,
         n_anomalous: 20,
-        auroc: Some(0.9),
-        aupr: Some(0.7),
-        f1_max: Some(0.8),
-        fpr95: Some(0.2),
-        pixel_auroc: None,
-        pixel_aupr: None,
-        aupro: None,
+        metrics: metrics(&[("auroc", 0.9), ("aupr", 0.7), ("f1_max", 0.8), ("fpr95", 0.2)]),
         fit_seconds: None,
         score_seconds: Some(0.25),
-        status: "ok".into(),
+        status: Status::Ok,
         error: String::new(),
         fit_key: "f".into(),
         cell_key: "c".into(),
         git_sha: "abc".into(),
         device: "cpu".into(),
         threads: 1,
+        batch_total: Some(20),
+        params_used: r#"{"k":5}"#.into(),
     }
 }
 
@@ -58,35 +63,33 @@ pub(crate) fn omniglot() -> Vec<Row> {
             for seed in 0..3u64 {
                 let base = Row {
                     experiment: "acr_omniglot".into(),
+                    batch_size: BatchSize::Normals(20),
                     profile: "small".into(),
                     dataset: "omniglot".into(),
                     method: method.into(),
-                    setting: setting.into(),
+                    setting: Choice::from_word(setting).unwrap(),
                     params: params.into(),
                     seed,
-                    contamination: Some(contamination),
+                    contamination: Some(contamination).into(),
                     cell_key: format!("{m}-{contamination}-{seed}"),
                     ..row()
                 };
-                let bad = |status: &str, error: &str| Row {
+                let bad = |status: Status, error: &str| Row {
                     domain: String::new(),
-                    auroc: None,
-                    aupr: None,
-                    f1_max: None,
-                    fpr95: None,
+                    metrics: BTreeMap::new(),
                     n_batches: 0,
                     n_normal: 0,
                     n_anomalous: 0,
                     contamination_realised: None,
-                    batch_size: None,
-                    status: status.into(),
+                    batch_total: None,
+                    status,
                     error: error.into(),
                     ..base.clone()
                 };
                 match (method, seed) {
-                    ("iforest", 2) => rows.push(bad("failed", "the score of sample 3 is NaN | see log_file")),
+                    ("iforest", 2) => rows.push(bad(Status::Failed, "the score of sample 3 is NaN | see log_file")),
                     ("lof", _) if contamination == 0.1 => {
-                        rows.push(bad("refused", "a batch of 22 is too small: lof needs 30"))
+                        rows.push(bad(Status::Refused, "a batch of 22 is too small: lof needs 30"))
                     }
                     ("lof", _) if contamination == 0.05 => {}
                     _ => rows.extend((0..4u64).map(|d| {
@@ -96,15 +99,14 @@ pub(crate) fn omniglot() -> Vec<Row> {
                         Row {
                             domain: format!("character_{d}"),
                             contamination_realised: Some(anomalies as f64 / (20 + anomalies) as f64),
-                            batch_size: Some(20 + anomalies),
+                            batch_total: Some(20 + anomalies),
                             n_batches: 5,
                             n_undefined: if anomalies == 0 { 5 } else { 0 },
                             n_normal: 100,
                             n_anomalous: 5 * anomalies,
-                            auroc: value,
-                            aupr: value.map(|v| v * 0.9),
-                            f1_max: value,
-                            fpr95: value.map(|v| 1.0 - v),
+                            metrics: value.map_or_else(BTreeMap::new, |v| {
+                                metrics(&[("auroc", v), ("aupr", v * 0.9), ("f1_max", v), ("fpr95", 1.0 - v)])
+                            }),
                             ..base.clone()
                         }
                     })),
@@ -146,14 +148,18 @@ pub(crate) fn sweep() -> Vec<Row> {
                     dataset: "mnist".into(),
                     domain: format!("{d:02}"),
                     method: method.into(),
-                    setting: if method.starts_with("acr") { "zero_shot".into() } else { "in_batch".into() },
+                    setting: if method.starts_with("acr") { Supervision::ZeroShot } else { Supervision::InBatch },
                     params: "{}".into(),
                     seed,
-                    contamination: Some(contamination),
-                    batch_size: Some(size),
+                    contamination: Some(contamination).into(),
+                    batch_size: BatchSize::Total(size as usize),
                     n_normal: 10 * (size - anomalous),
                     n_anomalous: 10 * anomalous,
-                    auroc: (anomalous > 0 && anomalous < size).then_some(auroc),
+                    metrics: if anomalous > 0 && anomalous < size {
+                        metrics(&[("auroc", auroc)])
+                    } else {
+                        BTreeMap::new()
+                    },
                     cell_key: format!("{m}-{size}-{contamination}-{seed}"),
                     ..row()
                 });
@@ -163,30 +169,14 @@ pub(crate) fn sweep() -> Vec<Row> {
     rows
 }
 
-/// Fits of two methods, three seeds each, with losses of different kinds.
-pub(crate) fn fits() -> Vec<FitRecord> {
-    let one = |method: &str, seed: u64, loss: fn(f64, f64) -> f64| FitRecord {
-        schema: SCHEMA,
-        fit_key: format!("{method}{seed}"),
+/// Trainings of two methods, three seeds each, with losses of different kinds.
+pub(crate) fn fits() -> Vec<Training> {
+    let one = |method: &str, seed: u64, loss: fn(f64, f64) -> f64| Training {
         dataset: "omniglot".into(),
-        dataset_params: serde_json::json!({}),
-        fold: String::new(),
         method: method.into(),
-        method_version: 1,
-        params: serde_json::json!({"steps": 3000}),
-        seed,
-        fit_seconds: 1.0,
-        report: FitReport {
-            loss: (0..200).map(|i| (i * 15, loss(i as f64, seed as f64))).collect(),
-            ..FitReport::default()
-        },
-        provenance: Provenance {
-            version: "0".into(),
-            git_sha: String::new(),
-            device: "cpu".into(),
-            threads: 1,
-            finished: String::new(),
-        },
+        version: 1,
+        params: r#"{"steps":3000}"#.into(),
+        loss: (0..200).map(|i| (i * 15, loss(i as f64, seed as f64))).collect(),
     };
     let spread = |t: f64, s: f64| 300.0 / (1.0 + t) + 0.4 + 0.1 * (t * 0.7 + s).sin();
     let smooth = |t: f64, s: f64| 0.3 + 0.8 * (-t / 60.0).exp() + 0.02 * (t * 0.9 + s).sin();

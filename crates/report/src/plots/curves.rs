@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use zsad_core::Result;
+use zsad_core::protocol::percent;
+use zsad_core::{BatchSize, MetricSpec, Pooling, Result};
 
 use super::axes::{Axis, Panel, SMALL, Tick, legend, legend_width};
 use super::canvas::{Anchor, Canvas, GREY, text_width};
 use super::palette::Look;
-use crate::grid::{Grid, Level, Point, Size, percent};
-use crate::metric::Metric;
+use crate::grid::{Grid, Point};
 use crate::stats::Summary;
 use crate::table::Entry;
 
@@ -32,7 +32,7 @@ pub(super) fn figure(
     title: &str,
     grid: &Grid,
     entries: &[Entry],
-    (dataset, pooling): (&str, &str),
+    (dataset, pooling): (&str, Pooling),
     along: Along,
 ) -> Result<Option<Canvas>> {
     let here = |p: &&Point| p.dataset == dataset && p.pooling == pooling && position(p, along).is_some();
@@ -126,8 +126,8 @@ pub(super) fn figure(
 /// Where a point stands on the axis: contamination in per cent, or the binary logarithm of the batch size.
 fn position(point: &Point, along: Along) -> Option<f64> {
     match (along, point.size) {
-        (Along::Contamination, _) => point.level.0.map(|r| r * 100.0),
-        (Along::BatchSize, Size::Total(n) | Size::Normals(n)) if n > 0 => Some((n as f64).log2()),
+        (Along::Contamination, _) => point.contamination.ratio().map(|r| r * 100.0),
+        (Along::BatchSize, BatchSize::Total(n) | BatchSize::Normals(n)) if n > 0 => Some((n as f64).log2()),
         (Along::BatchSize, _) => None,
     }
 }
@@ -135,8 +135,10 @@ fn position(point: &Point, along: Along) -> Option<f64> {
 fn heading(point: &Point, along: Along) -> String {
     match (along, point.size) {
         (Along::Contamination, size) => size.to_string(),
-        (Along::BatchSize, Size::Normals(_)) => format!("contamination {} (sizes without the anomalies)", point.level),
-        (Along::BatchSize, _) => format!("contamination {}", point.level),
+        (Along::BatchSize, BatchSize::Normals(_)) => {
+            format!("contamination {} (sizes without the anomalies)", point.contamination)
+        }
+        (Along::BatchSize, _) => format!("contamination {}", point.contamination),
     }
 }
 
@@ -144,12 +146,11 @@ fn horizontal(grid: &Grid, points: &[&Point], along: Along) -> Axis {
     let value = |p: &Point| position(p, along).unwrap_or(0.0);
     let (low, high) = (value(points[0]), value(points[points.len() - 1]));
     let pad = (high - low) * 0.06;
-    let differs =
-        |p: &&&Point| matches!((p.level, grid.realised(p)), (Level(Some(r)), Some(real)) if (r - real).abs() >= 0.0005);
+    let differs = |p: &&&Point| matches!((p.contamination.ratio(), grid.realised(p)), (Some(r), Some(real)) if (r - real).abs() >= 0.0005);
     let realised = along == Along::Contamination && points.iter().any(|p| differs(&p));
     let tick = |p: &&Point| {
         let label = match along {
-            Along::Contamination => percent(p.level.0.unwrap_or(0.0)),
+            Along::Contamination => percent(p.contamination.ratio().unwrap_or(0.0)),
             Along::BatchSize => format!("{}", value(p).exp2().round()),
         };
         let real = grid.realised(p).map(|r| format!("({:.1})", r * 100.0)).filter(|_| realised);
@@ -164,11 +165,11 @@ fn horizontal(grid: &Grid, points: &[&Point], along: Along) -> Axis {
 }
 
 /// The distinct pairs of data set and pooling.
-pub(super) fn parts(grid: &Grid) -> BTreeSet<(String, String)> {
-    grid.points.iter().map(|p| (p.dataset.clone(), p.pooling.clone())).collect()
+pub(super) fn parts(grid: &Grid) -> BTreeSet<(String, Pooling)> {
+    grid.points.iter().map(|p| (p.dataset.clone(), p.pooling)).collect()
 }
 
 /// The AUROC entries of every point.
-pub(super) fn entries(grid: &Grid, metric: &'static Metric) -> Vec<Entry> {
+pub(super) fn entries(grid: &Grid, metric: &'static MetricSpec) -> Vec<Entry> {
     grid.points.iter().flat_map(|p| crate::table::column(grid, p, metric)).collect()
 }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use zsad_core::Result;
-use zsad_core::key::canonical_json;
-use zsad_core::record::FitRecord;
 
 use super::axes::{Axis, Panel, SMALL, Tick};
 use super::canvas::{Anchor, Canvas, GREY, text_width};
@@ -17,11 +15,26 @@ const LEFT: f64 = 70.0;
 const BELOW: f64 = 74.0;
 const TOP: f64 = 82.0;
 
+/// A training as figures show it: named as in the rows of results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Training {
+    /// Data set.
+    pub dataset: String,
+    /// Method.
+    pub method: String,
+    /// Its version.
+    pub version: u32,
+    /// Parameters as asked for, canonical JSON.
+    pub params: String,
+    /// (step, training loss).
+    pub loss: Vec<(u64, f64)>,
+}
+
 /// The figure of a data set's fits, or `None` where none has a loss.
-pub(super) fn figure(title: &str, fits: &[FitRecord], dataset: &str) -> Result<Option<Canvas>> {
-    let mut panels: BTreeMap<(String, u32, String), Vec<&FitRecord>> = BTreeMap::new();
-    for fit in fits.iter().filter(|f| f.dataset == dataset && f.report.loss.len() > 1) {
-        panels.entry((fit.method.clone(), fit.method_version, canonical_json(&fit.params))).or_default().push(fit);
+pub(super) fn figure(title: &str, fits: &[Training], dataset: &str) -> Result<Option<Canvas>> {
+    let mut panels: BTreeMap<(String, u32, String), Vec<&Training>> = BTreeMap::new();
+    for fit in fits.iter().filter(|f| f.dataset == dataset && f.loss.len() > 1) {
+        panels.entry((fit.method.clone(), fit.version, fit.params.clone())).or_default().push(fit);
     }
     if panels.is_empty() {
         return Ok(None);
@@ -44,8 +57,8 @@ pub(super) fn figure(title: &str, fits: &[FitRecord], dataset: &str) -> Result<O
     Ok(Some(canvas))
 }
 
-fn panel(canvas: &mut Canvas, corner: (f64, f64), label: &str, fits: &[&FitRecord], look: Look) -> Result<()> {
-    let points = || fits.iter().flat_map(|f| &f.report.loss).filter(|(_, l)| l.is_finite());
+fn panel(canvas: &mut Canvas, corner: (f64, f64), label: &str, fits: &[&Training], look: Look) -> Result<()> {
+    let points = || fits.iter().flat_map(|f| &f.loss).filter(|(_, l)| l.is_finite());
     let (low, high) = points().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (_, l)| (a.min(*l), b.max(*l)));
     let last = points().map(|(step, _)| *step).max().unwrap_or(1) as f64;
     // Losses such as 1/d span orders of magnitude: those are drawn on a logarithmic axis.
@@ -65,7 +78,7 @@ fn panel(canvas: &mut Canvas, corner: (f64, f64), label: &str, fits: &[&FitRecor
     panel.draw(canvas, label)?;
     let opacity = (2.0 / fits.len() as f64).clamp(0.25, 0.9);
     for fit in fits {
-        let finite = fit.report.loss.iter().filter(|(_, l)| l.is_finite() && (!logarithmic || *l > 0.0));
+        let finite = fit.loss.iter().filter(|(_, l)| l.is_finite() && (!logarithmic || *l > 0.0));
         let line: Vec<_> = finite.map(|(step, l)| panel.place(*step as f64, value(*l))).collect();
         canvas.line(&line, look.faint(opacity), 1.2);
     }

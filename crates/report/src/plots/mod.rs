@@ -11,23 +11,22 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use zsad_core::Result;
-use zsad_core::record::{FitRecord, Row};
+use zsad_store::Row;
 
 use crate::grid::Grid;
-use crate::metric::METRICS;
 use crate::table;
 use curves::Along;
+pub use loss::Training;
 
 /// Writes the figures of a run into `<dir>/plots` and returns their paths: for each data set AUROC against
 /// contamination and against batch size (where they vary), the spread over domains, and the training loss.
 ///
 /// # Errors
 /// [`zsad_core::Error::Data`] where a file cannot be written.
-pub fn write_all(dir: &Path, rows: &[Row], fits: &[FitRecord]) -> Result<Vec<PathBuf>> {
+pub fn write_all(dir: &Path, rows: &[Row], fits: &[Training]) -> Result<Vec<PathBuf>> {
     let plots = dir.join("plots");
     let grid = Grid::new(rows);
-    // The first metric is AUROC.
-    let entries = curves::entries(&grid, &METRICS[0]);
+    let entries = curves::entries(&grid, table::headline());
     let run = table::title(rows);
     let mut written = Vec::new();
     let parts = curves::parts(&grid);
@@ -35,7 +34,7 @@ pub fn write_all(dir: &Path, rows: &[Row], fits: &[FitRecord]) -> Result<Vec<Pat
         // Only a run with both ways of pooling has to tell them apart.
         let both = parts.iter().filter(|p| p.0 == *dataset).count() > 1;
         let stem = if both { format!("{dataset}_{pooling}") } else { dataset.clone() };
-        let part = (dataset.as_str(), pooling.as_str());
+        let part = (dataset.as_str(), *pooling);
         let title = |what: &str| format!("{run}: {what}");
         let figures = [
             (

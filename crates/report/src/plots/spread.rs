@@ -1,26 +1,27 @@
 //! The spread over domains at one protocol point: a box and a strip of domains a method.
 
-use zsad_core::Result;
-use zsad_core::record::Row;
+use zsad_core::{Pooling, Result};
+use zsad_store::Row;
 
 use super::axes::{Axis, Panel, SMALL, TEXT};
 use super::canvas::{Anchor, BLACK, Canvas, GREY, Shape, text_width};
 use super::palette::Look;
-use crate::grid::{Grid, Level, Point};
+use crate::grid::{Grid, Point};
 use crate::stats::quantile;
+use crate::table;
 
 const ROW: f64 = 34.0;
 const WIDTH: f64 = 520.0;
 const TOP: f64 = 76.0;
 
 /// The figure of a data set, at the largest batches and the contamination nearest to 10 %; `None` without results.
-pub(super) fn figure(title: &str, grid: &Grid, (dataset, pooling): (&str, &str)) -> Result<Option<Canvas>> {
+pub(super) fn figure(title: &str, grid: &Grid, (dataset, pooling): (&str, Pooling)) -> Result<Option<Canvas>> {
     let Some(point) = point(grid, dataset, pooling) else { return Ok(None) };
     let (seeds, domains) = grid.axes(point);
     let mut lines: Vec<(usize, &str, Vec<f64>)> = Vec::new();
     for (m, (method, label)) in grid.methods.iter().enumerate() {
         let Some(cell) = grid.cell(point, method).filter(|c| !c.ambiguous()) else { continue };
-        let matrix = cell.matrix(&seeds, &domains, |r: &Row| r.auroc);
+        let matrix = cell.matrix(&seeds, &domains, |r: &Row| r.metric(table::headline().name));
         let mean = |d: usize| {
             let defined: Vec<f64> = (0..matrix.seeds).filter_map(|s| matrix.values[s * matrix.domains + d]).collect();
             (!defined.is_empty()).then(|| 100.0 * defined.iter().sum::<f64>() / defined.len() as f64)
@@ -39,7 +40,7 @@ pub(super) fn figure(title: &str, grid: &Grid, (dataset, pooling): (&str, &str))
     let note = format!(
         "{dataset}, {}, contamination {}: a dot is one of {} domains, mean over seeds; box: quartiles; diamond: mean",
         point.size,
-        point.level,
+        point.contamination,
         domains.len()
     );
     let width = (left + WIDTH + 24.0).max(text_width(title, 14.0)? * 1.1 + 36.0).max(text_width(&note, SMALL)? + 36.0);
@@ -88,14 +89,13 @@ fn line(canvas: &mut Canvas, panel: &Panel, middle: f64, look: Look, values: &[f
 }
 
 /// The point with the contamination nearest to 10 %, and of these the largest batches.
-fn point<'g>(grid: &'g Grid, dataset: &str, pooling: &str) -> Option<&'g Point> {
-    let far = |p: &Point| match p.level {
-        Level(Some(r)) => (r - 0.1).abs(),
-        Level(None) => 0.0,
-    };
+fn point<'g>(grid: &'g Grid, dataset: &str, pooling: Pooling) -> Option<&'g Point> {
+    let far = |p: &Point| p.contamination.ratio().map_or(0.0, |r| (r - 0.1).abs());
     let measured = |p: &&Point| {
         let cells = grid.methods.iter().filter_map(|(m, _)| grid.cell(p, m));
-        p.dataset == dataset && p.pooling == pooling && cells.flat_map(|c| &c.ok).any(|r| r.auroc.is_some())
+        p.dataset == dataset
+            && p.pooling == pooling
+            && cells.flat_map(|c| &c.ok).any(|r| r.metric(table::headline().name).is_some())
     };
     // `min_by` keeps the first of equals, and points are sorted by size.
     grid.points.iter().rev().filter(measured).min_by(|a, b| far(a).total_cmp(&far(b)))

@@ -7,7 +7,7 @@ fn bytes(paths: &[PathBuf]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Where `ZSAD_LOOK` names a folder the figures stay there to be looked at.
-fn write(rows: &[Row], fits: &[FitRecord], name: &str) -> Vec<(String, Vec<u8>)> {
+fn write(rows: &[Row], fits: &[Training], name: &str) -> Vec<(String, Vec<u8>)> {
     let dir = tempfile::tempdir().unwrap();
     let folder = std::env::var_os("ZSAD_LOOK").map_or(dir.path().to_owned(), |d| PathBuf::from(d).join(name));
     bytes(&write_all(&folder, rows, fits).unwrap())

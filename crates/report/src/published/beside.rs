@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use polars::prelude::{DataFrame, PolarsResult};
-use zsad_core::record::Row;
 use zsad_core::{Error, Result};
+use zsad_store::Row;
 
 use super::reference::{Origin, Published, Reference};
 use super::spec::{Entry, Spec};
-use crate::frame::Field;
+use crate::export::Printed;
 use crate::grid::Grid;
-use crate::metric::Metric;
-use crate::printed::Printed;
 use crate::sheet::{Block, Sheet, Text};
 use crate::table::{self, Outcome};
+use zsad_store::Field;
 
 /// What can be said of a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +107,7 @@ pub fn build(spec: &Spec, reference: &Reference, rows: &[Row]) -> Result<Beside>
 
 /// The lines of an entry from the rows of one run: one a protocol point and method that it means.
 fn ours(entry: &Entry, published: Option<&Published>, rows: &[Row]) -> Vec<Line> {
-    let Some(metric) = Metric::find(entry.ours.metric()) else { return Vec::new() };
+    let Some(metric) = zsad_metrics::find(entry.ours.metric()).map(|m| &m.spec) else { return Vec::new() };
     let rows: Vec<Row> = rows.iter().filter(|r| entry.ours.fits_row(r)).cloned().collect();
     let grid = Grid::new(&rows);
     let mut lines = Vec::new();

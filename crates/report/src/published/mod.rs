@@ -6,8 +6,8 @@ mod spec;
 
 use std::path::{Path, PathBuf};
 
-use zsad_core::record::Row;
 use zsad_core::{Error, Result, suggest};
+use zsad_store::Row;
 
 pub use beside::{Beside, Line, Verdict, build};
 pub use reference::{Origin, Published, Reference, Selector};
@@ -62,7 +62,7 @@ pub fn run_folders(results: &Path, experiment: &str) -> Vec<PathBuf> {
 /// [`Error::Data`] where a results file is damaged.
 pub fn rows(spec: &Spec, results: &Path) -> Result<Vec<Row>> {
     let folders = spec.experiments.iter().flat_map(|e| run_folders(results, e));
-    let each = folders.map(|folder| crate::read_results(&folder)).collect::<Result<Vec<_>>>()?;
+    let each = folders.map(|folder| zsad_store::read_results(&folder)).collect::<Result<Vec<_>>>()?;
     Ok(each.concat())
 }
 

@@ -6,7 +6,7 @@ use polars::prelude::{DataType, Field as PolarsField, PolarsResult, Schema};
 use serde::Deserialize;
 use zsad_core::{Error, Result};
 
-use crate::frame;
+use zsad_store::frame;
 
 /// One published number, in the unit of its source (per cent for every metric of zsad).
 #[derive(Debug, Clone, PartialEq)]

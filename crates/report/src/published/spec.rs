@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use zsad_core::record::Row;
-use zsad_core::{Error, Result, suggest};
+use zsad_core::{BatchSize, Contamination, Error, Result, suggest};
+use zsad_metrics::METRICS;
+use zsad_store::{Row, Status};
 
 use super::reference::{Reference, Selector};
-use crate::grid::{Level, Point, Size};
-use crate::metric::{METRICS, Metric};
+use crate::grid::Point;
 
 /// A table: our cells and the published numbers that belong beside them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -64,7 +64,7 @@ pub struct Ours {
     /// Total size of a batch, or `all`.
     pub batch_size: Option<Value>,
     /// Normals of a batch.
-    pub normals: Option<u64>,
+    pub normals: Option<usize>,
     /// The mean runs over these domains alone.
     pub domains: Option<Vec<String>>,
     /// Metric column; `auroc` where none is given.
@@ -110,8 +110,8 @@ impl Entry {
     fn mistakes(&self, reference: &Reference) -> Vec<String> {
         let mut found = Vec::new();
         let metric = self.ours.metric();
-        if Metric::find(metric).is_none() {
-            let hint = suggest::hint(metric, METRICS.iter().map(|m| m.name).collect::<Vec<_>>());
+        if zsad_metrics::find(metric).is_none() {
+            let hint = suggest::hint(metric, METRICS.iter().map(|m| m.spec.name).collect::<Vec<_>>());
             found.push(format!("ours.metric: no metric `{metric}` ({hint})"));
         }
         match (&self.published, &self.none_because) {
@@ -143,24 +143,25 @@ impl Ours {
         self.metric.as_deref().unwrap_or("auroc")
     }
 
-    fn level(&self) -> Result<Option<Level>, String> {
+    fn level(&self) -> Result<Option<Contamination>, String> {
         match &self.contamination {
             None => Ok(None),
-            Some(Value::String(word)) if word == "natural" => Ok(Some(Level(None))),
+            Some(Value::String(word)) if word == "natural" => Ok(Some(Contamination::Natural)),
             Some(value) => match value.as_f64().filter(|r| (0.0..=0.5).contains(r)) {
-                Some(ratio) => Ok(Some(Level(Some(ratio)))),
+                Some(ratio) => Ok(Some(Contamination::Ratio(ratio))),
                 None => Err(format!("ours.contamination: {value} is neither a share of 0 … 0.5 nor `natural`")),
             },
         }
     }
 
-    fn size(&self) -> Result<Option<Size>, String> {
+    fn size(&self) -> Result<Option<BatchSize>, String> {
         match (&self.batch_size, self.normals) {
-            (None, _) => Ok(None),
+            (None, None) => Ok(None),
+            (None, Some(n)) => Ok(Some(BatchSize::Normals(n))),
             (Some(_), Some(_)) => Err("ours: give either `batch_size` or `normals`".into()),
-            (Some(Value::String(word)), None) if word == "all" => Ok(Some(Size::Varies)),
+            (Some(Value::String(word)), None) if word == "all" => Ok(Some(BatchSize::All)),
             (Some(value), None) => match value.as_u64().filter(|n| *n > 0) {
-                Some(n) => Ok(Some(Size::Total(n))),
+                Some(n) => Ok(Some(BatchSize::Total(n as usize))),
                 None => Err(format!("ours.batch_size: {value} is neither a whole number nor `all`")),
             },
         }
@@ -171,7 +172,7 @@ impl Ours {
         let level = self.level().ok().flatten();
         let size = self.size().ok().flatten();
         self.dataset.as_ref().is_none_or(|d| *d == point.dataset)
-            && level.is_none_or(|l| l == point.level)
+            && level.is_none_or(|l| l == point.contamination)
             && size.is_none_or(|s| s == point.size)
     }
 
@@ -182,11 +183,9 @@ impl Ours {
             && self.params.iter().all(|(name, value)| has.get(name).is_some_and(|v| equal(v, value)))
     }
 
-    /// Whether a row is meant: its domain and its number of normals, which a cell without results does not have.
+    /// Whether a row is meant by its domain, which a cell without results does not have.
     pub(super) fn fits_row(&self, row: &Row) -> bool {
-        row.status != "ok"
-            || self.domains.as_ref().is_none_or(|d| d.contains(&row.domain))
-                && self.normals.is_none_or(|n| row.n_normal == n * row.n_batches)
+        row.status != Status::Ok || self.domains.as_ref().is_none_or(|d| d.contains(&row.domain))
     }
 }
 

@@ -25,8 +25,8 @@ fn rows() -> Vec<Row> {
             domain: c.into(),
             method: method.clone(),
             cell_key: format!("{method}{c}"),
-            contamination: None,
-            auroc: Some(auroc),
+            contamination: None.into(),
+            metrics: crate::testing::metrics(&[("auroc", auroc)]),
             ..row()
         })
     };
@@ -78,7 +78,7 @@ fn read(text: &str) -> Result<Spec> {
 #[test]
 fn ours_stands_beside_the_published_number_and_no_hole_looks_like_one() {
     let table = build(&read(SPEC).unwrap(), &reference(), &rows()).unwrap();
-    insta::assert_snapshot!("beside", table.to_markdown());
+    insta::assert_snapshot!("beside", table.print(&crate::export::Markdown));
     insta::assert_snapshot!("beside_csv", table.to_csv().unwrap());
     let words: Vec<_> = table.lines.iter().map(|l| l.verdict.word()).collect();
     assert_eq!(
@@ -139,7 +139,7 @@ fn every_table_of_the_repository_is_sound_and_prints_without_results() {
         let spec = find(&tables, &name, &reference).unwrap_or_else(|e| panic!("{e}"));
         let empty = build(&spec, &reference, &[]).unwrap();
         assert!(empty.lines.iter().all(|l| l.verdict == Verdict::NoNumber("not run")), "{name}");
-        assert!(empty.to_terminal().contains("not run") && empty.outside().is_empty(), "{name}");
+        assert!(empty.print(&crate::export::Terminal).contains("not run") && empty.outside().is_empty(), "{name}");
     }
 }
 
@@ -183,7 +183,7 @@ fn runs_are_found_by_experiment_and_a_run_hides_its_published_copy() {
         let folder = dir.path().join(folder);
         std::fs::create_dir_all(&folder).unwrap();
         if !folder.ends_with("mine-empty") {
-            crate::write_results(&folder, &rows()).unwrap();
+            zsad_store::write_results(&folder, &rows()).unwrap();
         }
     }
     let names: Vec<_> = run_folders(dir.path(), "mine")

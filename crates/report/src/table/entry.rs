@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zsad_core::record::Row;
+use zsad_core::MetricSpec;
+use zsad_store::{Row, Status};
 
 use crate::grid::{Cell, Grid, MethodKey, Point};
-use crate::metric::Metric;
 use crate::stats::{Matrix, Resamples, Summary};
 
 /// What stands in the place of one method at one protocol point.
@@ -53,8 +53,8 @@ impl Outcome {
 /// One place of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Metric column.
-    pub metric: &'static str,
+    /// Metric.
+    pub metric: &'static MetricSpec,
     /// Protocol point.
     pub point: Point,
     /// Method.
@@ -84,13 +84,13 @@ pub struct Entry {
 }
 
 /// The entries of all methods at a point.
-pub(crate) fn column(grid: &Grid, point: &Point, metric: &'static Metric) -> Vec<Entry> {
+pub(crate) fn column(grid: &Grid, point: &Point, metric: &'static MetricSpec) -> Vec<Entry> {
     let (seeds, domains) = grid.axes(point);
     let resamples = Resamples::new(seeds.len(), domains.len());
     let realised = grid.realised(point);
     let one = |(method, label): &(MethodKey, String)| {
         let cell = grid.cell(point, method);
-        let matrix = cell.filter(|c| !c.ambiguous()).map(|c| c.matrix(&seeds, &domains, metric.value));
+        let matrix = cell.filter(|c| !c.ambiguous()).map(|c| c.matrix(&seeds, &domains, |r| r.metric(metric.name)));
         let outcome = outcome(cell, matrix.as_ref(), &resamples);
         (entry(metric, point, method, label, realised, cell, outcome), matrix)
     };
@@ -107,14 +107,14 @@ fn outcome(cell: Option<&Cell>, matrix: Option<&Matrix>, resamples: &Resamples) 
             Some(summary) => Outcome::Number(summary),
             None if cell.ok.iter().any(|r| r.n_undefined > 0) => Outcome::Undefined,
             None if !cell.ok.is_empty() => Outcome::NotApplicable,
-            None if cell.bad.iter().any(|r| r.status == "failed") => Outcome::Failed,
+            None if cell.bad.iter().any(|r| r.status == Status::Failed) => Outcome::Failed,
             None => Outcome::Refused,
         },
     }
 }
 
 fn entry(
-    metric: &'static Metric,
+    metric: &'static MetricSpec,
     point: &Point,
     method: &MethodKey,
     label: &str,
@@ -124,10 +124,10 @@ fn entry(
 ) -> Entry {
     let empty = Cell::default();
     let cell = cell.unwrap_or(&empty);
-    let keys = |rows: &[&Row], status: &str| {
+    let keys = |rows: &[&Row], status: Status| {
         rows.iter().filter(|r| r.status == status).map(|r| r.cell_key.clone()).collect::<BTreeSet<_>>().len()
     };
-    let (failed, refused) = (keys(&cell.bad, "failed"), keys(&cell.bad, "refused"));
+    let (failed, refused) = (keys(&cell.bad, Status::Failed), keys(&cell.bad, Status::Refused));
     // Reasons by how many rows give them, the commonest first.
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for row in &cell.bad {
@@ -136,7 +136,7 @@ fn entry(
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     Entry {
-        metric: metric.name,
+        metric,
         point: point.clone(),
         method: method.clone(),
         label: label.to_owned(),
@@ -148,13 +148,13 @@ fn entry(
         undefined: cell.ok.iter().map(|r| r.n_undefined).sum(),
         failed,
         refused,
-        cells: keys(&cell.ok, "ok") + failed + refused,
+        cells: keys(&cell.ok, Status::Ok) + failed + refused,
         reasons: reasons.into_iter().map(|(reason, _)| reason.to_owned()).collect(),
     }
 }
 
 /// Marks the best numbers of a column (all of them where they are equal) and those that cannot be told from them.
-fn mark_best(column: &mut [(Entry, Option<Matrix>)], metric: &Metric, resamples: &Resamples) {
+fn mark_best(column: &mut [(Entry, Option<Matrix>)], metric: &MetricSpec, resamples: &Resamples) {
     let worth = |e: &Entry| e.outcome.number().map(|s| if metric.higher_is_better { s.mean } else { -s.mean });
     let numbers: Vec<(usize, f64)> = column.iter().enumerate().filter_map(|(i, (e, _))| Some((i, worth(e)?))).collect();
     let Some(&(first, best)) = numbers.iter().reduce(|a, b| if b.1 > a.1 { b } else { a }) else { return };

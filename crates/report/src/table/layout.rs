@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use zsad_core::protocol::percent;
+use zsad_core::{BatchSize, Level, MetricSpec, Pooling};
+
 use super::entry::{Entry, Outcome};
-use crate::grid::{Grid, MethodKey, Point, Size, percent};
-use crate::metric::Metric;
+use crate::grid::{Grid, MethodKey, Point};
 use crate::sheet::{Block, Sheet, Text};
 use crate::stats::{RESAMPLES, Summary};
 
@@ -18,9 +20,9 @@ pub(super) fn sheet(title: &str, grid: &Grid, entries: &[Entry]) -> Sheet {
          trained on the target's own normals."
     );
     let mut sheet = Sheet { title: title.to_owned(), legend, ..Sheet::default() };
-    let mut groups: Vec<(&str, Vec<&Point>)> = Vec::new();
+    let mut groups: Vec<(&MetricSpec, Vec<&Point>)> = Vec::new();
     for entry in entries {
-        let fits = |(metric, points): &(&str, Vec<&Point>)| {
+        let fits = |(metric, points): &(&MetricSpec, Vec<&Point>)| {
             *metric == entry.metric && points.last().is_some_and(|p| same_block(grid, p, &entry.point))
         };
         match groups.iter_mut().find(|g| fits(g)) {
@@ -39,19 +41,19 @@ pub(super) fn sheet(title: &str, grid: &Grid, entries: &[Entry]) -> Sheet {
 /// Batch sizes become columns where a data set has a single contamination, else blocks.
 fn same_block(grid: &Grid, a: &Point, b: &Point) -> bool {
     let of_data_set = |p: &&Point| p.dataset == a.dataset && p.pooling == a.pooling;
-    let levels: BTreeSet<_> = grid.points.iter().filter(of_data_set).map(|p| p.level).collect();
+    let levels: BTreeSet<_> = grid.points.iter().filter(of_data_set).map(|p| p.contamination).collect();
     a.dataset == b.dataset && a.pooling == b.pooling && (a.size == b.size || levels.len() == 1)
 }
 
-fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &str, points: &[&Point]) -> Block {
+fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &MetricSpec, points: &[&Point]) -> Block {
     let by_size = points.windows(2).any(|w| w[0].size != w[1].size);
     let first = points[0];
     let realised = |p: &Point| grid.realised(p);
-    let name = Metric::find(metric).map_or(metric, |m| m.label);
-    let pooling = if first.pooling == "domain" { ", scores pooled per domain" } else { "" };
+    let name = metric.label;
+    let pooling = if first.pooling == Pooling::Domain { ", scores pooled per domain" } else { "" };
     let caption = if by_size {
         // What is realised depends on the size, and stands in its column.
-        let level = first.level;
+        let level = first.contamination;
         format!("{}: {name}, contamination {level}{pooling}; columns: batch size", first.dataset)
     } else {
         format!("{}: {name}, {}{pooling}; columns: contamination", first.dataset, first.size)
@@ -79,7 +81,7 @@ fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &str, points
         };
         let mut texts: Vec<Text> = vec![
             label.as_str().into(),
-            method.setting.as_str().into(),
+            method.setting.to_string().into(),
             range(|s| s.domains).into(),
             range(|s| s.seeds).into(),
         ];
@@ -92,9 +94,9 @@ fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &str, points
 /// `50`, with the realised share of anomalies where it rounds to something else than the nominal one.
 fn size_head(point: &Point, realised: Option<f64>) -> String {
     let size = match point.size {
-        Size::Total(n) => n.to_string(),
-        Size::Normals(n) => format!("{n} normals"),
-        Size::Varies => "all".into(),
+        BatchSize::Total(n) => n.to_string(),
+        BatchSize::Normals(n) => format!("{n} normals"),
+        BatchSize::All => "all".into(),
     };
     match differing(point, realised) {
         Some(share) => format!("{size} ({share})"),
@@ -104,16 +106,16 @@ fn size_head(point: &Point, realised: Option<f64>) -> String {
 
 /// `realised 4.8 %`, where that rounds to something else than the nominal share.
 fn differing(point: &Point, realised: Option<f64>) -> Option<String> {
-    let (nominal, real) = (point.level.0?, realised?);
+    let (nominal, real) = (point.contamination.ratio()?, realised?);
     ((nominal - real).abs() >= 0.0005).then(|| format!("realised {:.1} %", real * 100.0))
 }
 
 /// `10 %`, with the realised share where it rounds to something else.
 pub(crate) fn level_head(point: &Point, realised: Option<f64>) -> String {
-    match (point.level.0, realised, differing(point, realised)) {
-        (_, _, Some(share)) => format!("{} ({share})", point.level),
+    match (point.contamination.ratio(), realised, differing(point, realised)) {
+        (_, _, Some(share)) => format!("{} ({share})", point.contamination),
         (None, Some(real), _) => format!("natural ({} %)", percent((real * 1000.0).round() / 1000.0)),
-        _ => point.level.to_string(),
+        _ => point.contamination.to_string(),
     }
 }
 
@@ -158,7 +160,7 @@ fn note(entry: &Entry) -> Option<String> {
         let counted = parts.join(", ");
         parts = vec![format!("{counted}: {reason}{more}")];
     }
-    if entry.undefined > 0 && !entry.metric.starts_with("pixel") && entry.metric != "aupro" {
+    if entry.undefined > 0 && entry.metric.level == Level::Sample {
         let share = format!("{} of {} batches hold one class only", entry.undefined, entry.batches);
         parts.push(if entry.outcome == Outcome::Undefined { share } else { format!("{share} and are left out") });
     }

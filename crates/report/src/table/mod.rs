@@ -6,18 +6,18 @@ mod layout;
 use std::path::Path;
 
 use polars::prelude::{DataFrame, PolarsResult};
-use zsad_core::record::Row;
-use zsad_core::{Result, file};
+use zsad_core::{MetricSpec, Result, file};
+use zsad_metrics::METRICS;
+use zsad_store::Row;
 
 pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
 pub(crate) use layout::{level_head, number};
 
-use crate::frame::Field;
+use crate::export::{Latex, Markdown, Printed};
 use crate::grid::Grid;
-use crate::metric::{METRICS, Metric};
-use crate::printed::Printed;
 use crate::sheet::Sheet;
+use zsad_store::Field;
 
 /// All numbers of a comparison, ready to be printed.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,37 +33,44 @@ pub struct Table {
 ///
 /// A number is the mean over seeds of the mean over domains, ± the standard deviation over seeds, with the 95 %
 /// percentile bootstrap interval over seeds and domains. Everything is a function of the rows alone.
-pub fn comparison(rows: &[Row], metrics: &[&'static Metric]) -> Table {
+pub fn comparison(rows: &[Row], metrics: &[&'static MetricSpec]) -> Table {
     let grid = Grid::new(rows);
     let all = metrics.iter().flat_map(|m| grid.points.iter().map(|p| entry::column(&grid, p, m)));
     // A point without any number says nothing of a metric that was not measured there.
-    let measured = |c: &Vec<Entry>| c[0].metric == "auroc" || c.iter().any(|e| e.outcome.number().is_some());
+    let measured = |c: &Vec<Entry>| c[0].metric == headline() || c.iter().any(|e| e.outcome.number().is_some());
     let entries: Vec<Entry> = all.filter(measured).flatten().collect();
     let title = title(rows);
     let sheet = layout::sheet(&title, &grid, &entries);
     Table { title, entries, sheet }
 }
 
-/// `auroc`, and the pixel metrics that the rows hold.
-pub fn default_metrics(rows: &[Row]) -> Vec<&'static Metric> {
-    let shown = |m: &&Metric| m.name == "auroc" || matches!(m.name, "pixel_auroc" | "aupro") && present(rows, m);
-    METRICS.iter().filter(shown).collect()
+/// The first metric, which every table shows.
+pub(crate) fn headline() -> &'static MetricSpec {
+    &METRICS[0].spec
 }
 
-/// Writes `table.md`, `table.tex` (both with [`default_metrics`]) and `table.csv` (every metric that the rows hold).
+/// The first metric, and of the other headline metrics those that the rows hold.
+pub fn default_metrics(rows: &[Row]) -> Vec<&'static MetricSpec> {
+    shown(rows, |m| m.headline)
+}
+
+fn shown(rows: &[Row], wanted: impl Fn(&MetricSpec) -> bool) -> Vec<&'static MetricSpec> {
+    let present = |m: &MetricSpec| rows.iter().any(|r| r.metric(m.name).is_some());
+    let specs = METRICS.iter().map(|m| &m.spec);
+    specs.filter(|m| *m == headline() || wanted(m) && present(m)).collect()
+}
+
+/// Writes `table.md`, `table.tex` (both with [`default_metrics`]) and `table.csv` (every metric that the rows hold), and
+/// returns the first table.
 ///
 /// # Errors
-/// [`Error::Data`] where a file cannot be written.
-pub fn write_all(dir: &Path, rows: &[Row]) -> Result<()> {
+/// [`Error::Data`](zsad_core::Error::Data) where a file cannot be written.
+pub fn write_all(dir: &Path, rows: &[Row]) -> Result<Table> {
     let table = comparison(rows, &default_metrics(rows));
-    file::write(&dir.join("table.md"), table.to_markdown().as_bytes())?;
-    file::write(&dir.join("table.tex"), table.to_tex().as_bytes())?;
-    let every: Vec<_> = METRICS.iter().filter(|m| m.name == "auroc" || present(rows, m)).collect();
-    file::write(&dir.join("table.csv"), comparison(rows, &every).to_csv()?.as_bytes())
-}
-
-fn present(rows: &[Row], metric: &Metric) -> bool {
-    rows.iter().any(|r| (metric.value)(r).is_some())
+    file::write(&dir.join("table.md"), table.print(&Markdown).as_bytes())?;
+    file::write(&dir.join("table.tex"), table.print(&Latex).as_bytes())?;
+    file::write(&dir.join("table.csv"), comparison(rows, &shown(rows, |_| true)).to_csv()?.as_bytes())?;
+    Ok(table)
 }
 
 pub(crate) fn title(rows: &[Row]) -> String {
@@ -89,17 +96,17 @@ impl Printed for Table {
             }};
         }
         let number = |e: &Entry| e.outcome.number().copied();
-        column!("metric", String, |e| e.metric.into());
+        column!("metric", String, |e| e.metric.name.into());
         column!("dataset", String, |e| e.point.dataset.clone());
         column!("batch", String, |e| e.point.size.to_string());
-        column!("pooling", String, |e| e.point.pooling.clone());
-        column!("contamination", Option<f64>, |e| e.point.level.0);
+        column!("pooling", String, |e| e.point.pooling.to_string());
+        column!("contamination", Option<f64>, |e| e.point.contamination.ratio());
         column!("contamination_realised", Option<f64>, |e| e.realised);
         column!("method", String, |e| e.method.method.clone());
         column!("method_version", u32, |e| e.method.version);
         column!("params", String, |e| e.method.params.clone());
         column!("label", String, |e| e.label.clone());
-        column!("setting", String, |e| e.method.setting.clone());
+        column!("setting", String, |e| e.method.setting.to_string());
         column!("outcome", String, |e| e.outcome.word().into());
         column!("mean", Option<f64>, |e| number(e).map(|s| s.mean));
         column!("std", Option<f64>, |e| number(e).and_then(|s| s.std));

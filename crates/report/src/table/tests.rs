@@ -1,22 +1,25 @@
 use super::*;
-use crate::testing::{omniglot, row};
+use zsad_core::BatchSize;
+
+use crate::export::Terminal;
+use crate::testing::{metrics, omniglot, row};
 
 #[test]
 fn a_run_with_holes_is_printed_with_every_hole_named() {
     let rows = omniglot();
     let table = comparison(&rows, &default_metrics(&rows));
-    insta::assert_snapshot!("markdown", table.to_markdown());
-    insta::assert_snapshot!("tex", table.to_tex());
-    insta::assert_snapshot!("terminal", table.to_terminal());
+    insta::assert_snapshot!("markdown", table.print(&Markdown));
+    insta::assert_snapshot!("tex", table.print(&Latex));
+    insta::assert_snapshot!("terminal", table.print(&Terminal));
     insta::assert_snapshot!("csv", table.to_csv().unwrap());
 }
 
 #[test]
 fn batch_sizes_are_columns_where_there_is_one_contamination() {
     let at = |batch: u64, method: &str, auroc: f64| Row {
-        batch_size: Some(batch),
+        batch_size: BatchSize::Total(batch as usize),
         method: method.into(),
-        auroc: Some(auroc),
+        metrics: metrics(&[("auroc", auroc)]),
         cell_key: format!("{batch}{method}"),
         // Two samples, one of them anomalous: half of the batch, and not a tenth.
         n_normal: if batch == 2 { 10 } else { 180 },
@@ -27,7 +30,7 @@ fn batch_sizes_are_columns_where_there_is_one_contamination() {
     let table = comparison(&rows, &default_metrics(&rows));
     assert_eq!(table.sheet.blocks.len(), 1);
     assert_eq!(table.sheet.blocks[0].header, ["method", "setting", "domains", "seeds", "2 (realised 50.0 %)", "16"]);
-    assert!(table.to_markdown().contains("contamination 10 %; columns: batch size"));
+    assert!(table.print(&Markdown).contains("contamination 10 %; columns: batch size"));
     let best: Vec<bool> = table.sheet.blocks[0].lines.iter().flatten().map(|t| t.bold).collect();
     // Lines knn and lof: lof wins at 2, both win at 16.
     assert_eq!(best, [false, false, false, false, false, true, false, false, false, false, true, true]);
@@ -35,19 +38,26 @@ fn batch_sizes_are_columns_where_there_is_one_contamination() {
 
 #[test]
 fn a_lower_metric_is_better_where_it_should_be() {
-    let at =
-        |method: &str, fpr95: f64| Row { method: method.into(), fpr95: Some(fpr95), cell_key: method.into(), ..row() };
+    let at = |method: &str, fpr95: f64| Row {
+        method: method.into(),
+        metrics: metrics(&[("fpr95", fpr95)]),
+        cell_key: method.into(),
+        ..row()
+    };
     let rows = [at("knn", 0.5), at("lof", 0.25)];
-    let table = comparison(&rows, &[Metric::find("fpr95").unwrap()]);
+    let table = comparison(&rows, &[&zsad_metrics::find("fpr95").unwrap().spec]);
     assert_eq!(table.entries.iter().map(|e| e.best).collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]
 fn two_cells_of_one_name_are_never_averaged() {
-    let rows = [Row { cell_key: "a".into(), auroc: Some(0.1), ..row() }, Row { cell_key: "b".into(), ..row() }];
+    let rows = [
+        Row { cell_key: "a".into(), metrics: metrics(&[("auroc", 0.1)]), ..row() },
+        Row { cell_key: "b".into(), ..row() },
+    ];
     let table = comparison(&rows, &default_metrics(&rows));
     assert_eq!(table.entries[0].outcome, Outcome::Ambiguous);
-    assert!(table.to_markdown().contains("ambiguous"));
+    assert!(table.print(&Markdown).contains("ambiguous"));
 }
 
 #[test]

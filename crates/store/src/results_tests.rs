@@ -1,12 +1,40 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::row;
+use crate::record::Status;
+
+fn row() -> Row {
+    Row {
+        dataset: "digits".into(),
+        domain: "7".into(),
+        method: "knn".into(),
+        method_version: 1,
+        params: "{\"k\":5}".into(),
+        contamination: Some(0.1).into(),
+        contamination_realised: Some(0.1),
+        batch_size: BatchSize::Normals(18),
+        batch_total: Some(20),
+        n_batches: 2,
+        n_normal: 36,
+        n_anomalous: 4,
+        metrics: [("auroc".to_owned(), 0.75), ("aupr".to_owned(), 0.5)].into(),
+        score_seconds: Some(0.25),
+        cell_key: "0123".into(),
+        device: "cpu".into(),
+        threads: 1,
+        ..empty()
+    }
+}
+
+/// All columns, in their order.
+fn columns() -> Vec<&'static str> {
+    FIXED.split(',').collect()
+}
 
 /// Columns as the interface fixes them.
 const FIXED: &str = "experiment,profile,dataset,domain,method,method_version,setting,params,seed,contamination,\
 contamination_realised,batch_size,pooling,n_batches,n_undefined,n_normal,n_anomalous,auroc,aupr,f1_max,fpr95,\
-pixel_auroc,pixel_aupr,aupro,fit_seconds,score_seconds,status,error,fit_key,cell_key,git_sha,device,threads";
+pixel_auroc,pixel_aupr,aupro,fit_seconds,score_seconds,status,error,fit_key,cell_key,git_sha,device,threads,batch_total,params_used";
 
 #[test]
 fn the_columns_are_the_fields_of_a_row_in_the_fixed_order() {
@@ -14,19 +42,19 @@ fn the_columns_are_the_fields_of_a_row_in_the_fixed_order() {
     write_results(dir.path(), &[row()]).unwrap();
     let csv = std::fs::read_to_string(dir.path().join("results.csv")).unwrap();
     assert_eq!(csv.lines().next().unwrap(), FIXED);
-    assert_eq!(COLUMNS.join(","), FIXED);
-    assert_eq!(frame::read_parquet(&dir.path().join("results.parquet")).unwrap().get_column_names(), COLUMNS);
+    assert_eq!(frame::read_parquet(&dir.path().join("results.parquet")).unwrap().get_column_names(), columns());
 }
 
 #[test]
 fn a_missing_metric_is_an_empty_field_and_nothing_else_is_left_in_the_folder() {
     let dir = tempfile::tempdir().unwrap();
-    let empty = Row { auroc: None, aupr: Some(0.0), contamination: None, batch_size: None, ..row() };
+    let empty =
+        Row { metrics: [("aupr".to_owned(), 0.0)].into(), contamination: None.into(), batch_total: None, ..row() };
     write_results(dir.path(), std::slice::from_ref(&empty)).unwrap();
     let csv = std::fs::read_to_string(dir.path().join("results.csv")).unwrap();
     let fields: Vec<&str> = csv.lines().nth(1).unwrap().rsplit(',').collect();
-    let of = |name: &str| fields[COLUMNS.len() - 1 - COLUMNS.iter().position(|c| *c == name).unwrap()];
-    assert_eq!((of("auroc"), of("aupr"), of("batch_size"), of("pixel_auroc")), ("", "0.0", "", ""));
+    let of = |name: &str| fields[columns().len() - 1 - columns().iter().position(|c| *c == name).unwrap()];
+    assert_eq!((of("auroc"), of("aupr"), of("batch_size"), of("batch_total")), ("", "0.0", "normals=18", ""));
     let mut files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
     files.sort();
     assert_eq!(files, ["results.csv", "results.parquet"]);
@@ -36,7 +64,9 @@ fn a_missing_metric_is_an_empty_field_and_nothing_else_is_left_in_the_folder() {
 #[test]
 fn nothing_undefined_is_written_as_nan() {
     let dir = tempfile::tempdir().unwrap();
-    let message = write_results(dir.path(), &[Row { aupr: Some(f64::NAN), ..row() }]).unwrap_err().to_string();
+    let message = write_results(dir.path(), &[Row { metrics: [("aupr".to_owned(), f64::NAN)].into(), ..row() }])
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("`aupr` is NaN"), "{message}");
     assert!(!dir.path().join("results.csv").exists());
 }
@@ -54,6 +84,25 @@ fn a_folder_without_results_says_what_to_do_and_a_lost_column_is_named() {
     assert!(message.contains("results.csv") && message.contains("auroc"), "{message}");
 }
 
+#[test]
+fn results_of_earlier_versions_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Row { batch_size: BatchSize::Total(20), batch_total: None, params_used: String::new(), ..row() };
+    write_results(dir.path(), &[old.clone(), Row { status: Status::Failed, ..old.clone() }]).unwrap();
+    std::fs::remove_file(dir.path().join("results.parquet")).unwrap();
+    // Without the columns that came later, and totals alone, none where nothing was scored.
+    let path = dir.path().join("results.csv");
+    let csv = std::fs::read_to_string(&path).unwrap();
+    let cut: Vec<&str> = csv.lines().map(|l| l.rsplitn(3, ',').last().unwrap()).collect();
+    let cut = cut
+        .join("\n")
+        .replace(",20,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed", ",,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed");
+    std::fs::write(&path, cut + "\n").unwrap();
+    let read = read_results(dir.path()).unwrap();
+    assert_eq!(read.iter().map(|r| r.batch_size).collect::<Vec<_>>(), [BatchSize::Total(20), BatchSize::All]);
+    assert_eq!(read[0], old);
+}
+
 fn float() -> impl Strategy<Value = Option<f64>> {
     prop_oneof![Just(None), (0.0..=1.0f64).prop_map(Some), any::<f64>().prop_map(|v| Some(v).filter(|v| v.is_finite())),]
 }
@@ -62,17 +111,36 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z_]{0,8}", Just("a \"quoted\", line\nand | another".to_owned()), Just("{\"k\":5}".to_owned())]
 }
 
+fn size() -> impl Strategy<Value = BatchSize> {
+    prop_oneof![
+        (1usize..300).prop_map(BatchSize::Total),
+        (1usize..300).prop_map(BatchSize::Normals),
+        Just(BatchSize::All)
+    ]
+}
+
 prop_compose! {
     fn any_row()(
         names in (text(), text(), text(), text(), text()),
         floats in (float(), float(), float(), float()),
         counts in (any::<u64>(), proptest::option::of(0u64..300), 0u64..9, any::<u32>()),
         error in text(),
+        size in size(),
     ) -> Row {
         Row {
             dataset: names.0, domain: names.1, method: names.2, params: names.3, cell_key: names.4,
-            contamination: floats.0, auroc: floats.1, aupro: floats.2, fit_seconds: floats.3,
-            seed: counts.0, batch_size: counts.1, n_undefined: counts.2, method_version: counts.3, error,
+            contamination: floats.0.into(),
+            metrics: [("auroc", floats.1), ("aupro", floats.2)]
+                .into_iter()
+                .filter_map(|(n, v)| Some((n.to_owned(), v?)))
+                .collect(),
+            fit_seconds: floats.3,
+            seed: counts.0,
+            batch_size: size,
+            batch_total: counts.1,
+            n_undefined: counts.2,
+            method_version: counts.3,
+            error,
             ..row()
         }
     }

@@ -4,10 +4,11 @@ use std::io::Cursor;
 use std::path::Path;
 
 use polars::prelude::*;
+use zsad_core::panics::caught;
 use zsad_core::{Error, Result};
 
 /// The type of a column.
-pub(crate) trait Field: Sized {
+pub trait Field: Sized {
     /// As polars names it.
     const DTYPE: DataType;
     /// A column of values.
@@ -67,19 +68,19 @@ number!(f64, Float64, f64);
 number!(bool, Boolean, bool);
 
 /// The values of column `name`, whatever integer width the file holds them in.
-pub(crate) fn values<T: Field>(frame: &DataFrame, name: &str) -> PolarsResult<Vec<T>> {
+pub fn values<T: Field>(frame: &DataFrame, name: &str) -> PolarsResult<Vec<T>> {
     T::values(&frame.column(name)?.as_materialized_series().strict_cast(&T::DTYPE)?)
 }
 
 /// CSV with a header; floats in their shortest form that reads back exactly, null as an empty field.
-pub(crate) fn to_csv(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
+pub fn to_csv(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
     let mut bytes = Vec::new();
     CsvWriter::new(&mut bytes).finish(frame)?;
     Ok(bytes)
 }
 
 /// Parquet, compressed.
-pub(crate) fn to_parquet(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
+pub fn to_parquet(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes).finish(frame)?;
     Ok(bytes)
@@ -88,11 +89,15 @@ pub(crate) fn to_parquet(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
 /// The frame of a Parquet file.
 pub(crate) fn read_parquet(path: &Path) -> Result<DataFrame> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-    ParquetReader::new(Cursor::new(bytes)).finish().map_err(|e| damaged(path, e))
+    // The reader may panic on damaged files.
+    match caught(|| ParquetReader::new(Cursor::new(bytes)).finish()) {
+        Ok(frame) => frame.map_err(|e| damaged(path, e)),
+        Err(panic) => Err(damaged(path, panic)),
+    }
 }
 
 /// The frame of a CSV file with a header, its columns of the types in `schema`.
-pub(crate) fn read_csv(path: &Path, schema: Schema) -> Result<DataFrame> {
+pub fn read_csv(path: &Path, schema: Schema) -> Result<DataFrame> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     CsvReadOptions::default()
         .with_schema_overwrite(Some(Arc::new(schema)))
@@ -102,6 +107,6 @@ pub(crate) fn read_csv(path: &Path, schema: Schema) -> Result<DataFrame> {
 }
 
 /// A file whose content is not what it should be.
-pub(crate) fn damaged(path: &Path, error: PolarsError) -> Error {
+pub(crate) fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
     Error::data(path, format!("cannot be read: {error}"), "delete it and run the experiment again")
 }

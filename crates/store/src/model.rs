@@ -1,0 +1,186 @@
+//! Trained models on disk: named arrays as safetensors, with what they belong to in the header.
+//!
+//! The header's one metadata entry, `zsad`, is canonical JSON: format version, method and its version, parameters,
+//! network, and a BLAKE3 digest of all arrays, so equal states make equal files and a flipped bit is found.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zsad_core::key::canonical_json;
+use zsad_core::state::digest;
+use zsad_core::{Array, Arrays, Error, Result, State, Values, file};
+
+/// Version of the header's layout; readers refuse any other.
+pub const FORMAT_VERSION: u32 = 1;
+
+const HEADER_KEY: &str = "zsad";
+const RETRAIN: &str = "delete it and run again: the fit is then trained anew";
+
+/// A trained model and what it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// The method's registry name.
+    pub method: String,
+    /// Its version.
+    pub version: u32,
+    /// The parameters that it was trained with, complete.
+    pub params: Value,
+    /// What it learned.
+    pub state: State,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format_version: u32,
+    method: String,
+    method_version: u32,
+    params: Value,
+    network: Value,
+    digest: String,
+}
+
+/// Writes `model` to `path`, whole or not at all.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn save(path: &Path, model: &Model) -> Result<()> {
+    let header = Header {
+        format_version: FORMAT_VERSION,
+        method: model.method.clone(),
+        method_version: model.version,
+        params: model.params.clone(),
+        network: model.state.network.clone(),
+        digest: digest(&model.state.arrays),
+    };
+    let header = serde_json::to_value(header).map_err(|e| Error::data(path, e, ""))?;
+    let metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
+    let bytes: Vec<Vec<u8>> = model.state.arrays.values().map(Array::to_le_bytes).collect();
+    let views = model.state.arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
+        let dtype = if array.as_f32().is_some() { Dtype::F32 } else { Dtype::F64 };
+        let view = TensorView::new(dtype, array.shape().to_vec(), bytes).map_err(|e| Error::data(path, e, ""))?;
+        Ok((name, view))
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| Error::data(path, e, ""))?;
+    file::write(path, &file)
+}
+
+/// Reads and checks a file that [`save`] wrote.
+///
+/// # Errors
+/// [`Error::Data`] where it is missing, truncated, altered, or of another format version.
+pub fn load(path: &Path) -> Result<Model> {
+    let file = fs::read(path).map_err(|e| Error::io(path, &e))?;
+    let damaged = |what: String| Error::data(path, what, RETRAIN);
+    let unreadable = |e| damaged(format!("not a readable safetensors file: {e}"));
+    let (_, metadata) = SafeTensors::read_metadata(&file).map_err(unreadable)?;
+    let Some(text) = metadata.metadata().as_ref().and_then(|m| m.get(HEADER_KEY)) else {
+        return Err(damaged(format!("its header has no `{HEADER_KEY}` entry, so zsad did not write it")));
+    };
+    let header: Value = serde_json::from_str(text).map_err(|e| damaged(format!("its header is damaged: {e}")))?;
+    let version = header.get("format_version").and_then(Value::as_u64);
+    if version != Some(FORMAT_VERSION.into()) {
+        let version = version.map_or("unknown".into(), |v| v.to_string());
+        let what = format!("checkpoint format {version}, and this program reads format {FORMAT_VERSION}");
+        return Err(Error::data(path, what, "use the version of zsad that wrote it, or train again"));
+    }
+    let header: Header = serde_json::from_value(header).map_err(|e| damaged(format!("its header is damaged: {e}")))?;
+    let mut arrays = Arrays::new();
+    for (name, view) in SafeTensors::deserialize(&file).map_err(unreadable)?.tensors() {
+        let values = match view.dtype() {
+            Dtype::F32 => Values::F32(view.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()),
+            Dtype::F64 => Values::F64(view.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect()),
+            other => return Err(damaged(format!("tensor `{name}` is of the type {other:?}"))),
+        };
+        arrays.insert(name, Array::new(view.shape().to_vec(), values));
+    }
+    if digest(&arrays) != header.digest {
+        return Err(damaged("its tensors do not have the digest that its header states".into()));
+    }
+    let state = State { network: header.network, arrays };
+    Ok(Model { method: header.method, version: header.method_version, params: header.params, state })
+}
+
+impl Model {
+    /// Refuses the model of another method or of another version of it.
+    ///
+    /// # Errors
+    /// [`Error::Data`], naming both.
+    pub fn expect_method(&self, path: &Path, method: &str, version: u32) -> Result<()> {
+        if self.method == method && self.version == version {
+            return Ok(());
+        }
+        let what = format!("trained by {}@{}, wanted {method}@{version}", self.method, self.version);
+        Err(Error::data(path, what, "name the method that trained it, or train again"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn sample() -> Model {
+        let weight = Array::single(vec![2, 3], vec![1.0, -2.5, f32::MIN_POSITIVE, 0.1, 1e30, -0.0]);
+        let pool = Array::new(vec![2], Values::F64(vec![0.1, 3.0]));
+        let arrays = Arrays::from([("net.weight".into(), weight), ("pool".into(), pool)]);
+        let state = State { network: json!({"mlp": [3, 2]}), arrays };
+        Model { method: "acr_dsvdd".into(), version: 2, params: json!({"steps": 10, "lr": 4e-4}), state }
+    }
+
+    #[test]
+    fn round_trip_is_exact_and_equal_states_make_equal_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = sample();
+        let (a, b) = (dir.path().join("deep/er/a.safetensors"), dir.path().join("b.safetensors"));
+        save(&a, &model).unwrap();
+        save(&b, &model).unwrap();
+        assert_eq!(load(&a).unwrap(), model);
+        assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
+        assert_eq!(fs::read_dir(dir.path().join("deep/er")).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_byte_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        save(&path, &sample()).unwrap();
+        let good = fs::read(&path).unwrap();
+        for cut in 0..good.len() {
+            fs::write(&path, &good[..cut]).unwrap();
+            let error = load(&path).unwrap_err().to_string();
+            assert!(error.contains("m.safetensors"), "{cut}: {error}");
+        }
+        for at in good.len() - 40..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            fs::write(&path, &bad).unwrap();
+            let error = load(&path).unwrap_err().to_string();
+            assert!(error.contains("digest") && error.contains("trained anew"), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_versions_and_methods_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        save(&path, &sample()).unwrap();
+        let read = load(&path).unwrap();
+        read.expect_method(&path, "acr_dsvdd", 2).unwrap();
+        let error = read.expect_method(&path, "acr_dsvdd", 3).unwrap_err().to_string();
+        assert!(error.contains("acr_dsvdd@2, wanted acr_dsvdd@3"), "{error}");
+
+        let mut newer = fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&newer).into_owned();
+        let at = text.find("format_version").unwrap() + "format_version\\\":".len();
+        assert_eq!(newer[at], b'1');
+        newer[at] = b'9';
+        fs::write(&path, newer).unwrap();
+        let error = load(&path).unwrap_err().to_string();
+        assert!(error.contains("format 9") && error.contains("reads format 1"), "{error}");
+    }
+}

@@ -1,0 +1,82 @@
+//! Where and how a run was computed: beside the results, in no key.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use zsad_core::{DataDir, Device, Result};
+
+use crate::json as files;
+use crate::record::Provenance;
+
+/// Version of zsad.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Now, RFC 3339, UTC.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// The provenance of a record finished now, by a program built from commit `git_sha`.
+pub fn of_record(git_sha: &str, device: Device, threads: usize) -> Provenance {
+    let (version, git_sha, device) = (VERSION.into(), git_sha.into(), device.to_string());
+    Provenance { version, git_sha, device, threads, finished: now() }
+}
+
+/// How one call of the program ran.
+pub struct RunFacts<'a> {
+    /// Commit of the source tree that the program was built from, `-dirty` where it had changes; empty where unknown.
+    pub git_sha: &'a str,
+    /// Start, RFC 3339.
+    pub started: &'a str,
+    /// Workers.
+    pub jobs: usize,
+    /// Threads each.
+    pub threads: usize,
+    /// Device.
+    pub device: Device,
+    /// Data folder.
+    pub data: &'a DataDir,
+    /// Cells computed now, and found finished.
+    pub cells: (usize, usize),
+}
+
+/// Writes `provenance.json`: one entry for each call that computed something, the oldest first.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
+    let path = out.join("provenance.json");
+    // A damaged file is begun anew: it is a diary, nothing is computed from it.
+    let old: Option<Value> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let mut runs = old.and_then(|v| v["runs"].as_array().cloned()).unwrap_or_default();
+    if facts.cells.0 == 0 && !runs.is_empty() {
+        return Ok(());
+    }
+    runs.push(json!({
+        "version": VERSION,
+        "git_sha": facts.git_sha,
+        "started": facts.started,
+        "finished": now(),
+        // The program by its name alone: where it lies says nothing about a result.
+        "command_line": std::iter::once("zsad".to_owned()).chain(std::env::args().skip(1)).collect::<Vec<_>>(),
+        "jobs": facts.jobs,
+        "threads": facts.threads,
+        "device": facts.device.to_string(),
+        "cpu": cpu(),
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "data": facts.data.path,
+        "data_chosen_by": facts.data.chosen_by,
+        "cells_computed": facts.cells.0,
+        "cells_cached": facts.cells.1,
+    }));
+    files::write(&path, &json!({"schema": 1, "runs": runs}))
+}
+
+/// The processor's name, where the system tells it.
+fn cpu() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("model name"))?;
+    line.split_once(':').map(|(_, name)| name.trim().to_owned())
+}

@@ -1,0 +1,199 @@
+//! What a run leaves: one record a cell, one a training, and the rows of the result tables made from them.
+
+mod schema_1;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zsad_core::job::{Asked, CellId, FitId};
+use zsad_core::{BatchSize, Contamination, FitReport, Pooling, Result, Supervision};
+
+use crate::json;
+
+/// Format version of records and plans; readers refuse a newer one.
+pub const SCHEMA: u32 = 2;
+
+zsad_core::choices! {
+    /// How a cell ended.
+    pub enum Status {
+        /// Scored.
+        Ok = "ok",
+        /// Went wrong; `error` says how.
+        Failed = "failed",
+        /// Does not apply; `error` says why.
+        Refused = "refused",
+    }
+}
+
+/// What was measured on one domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DomainResult {
+    /// Domain name.
+    pub domain: String,
+    /// Batches scored.
+    pub n_batches: usize,
+    /// Batches whose sample-level metrics are undefined (one class only).
+    pub n_undefined: usize,
+    /// Normals over all batches.
+    pub n_normal: usize,
+    /// Anomalies over all batches.
+    pub n_anomalous: usize,
+    /// Metric values by name; an undefined one is `None`.
+    pub metrics: BTreeMap<String, Option<f64>>,
+}
+
+/// Where and how a cell was computed; not part of any key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of zsad.
+    pub version: String,
+    /// Commit, with `-dirty` where the tree had changes; empty where unknown.
+    pub git_sha: String,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Threads of the worker.
+    pub threads: usize,
+    /// End of the computation, RFC 3339, UTC.
+    pub finished: String,
+}
+
+/// One finished cell: `records/<cell_key>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellRecord {
+    /// [`SCHEMA`] of the version that wrote it.
+    pub schema: u32,
+    /// Key of the cell.
+    pub cell_key: String,
+    /// Key of its fit.
+    pub fit_key: String,
+    /// What it is.
+    pub cell: CellId,
+    /// How it was asked for.
+    pub asked: Asked,
+    /// How it ended.
+    pub status: Status,
+    /// Why, unless `ok`.
+    pub error: Option<String>,
+    /// Results by domain; empty unless `ok`.
+    pub domains: Vec<DomainResult>,
+    /// `name@version` of the metrics in `domains`.
+    pub metrics: Vec<String>,
+    /// Seconds of the training that this cell shares with others; `None` where nothing is trained.
+    pub fit_seconds: Option<f64>,
+    /// Seconds of scoring.
+    pub score_seconds: Option<f64>,
+    /// Facts of the data set that belong beside its numbers.
+    pub notes: Vec<(String, String)>,
+    /// Where it was computed.
+    pub provenance: Provenance,
+}
+
+impl CellRecord {
+    /// The record in a file; `None` where it is missing or damaged. Records of schema 1, whose data and weights are
+    /// unknown, are read too; their keys are no key of today's.
+    ///
+    /// # Errors
+    /// Where it comes from a newer zsad or cannot be read.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let Some(value) = json::read_value(path)? else { return Ok(None) };
+        let record = match value["schema"].as_u64() {
+            Some(1) => serde_json::from_value::<schema_1::CellRecord>(value).map(Into::into),
+            _ => serde_json::from_value(value),
+        };
+        Ok(record.map(Some).unwrap_or_else(|e| json::damaged(path, &e)))
+    }
+}
+
+/// One finished training: `<store>/<fit_key>/fit.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitRecord {
+    /// [`SCHEMA`] of the version that wrote it.
+    pub schema: u32,
+    /// Key of the fit.
+    pub fit_key: String,
+    /// What it is.
+    pub fit: FitId,
+    /// The data set's complete parameters, those of tests as they were when it was trained.
+    pub dataset_params: Value,
+    /// Digest of the model's tensors.
+    pub digest: String,
+    /// Seconds of training.
+    pub fit_seconds: f64,
+    /// Loss curve and facts.
+    pub report: FitReport,
+    /// Where it was computed.
+    pub provenance: Provenance,
+}
+
+impl FitRecord {
+    /// The record in a file; as [`CellRecord::read`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let Some(value) = json::read_value(path)? else { return Ok(None) };
+        let record = match value["schema"].as_u64() {
+            Some(1) => serde_json::from_value::<schema_1::FitRecord>(value).map(Into::into),
+            _ => serde_json::from_value(value),
+        };
+        Ok(record.map(Some).unwrap_or_else(|e| json::damaged(path, &e)))
+    }
+}
+
+/// A metric of one cell that was computed after the cell was finished: `metrics/<metric_key>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricRecord {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Key of the cell.
+    pub cell_key: String,
+    /// `name@version`.
+    pub metric: String,
+    /// Values by domain; an undefined one is `None`.
+    pub domains: BTreeMap<String, Option<f64>>,
+}
+
+/// One row of `results.csv` and `results.parquet`: a cell and a domain.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the columns are described once, in the README")]
+pub struct Row {
+    pub experiment: String,
+    pub profile: String,
+    pub dataset: String,
+    pub domain: String,
+    pub method: String,
+    pub method_version: u32,
+    pub setting: Supervision,
+    pub params: String,
+    pub seed: u64,
+    pub contamination: Contamination,
+    pub contamination_realised: Option<f64>,
+    pub batch_size: BatchSize,
+    pub pooling: Pooling,
+    pub n_batches: u64,
+    pub n_undefined: u64,
+    pub n_normal: u64,
+    pub n_anomalous: u64,
+    /// Defined values by metric; one that is not there is undefined or does not apply.
+    pub metrics: BTreeMap<String, f64>,
+    pub fit_seconds: Option<f64>,
+    pub score_seconds: Option<f64>,
+    pub status: Status,
+    pub error: String,
+    pub fit_key: String,
+    pub cell_key: String,
+    pub git_sha: String,
+    pub device: String,
+    pub threads: u64,
+    pub batch_total: Option<u64>,
+    pub params_used: String,
+}
+
+impl Row {
+    /// The value of a metric.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name).copied()
+    }
+}

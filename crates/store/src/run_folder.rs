@@ -1,0 +1,210 @@
+//! The folder of a run: finished cells and what is made of them, each in a file of its own.
+//!
+//! ```text
+//! plan.json                          the cells that the folder is for
+//! records/<cell_key>.json            a finished cell; written last, so it is the commit point
+//! records/<cell_key>.scores.parquet  its scores
+//! metrics/<metric_key>.json          a metric computed later, from the stored scores
+//! files/<digest>.json                which files a digest of data stands for
+//! leases/<fit_key>                   who works on a fit now
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use zsad_core::key::key;
+use zsad_core::{Error, Result, file};
+
+use crate::json as files;
+use crate::lease::Lease;
+use crate::record::{CellRecord, MetricRecord, SCHEMA};
+use crate::scores::{self, BatchScores};
+
+/// The cells of the last run in a folder: `plan.json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedPlan {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Experiment name.
+    pub experiment: String,
+    /// Profile, or empty.
+    pub profile: String,
+    /// Its cells.
+    pub cells: Vec<SavedCell>,
+}
+
+/// One cell of [`SavedPlan`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedCell {
+    /// Key of the cell.
+    pub cell_key: String,
+    /// Data set, as results call it.
+    pub dataset: String,
+    /// Method name.
+    pub method: String,
+}
+
+/// Path below the data folder and digest of every file behind a digest of data.
+pub type FileList = BTreeMap<String, String>;
+
+/// The folder of a run, which need not exist.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+impl RunFolder {
+    /// The folder `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        RunFolder { root: root.into() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes the folders and removes what killed runs left half written. Other runs may be at work here.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where it cannot be written.
+    pub fn prepare(&self) -> Result<()> {
+        let ours = ["records", "metrics", "files", "leases", "plots"].map(|name| self.root.join(name));
+        for folder in &ours {
+            fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
+        }
+        // What else lies in the folder is the user's.
+        file::clean(&self.root, false)?;
+        ours.iter().try_for_each(|folder| file::clean(folder, true))
+    }
+
+    /// Takes the lease of a fit's cells; `None` while another run works on them.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn lease(&self, fit_key: &str) -> Result<Option<Lease>> {
+        Lease::try_take(&self.root.join("leases").join(fit_key))
+    }
+
+    /// Whether a run works here now.
+    pub fn is_at_work(&self) -> bool {
+        let Ok(entries) = fs::read_dir(self.root.join("leases")) else { return false };
+        entries.flatten().any(|e| Lease::is_held(&e.path()))
+    }
+
+    /// The plan of the last run.
+    ///
+    /// # Errors
+    /// Where there is none, or it is damaged.
+    pub fn plan(&self) -> Result<SavedPlan> {
+        let path = self.root.join("plan.json");
+        let saved = files::read(&path)?;
+        saved.ok_or_else(|| Error::data(&path, "missing or damaged", "`zsad run` writes it when it starts"))
+    }
+
+    /// Writes down which cells the folder is for, so that `zsad status` knows how many are left.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn put_plan(&self, experiment: &str, profile: &str, cells: Vec<SavedCell>) -> Result<()> {
+        let (experiment, profile) = (experiment.to_owned(), profile.to_owned());
+        let plan = SavedPlan { schema: SCHEMA, experiment, profile, cells };
+        files::write(&self.root.join("plan.json"), &plan)
+    }
+
+    /// Every record, by cell key. Damaged ones are left out with a warning: their cells are run again.
+    ///
+    /// # Errors
+    /// Where a record comes from a newer zsad.
+    pub fn records(&self) -> Result<BTreeMap<String, CellRecord>> {
+        let mut records = BTreeMap::new();
+        let folder = self.root.join("records");
+        let Ok(entries) = fs::read_dir(&folder) else { return Ok(records) };
+        for entry in entries {
+            let path = entry.map_err(|e| Error::io(&folder, &e))?.path();
+            if path.extension().is_some_and(|e| e == "json")
+                && let Some(record) = CellRecord::read(&path)?
+            {
+                records.insert(record.cell_key.clone(), record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// One record, if it is there.
+    ///
+    /// # Errors
+    /// Where it comes from a newer zsad.
+    pub fn record(&self, cell_key: &str) -> Result<Option<CellRecord>> {
+        CellRecord::read(&self.record_path(cell_key))
+    }
+
+    /// Stores a finished cell, its scores first.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn put_record(&self, record: &CellRecord, batches: &[BatchScores]) -> Result<()> {
+        if !batches.is_empty() {
+            scores::write(&self.scores_path(&record.cell_key), batches)?;
+        }
+        files::write(&self.record_path(&record.cell_key), record)
+    }
+
+    /// The scores of a finished cell.
+    ///
+    /// # Errors
+    /// Where they are missing or damaged.
+    pub fn scores(&self, cell_key: &str) -> Result<Vec<BatchScores>> {
+        scores::read(&self.scores_path(cell_key))
+    }
+
+    /// A metric computed later, if it has been.
+    ///
+    /// # Errors
+    /// Where it comes from a newer zsad.
+    pub fn metric(&self, cell_key: &str, metric: &str) -> Result<Option<MetricRecord>> {
+        files::read(&self.metric_path(cell_key, metric))
+    }
+
+    /// Stores a metric computed later.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn put_metric(&self, record: &MetricRecord) -> Result<()> {
+        files::write(&self.metric_path(&record.cell_key, &record.metric), record)
+    }
+
+    /// The files behind a digest of data, where a run has written them down.
+    pub fn files(&self, digest: &str) -> Option<FileList> {
+        files::read(&self.files_path(digest)).ok().flatten()
+    }
+
+    /// Writes down the files behind a digest of data, unless they are known.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn put_files(&self, digest: &str, list: &FileList) -> Result<()> {
+        let path = self.files_path(digest);
+        if path.exists() { Ok(()) } else { files::write(&path, list) }
+    }
+
+    fn metric_path(&self, cell_key: &str, metric: &str) -> PathBuf {
+        let key = key(&json!({"cell": cell_key, "metric": metric}));
+        self.root.join("metrics").join(format!("{key}.json"))
+    }
+
+    fn record_path(&self, cell_key: &str) -> PathBuf {
+        self.root.join("records").join(format!("{cell_key}.json"))
+    }
+
+    fn scores_path(&self, cell_key: &str) -> PathBuf {
+        self.root.join("records").join(format!("{cell_key}.scores.parquet"))
+    }
+
+    fn files_path(&self, digest: &str) -> PathBuf {
+        self.root.join("files").join(format!("{digest}.json"))
+    }
+}
