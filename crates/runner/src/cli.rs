@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
+use zsad_core::panics::caught;
 
 use crate::commands;
 use crate::config::ConfigError;
@@ -17,11 +18,12 @@ Examples:
   zsad describe acr_dsvdd                        a method's parameters, defaults and source
   zsad table results/runs/quickstart --format tex
 
-Data are looked for in --data DIR, else $ZSAD_DATA, else data/.
+Data are looked for in --data DIR, else $ZSAD_DATA, else data/. Trained models are kept in --store DIR, else
+$ZSAD_STORE, else results/store/, and are shared by all runs.
 
 Exit codes:
   0  all well
-  1  some cells failed (they are recorded; the rest of the sweep ended)
+  1  some cells failed (they are recorded; the rest of the sweep ended), or none ended well
   2  wrong usage or configuration; nothing was run
   3  data or weights missing or damaged, and nothing could run";
 
@@ -44,6 +46,7 @@ enum Command {
     Status(commands::status::Status),
     Table(commands::table::Table),
     Plot(commands::plot::Plot),
+    Clean(commands::clean::Clean),
     Validate(commands::validate::Validate),
     List(commands::list::List),
     Describe(commands::describe::Describe),
@@ -56,6 +59,15 @@ enum Command {
 pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("ZSAD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).without_time().init();
+    // Panics are caught where they belong to a cell or a file, and said there; where they happened is for the log.
+    std::panic::set_hook(Box::new(|info| tracing::debug!("{info}")));
+    caught(run).unwrap_or_else(|panic| {
+        drop(writeln!(io::stderr(), "error: a mistake in zsad itself: {panic}; ZSAD_LOG=debug says where"));
+        Exit::SomeFailed.into()
+    })
+}
+
+fn run() -> ExitCode {
     let out = &mut io::stdout().lock();
     let done = match Cli::parse().command {
         Command::Run(c) => c.run(out),
@@ -63,17 +75,18 @@ pub fn main() -> ExitCode {
         Command::Status(c) => c.run(out),
         Command::Table(c) => c.run(out),
         Command::Plot(c) => c.run(out),
+        Command::Clean(c) => c.run(out),
         Command::Validate(c) => c.run(out),
         Command::List(c) => c.run(out),
         Command::Describe(c) => c.run(out),
         Command::Score(c) => c.run(out),
         Command::Metrics(c) => c.run(out),
-        Command::Completions(c) => c.run(out),
+        Command::Completions(c) => c.run(Cli::command(), out),
     };
     match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {
         Ok(exit) => exit.into(),
         Err(error) => match Exit::of(&error) {
-            None => Exit::Well.into(),
+            None => Exit::Success.into(),
             Some(exit) => {
                 // Mistakes in a file begin with their place. Nobody is left to tell where standard error is closed.
                 let placed = matches!(error.downcast_ref(), Some(ConfigError::Invalid { .. }));

@@ -1,5 +1,6 @@
 //! One file a subcommand, and what several of them share.
 
+pub mod clean;
 pub mod completions;
 pub mod describe;
 pub mod list;
@@ -16,41 +17,69 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use zsad_core::{DataDir, Error, Result, suggest};
+use zsad_core::{DataDir, Device, Environment, Error, Result, env, suggest};
+use zsad_store::{ModelStore, RunFolder};
 
 use crate::config::{self, ConfigError, Experiment};
 use crate::registry::Registry;
-use crate::store::Store;
 
 /// Where runs lie unless `--out` says otherwise.
 const RUNS: &str = "results/runs";
 
 /// Which experiment, and where its data and results lie.
 #[derive(clap::Args)]
-pub struct Target {
+pub struct ExperimentArgs {
     /// The experiment, a YAML file
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where results go [default: results/runs/<experiment>[-profile]]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Where the data lie [default: $ZSAD_DATA, else data/]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
     /// A profile of the experiment, merged over the document
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    #[command(flatten)]
+    places: Places,
+    /// Hash all data and weights again instead of trusting remembered digests
+    #[arg(long)]
+    rehash: bool,
 }
 
-impl Target {
-    /// The checked experiment, its results folder and its data folder; nothing is created or opened.
-    fn load(&self) -> Result<(Experiment, Store, DataDir), ConfigError> {
-        let experiment = config::load(&self.file, &Registry::BUILT_IN, self.profile.as_deref())?;
+/// Where data and trained models lie, and where tensors live.
+#[derive(clap::Args)]
+pub struct Places {
+    /// Where the data lie [default: $ZSAD_DATA, else data/]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where trained models are kept for all runs [default: $ZSAD_STORE, else results/store/]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Where tensors live: cpu or cuda:0
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Device,
+}
+
+impl Places {
+    /// What work depends on, with one thread; and the store.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the device cannot be opened.
+    fn open(&self, rehash: bool) -> Result<(Environment, ModelStore)> {
+        zsad_nn::device::open(self.device)?;
+        let env = Environment::new(DataDir::resolve(self.data.clone())).with_cache(env::cache_folder(), rehash);
+        Ok((Environment { device: self.device, ..env }, ModelStore::resolve(self.store.clone())))
+    }
+}
+
+impl ExperimentArgs {
+    /// The checked experiment and its results folder; nothing is created or opened.
+    fn load(&self) -> Result<(Experiment, RunFolder), ConfigError> {
+        let experiment = config::load(&self.file, &Registry::built_in(), self.profile.as_deref())?;
         let out = self.out.clone().unwrap_or_else(|| {
             let profile = if experiment.profile.is_empty() { "" } else { "-" };
             Path::new(RUNS).join(format!("{}{profile}{}", experiment.name, experiment.profile))
         });
-        Ok((experiment, Store::new(out), DataDir::resolve(self.data.clone())))
+        Ok((experiment, RunFolder::new(out)))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// All well.
-    Well = 0,
+    Success = 0,
     /// Some cells failed, or a check did.
     SomeFailed = 1,
     /// Wrong usage or configuration; nothing was run.

@@ -1,20 +1,27 @@
 //! zsad: a reproducible benchmark harness for zero-shot, batch-level anomaly detection.
 //!
-//! The way of the data: [`config`] (an experiment file, checked) → [`plan`] (fits and their cells, cached ones struck
-//! out) → [`execute`] (train, score, measure, record) → [`rows`] (the result tables, from the records alone).
+//! The way of the data: [`config`] (an experiment file, checked) → [`plan`] (fits and their cells, finished ones struck
+//! out) → [`executor`] (train, score, record) → [`evaluate`] (metrics) → [`results`] (the result tables, from the records
+//! alone).
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
+
+mod batch_score;
 pub mod cli;
 mod commands;
 pub mod config;
-pub mod execute;
+pub mod evaluate;
+pub mod executor;
 mod exit;
-pub mod measure;
+pub mod failure;
+mod heatmaps;
+pub mod library;
 pub mod plan;
 pub mod progress;
-pub mod provenance;
 pub mod registry;
-pub mod rows;
-pub mod score;
-pub mod store;
+pub mod results;
 #[cfg(test)]
 mod testing;
+
+/// Commit of the source tree that this program was built from, `-dirty` where it had changes; empty where unknown.
+pub const GIT_SHA: &str = env!("ZSAD_GIT_SHA");

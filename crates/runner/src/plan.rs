@@ -2,164 +2,237 @@
 
 mod why;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use zsad_core::key::key;
-use zsad_core::record::{CellId, CellRecord, SCHEMA, Status};
-use zsad_core::{DataDir, Dataset, Error, MetricDef, Result};
+use zsad_core::job::{Asked, CellId, CellJob, DataId, FitId, FitJob, MethodId};
+use zsad_core::{DatasetInfo, Environment, Fold, Method, Result};
+use zsad_store::run_folder::{FileList, SavedCell};
+use zsad_store::{CellRecord, RunFolder, Status};
 
 use crate::config::{DatasetChoice, Experiment, MethodChoice};
-use crate::registry::Registry;
-use crate::store::{Store, metric_id, read_json, write_json};
+use crate::failure::Failure;
+use crate::library::{DataSet, Library, digest_of};
 
-/// An experiment spread out.
+/// An experiment spread out and compared with what is there.
 pub struct Plan {
     /// Experiment name.
     pub experiment: String,
     /// Profile, or empty.
     pub profile: String,
-    /// The data sets, opened once for all fits; what could not be opened keeps its error.
-    pub datasets: Vec<Result<Arc<dyn Dataset>>>,
     /// Fits in the order of the file.
-    pub fits: Vec<FitPlan>,
-    /// Every record in the folder, by cell key.
-    pub records: BTreeMap<String, CellRecord>,
+    pub fits: Vec<PlannedFit>,
+    /// Data sets that cannot be used, and why.
+    pub unusable: Vec<(String, Failure)>,
+    /// How many data sets there are.
+    pub datasets: usize,
 }
 
-/// One training and the cells that are scored with it.
-pub struct FitPlan {
-    /// Key of the fit.
-    pub key: String,
-    /// Index into [`Plan::datasets`].
-    pub dataset: usize,
-    /// Index into the data set's folds.
-    pub fold: usize,
-    /// The method and its parameters.
-    pub method: MethodChoice,
-    /// Base seed.
-    pub seed: u64,
-    /// Whether anything is trained; if not, the fit costs nothing.
-    pub trains: bool,
-    /// Its cells, one a protocol point.
-    pub cells: Vec<CellPlan>,
-}
-
-/// One cell.
-pub struct CellPlan {
-    /// Key of the cell.
-    pub key: String,
-    /// What it is.
-    pub id: CellId,
-    /// What is left to do.
-    pub state: State,
+/// A fit and what is left to do of it.
+pub struct PlannedFit {
+    /// The fit with all its cells.
+    pub job: FitJob,
+    /// What is left to do, a cell each.
+    pub states: Vec<State>,
 }
 
 /// What is left to do for a cell.
+#[derive(Debug, Clone, PartialEq)]
 pub enum State {
-    /// Finished. The metrics listed came after it and are computed from its stored scores.
-    Cached(Vec<&'static dyn MetricDef>),
-    /// To be run, and why it is not cached.
+    /// Finished.
+    Cached,
+    /// To be run: nothing of the kind was ever run, or it failed.
     Outstanding(String),
+    /// To be run, since something differs from the nearest finished record.
+    Stale(String),
 }
 
-/// The cells of the last run in a folder: `plan.json`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SavedPlan {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// Experiment name.
-    pub experiment: String,
-    /// Profile, or empty.
-    pub profile: String,
-    /// Its cells.
-    pub cells: Vec<SavedCell>,
-}
+impl State {
+    /// One word for machines.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Cached => "cached",
+            State::Outstanding(_) => "outstanding",
+            State::Stale(_) => "stale",
+        }
+    }
 
-/// One cell of [`SavedPlan`].
-#[derive(Debug, Serialize, Deserialize)]
-pub struct SavedCell {
-    /// Key of the cell.
-    pub cell_key: String,
-    /// Data set, as results call it.
-    pub dataset: String,
-    /// Method name.
-    pub method: String,
-}
-
-impl SavedPlan {
-    /// The plan that [`Plan::save`] wrote.
-    ///
-    /// # Errors
-    /// Where there is none, or it is damaged.
-    pub fn load(store: &Store) -> Result<Self> {
-        let path = store.root().join("plan.json");
-        let saved = read_json(&path)?;
-        saved.ok_or_else(|| Error::data(&path, "missing or damaged", "`zsad run` writes it when it starts"))
+    /// Why it is not cached; empty where it is.
+    pub fn reason(&self) -> &str {
+        match self {
+            State::Cached => "",
+            State::Outstanding(why) | State::Stale(why) => why,
+        }
     }
 }
 
-impl FitPlan {
-    /// Whether any cell is to be run.
-    pub fn is_outstanding(&self) -> bool {
-        self.outstanding().next().is_some()
-    }
-
-    /// The cells to be run.
-    pub fn outstanding(&self) -> impl Iterator<Item = &CellPlan> {
-        self.cells.iter().filter(|c| matches!(c.state, State::Outstanding(_)))
-    }
+/// What an experiment wants, before anything is compared.
+pub struct Wanted {
+    /// Its fits.
+    pub jobs: Vec<FitJob>,
+    /// The files behind every digest of data in them.
+    pub files: BTreeMap<String, FileList>,
+    /// Data sets that cannot be used, and why.
+    pub unusable: Vec<(String, Failure)>,
 }
 
-impl Plan {
-    /// Opens the data sets and compares every cell with the records of `store`.
-    ///
-    /// # Errors
-    /// Where the records of `store` cannot be read; a data set that cannot be opened is no error here.
-    pub fn new(experiment: &Experiment, registry: &Registry, dir: &DataDir, store: &Store) -> Result<Plan> {
-        let records = store.records()?;
-        let mut datasets = Vec::new();
-        let mut fits: Vec<FitPlan> = Vec::new();
+impl Wanted {
+    /// Spreads out `experiment`. Data sets are described, not read, as far as their bytes were seen before; one that
+    /// cannot be used is no error here: its cells are wanted, and fail when they are run.
+    pub fn new(experiment: &Experiment, library: &Library, env: &Environment) -> Wanted {
+        let mut wanted = Wanted { jobs: Vec::new(), files: BTreeMap::new(), unusable: Vec::new() };
+        let mut places: HashMap<String, usize> = HashMap::new();
         let mut seen = BTreeSet::new();
         for choice in &experiment.datasets {
-            let opened = choice.def.open(&choice.params, dir);
-            // An unopened data set has unknown folds; its cells fail under the nameless one.
-            let folds = match &opened {
-                Ok(dataset) => dataset.info().folds.iter().map(|f| f.name.clone()).collect(),
-                Err(_) => vec![String::new()],
+            let dataset = library.of(choice.def.spec(), &choice.source);
+            let described = match dataset.describe(env) {
+                Ok(described) => Some(described),
+                Err(failure) => {
+                    wanted.unusable.push((choice.label.clone(), failure));
+                    None
+                }
             };
-            let revision = choice.def.revision(&choice.params, dir);
-            for (fold, fold_name) in folds.iter().enumerate() {
+            // Of what cannot be used the folds are not known: its cells fail under an unnamed one.
+            let folds: Vec<Option<&Fold>> = match described {
+                Some(d) => d.info.folds.iter().map(Some).collect(),
+                None => vec![None],
+            };
+            for fold in folds {
+                let (training, tests) = match (described, fold) {
+                    (Some(described), Some(fold)) => {
+                        let (training, tests) = described.files(fold);
+                        let digests = (Some(digest_of(&training)), Some(digest_of(&tests)));
+                        wanted.files.extend(digests.0.clone().map(|d| (d, training)));
+                        wanted.files.extend(digests.1.clone().map(|d| (d, tests)));
+                        digests
+                    }
+                    _ => (None, None),
+                };
                 for method in &experiment.methods {
-                    let trains = method.def.build(&method.params)?.trains();
+                    let about = described.map(|d| &d.info).zip(fold);
+                    let id = method_id(method, about, env);
                     for &seed in &experiment.seeds {
-                        let ids = ids(experiment, choice, &revision, fold_name, method, seed);
-                        let cells: Vec<_> = ids
-                            .map(|id| (key(&cell_parts(&id)), id))
-                            .filter(|(key, _)| seen.insert(key.clone()))
-                            .map(|(key, id)| CellPlan { key, id, state: State::Cached(Vec::new()) })
-                            .collect();
-                        if let Some(first) = cells.first() {
-                            let key = key(&fit_parts(&first.id));
-                            let (dataset, method) = (datasets.len(), method.clone());
-                            fits.push(FitPlan { key, dataset, fold, method, seed, trains, cells });
+                        let fit = FitId {
+                            data: data_id(&dataset, training.clone()),
+                            fold: fold.map(|f| f.name.clone()).unwrap_or_default(),
+                            method: id.clone(),
+                            seed,
+                            device: env.device.kind().into(),
+                        };
+                        let cells = cells(experiment, choice, &dataset, method, &fit, tests.as_ref());
+                        let cells: Vec<CellJob> = cells.into_iter().filter(|c| seen.insert(c.key.clone())).collect();
+                        if cells.is_empty() {
+                            continue;
+                        }
+                        let key = fit.key();
+                        match places.get(&key) {
+                            Some(&at) => wanted.jobs[at].cells.extend(cells),
+                            None => {
+                                places.insert(key.clone(), wanted.jobs.len());
+                                let learns = method.method.learns();
+                                wanted.jobs.push(FitJob { key, id: fit, learns, cells });
+                            }
                         }
                     }
                 }
             }
-            datasets.push(opened);
         }
-        let mut plan =
-            Plan { experiment: experiment.name.clone(), profile: experiment.profile.clone(), datasets, fits, records };
-        plan.compare(registry, store, &seen)?;
-        Ok(plan)
+        wanted
     }
 
+    /// The difference between what is wanted and the records that are there.
+    pub fn diff(self, experiment: &Experiment, folder: &RunFolder, records: &BTreeMap<String, CellRecord>) -> Plan {
+        let planned: BTreeSet<&str> = self.jobs.iter().flat_map(|j| &j.cells).map(|c| c.key.as_str()).collect();
+        let why = why::Why { records, planned: &planned, wanted: &self.files, folder };
+        let state = |cell: &CellJob| match records.get(&cell.key) {
+            Some(record) if record.status == Status::Failed => {
+                State::Outstanding(format!("failed before: {}", record.error.as_deref().unwrap_or_default()))
+            }
+            Some(_) => State::Cached,
+            None => why.not_cached(&cell.id),
+        };
+        let states: Vec<Vec<State>> = self.jobs.iter().map(|j| j.cells.iter().map(state).collect()).collect();
+        Plan {
+            experiment: experiment.name.clone(),
+            profile: experiment.profile.clone(),
+            fits: self.jobs.into_iter().zip(states).map(|(job, states)| PlannedFit { job, states }).collect(),
+            unusable: self.unusable,
+            datasets: experiment.datasets.len(),
+        }
+    }
+}
+
+fn data_id(dataset: &DataSet, digest: Option<String>) -> DataId {
+    let (params, _) = dataset.params();
+    DataId { name: dataset.spec.name.into(), version: dataset.spec.version, params, digest }
+}
+
+/// The method at the values that it will truly have; as it was asked for where it does not apply, which running it says.
+fn method_id(choice: &MethodChoice, about: Option<(&DatasetInfo, &Fold)>, env: &Environment) -> MethodId {
+    let spec = choice.def.spec();
+    let resolved = about.and_then(|(info, fold)| choice.method.resolve(info, fold).ok());
+    let method = resolved.as_ref().unwrap_or(&choice.method);
+    let artifacts = digests(method.as_ref(), env).unwrap_or_default();
+    MethodId { name: spec.name.into(), version: spec.version, params: method.values(), artifacts }
+}
+
+/// The digests of the files that a method needs, by name: below the data folder where they lie there.
+///
+/// # Errors
+/// Where one is missing.
+pub fn digests(method: &dyn Method, env: &Environment) -> Result<BTreeMap<String, String>> {
+    let name =
+        |path: &std::path::Path| path.strip_prefix(&env.data.path).unwrap_or(path).to_string_lossy().into_owned();
+    method.artifacts(env)?.iter().map(|path| Ok((name(path), env.digests.file(path)?))).collect()
+}
+
+fn cells(
+    experiment: &Experiment,
+    choice: &DatasetChoice,
+    dataset: &DataSet,
+    method: &MethodChoice,
+    fit: &FitId,
+    tests: Option<&String>,
+) -> Vec<CellJob> {
+    let (_, test_params) = dataset.params();
+    let asked = Asked {
+        experiment: experiment.name.clone(),
+        profile: experiment.profile.clone(),
+        dataset: choice.label.clone(),
+        dataset_params: choice.source.values(),
+        setting: method.method.supervision(),
+        params: method.method.values(),
+    };
+    let cell = |&point: &_| {
+        let (test_params, test_digest) = (test_params.clone(), tests.cloned());
+        let id = CellId { fit: fit.clone(), test_params, test_digest, point };
+        CellJob { key: id.key(), id, asked: asked.clone() }
+    };
+    experiment.points.iter().map(cell).collect()
+}
+
+impl PlannedFit {
+    /// The cells to be run.
+    pub fn outstanding(&self) -> impl Iterator<Item = (&CellJob, &State)> {
+        self.job.cells.iter().zip(&self.states).filter(|(_, state)| **state != State::Cached)
+    }
+
+    /// The fit with the cells to be run; `None` where there is none.
+    pub fn to_run(&self) -> Option<FitJob> {
+        let cells: Vec<CellJob> = self.outstanding().map(|(cell, _)| cell.clone()).collect();
+        (!cells.is_empty()).then(|| FitJob { cells, ..self.job.clone() })
+    }
+
+    /// What is left to do of the whole, and why: that of the first cell to be run.
+    pub fn state(&self) -> &State {
+        self.states.iter().find(|s| **s != State::Cached).unwrap_or(&State::Cached)
+    }
+}
+
+impl Plan {
     /// Every cell.
-    pub fn cells(&self) -> impl Iterator<Item = &CellPlan> {
-        self.fits.iter().flat_map(|f| &f.cells)
+    pub fn cells(&self) -> impl Iterator<Item = &CellJob> {
+        self.fits.iter().flat_map(|f| &f.job.cells)
     }
 
     /// The number of cells to be run.
@@ -167,105 +240,45 @@ impl Plan {
         self.fits.iter().map(|f| f.outstanding().count()).sum()
     }
 
-    /// How a cell ended; `None` while it is outstanding.
-    pub fn status(&self, cell: &CellPlan) -> Option<Status> {
-        self.records.get(&cell.key).map(|r| r.status)
-    }
-
-    /// Writes down which cells the folder is for, so that `zsad status` knows how many are left.
+    /// Keeps the fit of this key alone.
     ///
     /// # Errors
-    /// Where the folder cannot be written.
-    pub fn save(&self, store: &Store) -> Result<()> {
-        let cell = |c: &CellPlan| SavedCell {
-            cell_key: c.key.clone(),
-            dataset: c.id.dataset_shown().to_owned(),
-            method: c.id.method.clone(),
-        };
-        let saved = SavedPlan {
-            schema: SCHEMA,
-            experiment: self.experiment.clone(),
-            profile: self.profile.clone(),
-            cells: self.cells().map(cell).collect(),
-        };
-        write_json(&store.root().join("plan.json"), &saved)
-    }
-
-    /// Errors of the data sets that could not be opened.
-    pub fn data_errors(&self) -> impl Iterator<Item = &Error> {
-        self.datasets.iter().filter_map(|d| d.as_ref().err())
-    }
-
-    fn compare(&mut self, registry: &Registry, store: &Store, planned: &BTreeSet<String>) -> Result<()> {
-        for cell in self.fits.iter_mut().flat_map(|f| &mut f.cells) {
-            cell.state = match self.records.get(&cell.key) {
-                Some(record) if record.status == Status::Failed => {
-                    State::Outstanding(format!("failed before: {}", record.error.as_deref().unwrap_or_default()))
-                }
-                Some(record) => State::Cached(later_metrics(record, registry, store)?),
-                None => State::Outstanding(why::not_cached(&cell.id, &self.records, planned)),
-            };
+    /// [`zsad_core::Error::Config`] where the experiment has none.
+    pub fn only(&mut self, key: &str) -> Result<()> {
+        self.fits.retain(|f| f.job.key == key);
+        if self.fits.is_empty() {
+            let message = format!("{} has no fit {key}; `zsad plan --json` lists them", self.experiment);
+            return Err(zsad_core::Error::Config(message));
         }
         Ok(())
     }
-}
 
-/// The sample-level metrics that neither `record` nor the folder has yet. Pixel metrics need maps, which are not
-/// stored: they belong to the record alone.
-fn later_metrics(record: &CellRecord, registry: &Registry, store: &Store) -> Result<Vec<&'static dyn MetricDef>> {
-    let mut later = Vec::new();
-    for &metric in registry.metrics.iter().filter(|m| !m.spec().pixel) {
-        let id = metric_id(metric.spec());
-        if record.status == Status::Ok
-            && !record.metrics.contains(&id)
-            && store.metric(&record.cell_key, &id)?.is_none()
-        {
-            later.push(metric);
-        }
+    /// What the folder keeps of it, so that `zsad status` knows how many cells are left.
+    pub fn saved(&self) -> Vec<SavedCell> {
+        let cell = |c: &CellJob| SavedCell {
+            cell_key: c.key.clone(),
+            dataset: c.asked.dataset.clone(),
+            method: c.id.fit.method.name.clone(),
+        };
+        self.cells().map(cell).collect()
     }
-    Ok(later)
-}
 
-fn ids<'a>(
-    experiment: &'a Experiment,
-    dataset: &'a DatasetChoice,
-    revision: &'a str,
-    fold: &'a str,
-    method: &'a MethodChoice,
-    seed: u64,
-) -> impl Iterator<Item = CellId> + 'a {
-    experiment.points.iter().map(move |&point| CellId {
-        experiment: experiment.name.clone(),
-        profile: experiment.profile.clone(),
-        dataset: dataset.def.spec().name.to_owned(),
-        dataset_label: dataset.label.clone(),
-        dataset_revision: revision.to_owned(),
-        dataset_params: dataset.params.to_json(),
-        fold: fold.to_owned(),
-        method: method.def.spec().name.to_owned(),
-        method_version: method.def.spec().version,
-        setting: method.def.setting(&method.params),
-        params: method.params.to_json(),
-        seed,
-        point,
-    })
-}
-
-/// What a fit's key is made of.
-fn fit_parts(id: &CellId) -> Value {
-    json!({
-        "dataset": id.dataset,
-        "dataset_revision": id.dataset_revision,
-        "dataset_params": id.dataset_params,
-        "fold": id.fold,
-        "method": id.method,
-        "method_version": id.method_version,
-        "params": id.params,
-        "seed": id.seed,
-    })
-}
-
-/// What a cell's key is made of: the fit and the protocol point.
-fn cell_parts(id: &CellId) -> Value {
-    json!({"fit": fit_parts(id), "point": id.point})
+    /// As JSON for other programs.
+    pub fn to_json(&self) -> Value {
+        let cell = |(c, s): (&CellJob, &State)| json!({"cell_key": c.key, "point": c.id.point, "status": s.word(), "reason": s.reason()});
+        let fit = |f: &PlannedFit| {
+            json!({
+                "fit_key": f.job.key,
+                "dataset": f.job.cells.first().map_or(&f.job.id.data.name, |c| &c.asked.dataset),
+                "method": f.job.id.method.name,
+                "fold": f.job.id.fold,
+                "seed": f.job.id.seed,
+                "params": f.job.id.method.params,
+                "status": f.state().word(),
+                "reason": f.state().reason(),
+                "cells": f.job.cells.iter().zip(&f.states).map(cell).collect::<Vec<_>>(),
+            })
+        };
+        json!({ "fits": self.fits.iter().map(fit).collect::<Vec<_>>() })
+    }
 }

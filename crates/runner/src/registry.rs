@@ -1,6 +1,7 @@
 //! What can be named in an experiment.
 
-use zsad_core::{DatasetDef, MethodDef, MetricDef};
+use zsad_core::{DatasetDef, Error, Given, MethodDef, PictureSpec, Result, suggest};
+use zsad_metrics::Metric;
 
 /// The data sets, methods and metrics that a run may use. Tests plant their own.
 #[derive(Clone, Copy)]
@@ -10,13 +11,14 @@ pub struct Registry {
     /// Methods.
     pub methods: &'static [&'static dyn MethodDef],
     /// Metrics.
-    pub metrics: &'static [&'static dyn MetricDef],
+    pub metrics: &'static [&'static Metric],
 }
 
 impl Registry {
     /// Everything that the program comes with.
-    pub const BUILT_IN: Registry =
-        Registry { datasets: zsad_data::DATASETS, methods: zsad_models::METHODS, metrics: zsad_metrics::METRICS };
+    pub fn built_in() -> Registry {
+        Registry { datasets: zsad_data::DATASETS, methods: zsad_models::METHODS, metrics: zsad_metrics::METRICS }
+    }
 
     /// The data set called `name`.
     pub fn dataset(&self, name: &str) -> Option<&'static dyn DatasetDef> {
@@ -29,8 +31,28 @@ impl Registry {
     }
 
     /// The metric called `name`.
-    pub fn metric(&self, name: &str) -> Option<&'static dyn MetricDef> {
-        self.metrics.iter().copied().find(|m| m.spec().name == name)
+    pub fn metric(&self, name: &str) -> Option<&'static Metric> {
+        self.metrics.iter().copied().find(|m| m.spec.name == name)
+    }
+
+    /// The method called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the nearest known name.
+    pub fn expect_method(&self, name: &str) -> Result<&'static dyn MethodDef> {
+        self.method(name).ok_or_else(|| {
+            Error::Config(format!("unknown method `{name}`; {}", suggest::hint(name, self.method_names())))
+        })
+    }
+
+    /// The data set called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the nearest known name.
+    pub fn expect_dataset(&self, name: &str) -> Result<&'static dyn DatasetDef> {
+        self.dataset(name).ok_or_else(|| {
+            Error::Config(format!("unknown data set `{name}`; {}", suggest::hint(name, self.dataset_names())))
+        })
     }
 
     /// Names of the data sets, in the registry's order.
@@ -41,5 +63,10 @@ impl Registry {
     /// Names of the methods, in the registry's order.
     pub fn method_names(&self) -> Vec<&'static str> {
         self.methods.iter().map(|m| m.spec().name).collect()
+    }
+
+    /// How pictures become samples of the data sets with their default parameters, in the registry's order.
+    pub fn default_pictures(&self) -> impl Iterator<Item = PictureSpec> {
+        self.datasets.iter().filter_map(|d| d.configure(&Given::new()).ok()?.picture())
     }
 }

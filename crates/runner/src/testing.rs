@@ -1,49 +1,55 @@
 //! A registry of small things with known behaviour, for the tests of this crate.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::Value;
 use zsad_core::{
-    AnomalySource, DataDir, Dataset, DatasetDef, DatasetSpec, Device, Error, FitContext, FitReport, Fitted, Fold, Kind,
-    Method, MethodDef, MethodSpec, MetricDef, Needs, ParamDefault, ParamKind, ParamSpec, Params, Result, Samples,
-    Scores, Setting, TestBatch, Values, file,
+    Accepts, AnomalySource, Array, Batch, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Detector, Environment,
+    Error, FitContext, FitReport, Fold, Given, Load, Loader, Method, MethodDef, MethodSpec, Modality, ParamProblem,
+    ParamSet, ParamSpec, Result, Samples, Scores, State, Supervision, Values,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
+use zsad_metrics::Metric;
 
 use crate::registry::Registry;
 
-/// Four domains of 30 points on a line; domain d lies around 10 d.
-pub struct Line;
+const LINE: Loader<Line> = Loader::new(&DatasetSpec {
+    name: "line",
+    version: 1,
+    summary: "points on a line",
+    citation: "none",
+    files: "",
+    test_params: &["shift"],
+});
 
-impl DatasetDef for Line {
-    fn spec(&self) -> &'static DatasetSpec {
-        &DatasetSpec {
-            name: "line",
-            version: 1,
-            summary: "points on a line",
-            citation: "none",
-            files: "",
-            params: &[ParamSpec {
-                name: "damaged",
-                doc: "fail to open, as a damaged file does",
-                kind: ParamKind::Bool,
-                default: ParamDefault::Bool(false),
-            }],
-        }
+zsad_core::params! {
+    /// Four domains of 30 points on a line; domain d lies around 10 d.
+    pub struct Line {
+        /// fail to open, as a damaged file does
+        pub damaged: bool = false;
+        /// how far the points of meta-test domains are moved
+        pub shift: usize = 0, in 0..=9;
+    }
+}
+
+impl Load for Line {
+    fn files(&self, _: &DataDir) -> Result<Vec<DataFile>> {
+        Ok(Vec::new())
     }
 
-    fn open(&self, params: &Params, dir: &DataDir) -> Result<Arc<dyn Dataset>> {
-        if params.bool("damaged") {
-            return Err(Error::data(dir.path.join("line.bin"), "cut off after 3 bytes", "fetch it again"));
+    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
+        if self.damaged {
+            return Err(Error::data(data.path.join("line.bin"), "cut off after 3 bytes", "fetch it again"));
         }
         let domain = |d: usize| {
-            let values = (0..30).map(|i| 10.0 * d as f64 + ((i * 7) % 30) as f64 / 30.0).collect();
+            let moved = if d < 2 { 0.0 } else { self.shift as f64 };
+            let values = (0..30).map(|i| 10.0 * d as f64 + moved + ((i * 7) % 30) as f64 / 30.0).collect();
             MemoryDomain::normals(format!("d{d}"), Samples::new(vec![1], Values::F64(values)))
         };
         let fold = Fold { name: String::new(), meta_train: vec![0, 1], meta_test: vec![2, 3] };
         let domains = (0..4).map(domain).collect();
-        Ok(Arc::new(InMemory::new("line", Kind::Tabular { dim: 1 }, domains, vec![fold], AnomalySource::OtherDomains)?))
+        Ok(Arc::new(InMemory::new("line", Modality::rows(1), domains, vec![fold], AnomalySource::OtherDomains)?))
     }
 }
 
@@ -66,36 +72,39 @@ pub enum Deed {
 pub struct Planted {
     spec: &'static MethodSpec,
     deed: Deed,
-    trains: bool,
+    learns: bool,
+    default_k: usize,
     /// Times that `fit` trained.
     pub fits: AtomicUsize,
     /// Times that `score` was called.
     pub scores: AtomicUsize,
 }
 
-const PARAMS: &[ParamSpec] = &[
-    ParamSpec { name: "k", doc: "a number", kind: ParamKind::Int { min: 1, max: 99 }, default: ParamDefault::Int(5) },
-    ParamSpec {
-        name: "shrinkage",
-        doc: "a share",
-        kind: ParamKind::Float { min: 0.0, max: 1.0 },
-        default: ParamDefault::Float(0.5),
-    },
-];
+zsad_core::params! {
+    /// Its parameters.
+    pub struct PlantedParams {
+        /// a number
+        pub k: usize = 5, in 1..=99;
+        /// a share
+        pub shrinkage: f64 = 0.5, in 0.0..=1.0;
+    }
+}
 
 impl Planted {
     /// A method called `name`. It is leaked, as registries live for the whole program.
-    pub fn new(name: &'static str, version: u32, deed: Deed, trains: bool) -> &'static Planted {
-        let spec = Box::leak(Box::new(MethodSpec {
-            name,
-            version,
-            summary: "planted",
-            citation: "none",
-            setting: if trains { Setting::ZeroShot } else { Setting::InBatch },
-            needs: Needs::ANY,
-            params: PARAMS,
-        }));
-        Box::leak(Box::new(Planted { spec, deed, trains, fits: 0.into(), scores: 0.into() }))
+    pub fn new(name: &'static str, version: u32, deed: Deed, learns: bool) -> &'static Planted {
+        Box::leak(Box::new(Planted::of(name, version, deed, learns)))
+    }
+
+    /// One that learns and scores, and whose default of `k` is another.
+    pub fn with_default(name: &'static str, default_k: usize) -> &'static Planted {
+        Box::leak(Box::new(Planted { default_k, ..Planted::of(name, 1, Deed::Score, true) }))
+    }
+
+    fn of(name: &'static str, version: u32, deed: Deed, learns: bool) -> Planted {
+        let (summary, citation, accepts) = ("planted", "none", Accepts::ANY);
+        let spec = Box::leak(Box::new(MethodSpec { name, version, summary, citation, accepts }));
+        Planted { spec, deed, learns, default_k: 5, fits: 0.into(), scores: 0.into() }
     }
 
     /// How often it was trained and how often it scored.
@@ -109,47 +118,67 @@ impl MethodDef for &'static Planted {
         self.spec
     }
 
-    fn build(&self, params: &Params) -> Result<Box<dyn Method>> {
-        Ok(Box::new(Configured { planted: self, k: params.int("k") }))
+    fn params(&self) -> Vec<ParamSpec> {
+        PlantedParams::specs()
+    }
+
+    fn supervision(&self) -> Supervision {
+        if self.learns { Supervision::ZeroShot } else { Supervision::InBatch }
+    }
+
+    fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
+        let mut params = PlantedParams::parse(given)?;
+        if !given.contains_key("k") {
+            params.k = self.default_k;
+        }
+        Ok(Arc::new(Configured { planted: self, params }))
     }
 }
 
+#[derive(Clone)]
 struct Configured {
     planted: &'static Planted,
-    k: i64,
+    params: PlantedParams,
 }
 
 impl Method for Configured {
-    fn trains(&self) -> bool {
-        self.planted.trains
+    fn values(&self) -> Value {
+        self.params.values()
     }
 
-    fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Fitted>> {
+    fn resolve(&self, _: &DatasetInfo, _: &Fold) -> Result<Arc<dyn Method>> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn learns(&self) -> bool {
+        self.planted.learns
+    }
+
+    fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {
         self.planted.fits.fetch_add(1, Ordering::Relaxed);
         ctx.progress.tick(1, 1, "trained");
-        Ok(Box::new(Detector { planted: self.planted, shift: (self.k as u64 + ctx.seed) as f64 }))
+        Ok(Box::new(Distance { planted: self.planted, shift: (self.params.k as u64 + ctx.seed) as f32 }))
     }
 
-    fn load(&self, path: &Path, _device: Device) -> Result<Box<dyn Fitted>> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, &e))?;
-        let shift = text.parse().map_err(|_| Error::data(path, "not a number", ""))?;
-        Ok(Box::new(Detector { planted: self.planted, shift }))
+    fn restore(&self, state: &State, _: &Environment) -> Result<Box<dyn Detector>> {
+        let shift = state.array("shift")?.as_f32().ok_or_else(|| Error::failed("not a number"))?[0];
+        Ok(Box::new(Distance { planted: self.planted, shift }))
     }
 }
 
-struct Detector {
+struct Distance {
     planted: &'static Planted,
-    shift: f64,
+    shift: f32,
 }
 
-impl Fitted for Detector {
-    fn score(&self, batch: &TestBatch) -> Result<Scores> {
+impl Detector for Distance {
+    fn score(&self, batch: &Batch) -> Result<Scores> {
         self.planted.scores.fetch_add(1, Ordering::Relaxed);
         let values = batch.samples()?.to_f64().into_owned();
         let mut sorted = values.clone();
         sorted.sort_by(f64::total_cmp);
         let median = sorted[sorted.len() / 2];
-        let mut scores: Vec<f64> = values.iter().map(|v| (v - median).abs() + self.shift).collect();
+        let mut scores: Vec<f64> = values.iter().map(|v| (v - median).abs() + f64::from(self.shift)).collect();
         match self.planted.deed {
             Deed::Score => {}
             Deed::Panic => panic!("planted panic at {}", self.shift),
@@ -160,8 +189,9 @@ impl Fitted for Detector {
         Ok(scores.into())
     }
 
-    fn save(&self, path: &Path) -> Result<()> {
-        file::write(path, self.shift.to_string().as_bytes())
+    fn state(&self) -> Result<Option<State>> {
+        let arrays = [("shift".to_owned(), Array::single(vec![], vec![self.shift]))].into();
+        Ok(self.planted.learns.then(|| State { network: serde_json::json!({}), arrays }))
     }
 
     fn report(&self) -> FitReport {
@@ -178,6 +208,6 @@ pub fn registry(methods: &[&'static Planted]) -> Registry {
 pub fn registry_with(methods: &[&'static Planted], metrics: &[&str]) -> Registry {
     let methods: Vec<&'static dyn MethodDef> =
         methods.iter().map(|&m| &*Box::leak(Box::new(m)) as &'static dyn MethodDef).collect();
-    let metrics: Vec<&'static dyn MetricDef> = metrics.iter().filter_map(|m| zsad_metrics::find(m)).collect();
-    Registry { datasets: &[&Line], methods: methods.leak(), metrics: metrics.leak() }
+    let metrics: Vec<&'static Metric> = metrics.iter().filter_map(|m| zsad_metrics::find(m)).collect();
+    Registry { datasets: &[&LINE], methods: methods.leak(), metrics: metrics.leak() }
 }

@@ -3,10 +3,8 @@
 use std::io::Write;
 
 use anyhow::Result;
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -24,10 +22,10 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, out: &mut impl Write) -> Result<Exit> {
+    pub fn run(self, mut command: clap::Command, out: &mut impl Write) -> Result<Exit> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "zsad", &mut script);
+        clap_complete::generate(self.shell, &mut command, "zsad", &mut script);
         out.write_all(&script)?;
-        Ok(Exit::Well)
+        Ok(Exit::Success)
     }
 }

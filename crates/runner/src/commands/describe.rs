@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use zsad_core::{
-    DataDir, DatasetDef, DatasetInfo, Error, MethodSpec, MetricSpec, ParamDefault, ParamSpec, Params, suggest,
+    DataDir, DatasetDef, DatasetInfo, Error, Given, Level, MethodDef, MetricSpec, ParamDefault, ParamSpec, suggest,
 };
 
 use crate::exit::Exit;
@@ -31,46 +31,44 @@ pub struct Describe {
 
 impl Describe {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let registry = Registry::BUILT_IN;
+        let registry = Registry::built_in();
         if let Some(def) = registry.method(&self.name) {
-            return method(def.spec(), out);
+            return method(def, out);
         }
         if let Some(def) = registry.dataset(&self.name) {
             return dataset(def, &DataDir::resolve(self.data), out);
         }
         if let Some(def) = registry.metric(&self.name) {
-            return metric(def.spec(), out);
+            return metric(&def.spec, out);
         }
-        let metrics = registry.metrics.iter().map(|m| m.spec().name);
+        let metrics = registry.metrics.iter().map(|m| m.spec.name);
         let names: Vec<_> =
             registry.method_names().into_iter().chain(registry.dataset_names()).chain(metrics).collect();
         Err(Error::Config(format!("nothing is called `{}`; {}", self.name, suggest::hint(&self.name, names))).into())
     }
 }
 
-fn method(spec: &MethodSpec, out: &mut impl Write) -> Result<Exit> {
-    writeln!(out, "method {} (version {}, setting {})", spec.name, spec.version, spec.setting)?;
+fn method(def: &dyn MethodDef, out: &mut impl Write) -> Result<Exit> {
+    let spec = def.spec();
+    writeln!(out, "method {} (version {}, setting {})", spec.name, spec.version, def.supervision())?;
     writeln!(out, "{}\n{}", spec.summary, spec.citation)?;
-    let needs = [
-        (spec.needs.image, "images"),
-        (spec.needs.tabular, "rows and features"),
-        (spec.needs.masks, "pixel masks in training"),
-        (spec.needs.references, "normal references of the target"),
-    ];
-    let needs: Vec<_> = needs.iter().filter(|(needed, _)| *needed).map(|(_, what)| *what).collect();
-    writeln!(out, "takes: {}", needs.join(", "))?;
-    params(spec.params, out)
+    let kinds = [(spec.accepts.image, "images"), (spec.accepts.tabular, "rows and features")];
+    let kinds: Vec<_> = kinds.iter().filter(|(accepted, _)| *accepted).map(|(_, what)| *what).collect();
+    writeln!(out, "takes: {}", kinds.join(", "))?;
+    params(&def.params(), out)
 }
 
 fn metric(spec: &MetricSpec, out: &mut impl Write) -> Result<Exit> {
-    let (level, better) =
-        (if spec.pixel { "pixel" } else { "sample" }, if spec.higher_is_better { "higher" } else { "lower" });
+    let (level, better) = (
+        if spec.level == Level::Pixel { "pixel" } else { "sample" },
+        if spec.higher_is_better { "higher" } else { "lower" },
+    );
     writeln!(
         out,
         "metric {} (version {}): {level} level, {better} is better\n{}",
         spec.name, spec.version, spec.summary
     )?;
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 fn dataset(def: &dyn DatasetDef, dir: &DataDir, out: &mut impl Write) -> Result<Exit> {
@@ -79,17 +77,21 @@ fn dataset(def: &dyn DatasetDef, dir: &DataDir, out: &mut impl Write) -> Result<
     if !spec.files.is_empty() {
         writeln!(out, "files: {} under {} ({})", spec.files, dir.path.display(), dir.chosen_by)?;
     }
-    params(spec.params, out)?;
-    if let Some(missing) = spec.params.iter().find(|p| p.default == ParamDefault::Required) {
+    let specs = def.params();
+    params(&specs, out)?;
+    if let Some(missing) = specs.iter().find(|p| p.default == ParamDefault::Required) {
         writeln!(out, "domains: they depend on the parameter `{}`", missing.name)?;
-        return Ok(Exit::Well);
+        return Ok(Exit::Success);
     }
-    match def.open(&Params::defaults(spec.params), dir) {
-        Ok(opened) => domains(opened.info(), out),
-        Err(e) => {
+    // Without required parameters the defaults are valid: a test of the data sets says so.
+    let opened = def.configure(&Given::new()).ok().map(|source| source.open(dir));
+    match opened {
+        Some(Ok(opened)) => domains(opened.info(), out),
+        Some(Err(e)) => {
             writeln!(out, "domains: not known without the data: {e}")?;
-            Ok(Exit::Well)
+            Ok(Exit::Success)
         }
+        None => Ok(Exit::Success),
     }
 }
 
@@ -98,7 +100,7 @@ fn domains(info: &DatasetInfo, out: &mut impl Write) -> Result<Exit> {
     writeln!(
         out,
         "samples: {:?}, anomalies of a test batch: {}",
-        info.kind.shape(),
+        info.modality.shape(),
         match info.anomalies {
             zsad_core::AnomalySource::OtherDomains => "other meta-test domains",
             zsad_core::AnomalySource::Genuine => "the domain's genuine anomalies",
@@ -118,18 +120,18 @@ fn domains(info: &DatasetInfo, out: &mut impl Write) -> Result<Exit> {
             writeln!(out, "{role}: {} domains: {}", members.len(), shown.join(", "))?;
         }
     }
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }
 
 fn params(specs: &[ParamSpec], out: &mut impl Write) -> Result<Exit> {
     writeln!(out, "{}", if specs.is_empty() { "no parameters" } else { "parameters:" })?;
     for p in specs {
-        let default = match p.default {
+        let default = match &p.default {
             ParamDefault::Required => "required".into(),
             ParamDefault::Auto => "default: auto".into(),
-            given => format!("default: {}", given.to_json()),
+            given @ ParamDefault::Value(_) => format!("default: {}", given.to_json()),
         };
         writeln!(out, "  {:<20} {} ({default})\n  {:<20} {}", p.name, p.kind, "", p.doc)?;
     }
-    Ok(Exit::Well)
+    Ok(Exit::Success)
 }

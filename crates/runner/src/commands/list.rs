@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use zsad_core::{ParamDefault, ParamSpec};
+use zsad_core::{DatasetDef, Level, MethodDef, MetricSpec, ParamDefault, ParamKind, ParamSpec};
 
 use crate::exit::Exit;
 use crate::registry::Registry;
@@ -35,58 +35,57 @@ enum What {
 
 impl List {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let registry = Registry::BUILT_IN;
+        let registry = Registry::built_in();
         let items: Vec<Value> = match self.what {
-            What::Methods => registry.methods.iter().map(|m| method(m.spec())).collect(),
-            What::Datasets => registry.datasets.iter().map(|d| dataset(d.spec())).collect(),
-            What::Metrics => registry.metrics.iter().map(|m| metric(m.spec())).collect(),
+            What::Methods => registry.methods.iter().map(|m| method(*m)).collect(),
+            What::Datasets => registry.datasets.iter().map(|d| dataset(*d)).collect(),
+            What::Metrics => registry.metrics.iter().map(|m| metric(&m.spec)).collect(),
         };
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&items)?)?;
-            return Ok(Exit::Well);
+            return Ok(Exit::Success);
         }
         for item in &items {
             let text = |key: &str| item[key].as_str().unwrap_or_default();
             writeln!(out, "{:<22} {:<10} {}", text("name"), text("setting"), text("summary"))?;
         }
-        Ok(Exit::Well)
+        Ok(Exit::Success)
     }
 }
 
-fn method(spec: &zsad_core::MethodSpec) -> Value {
+fn method(def: &dyn MethodDef) -> Value {
+    let spec = def.spec();
     json!({
         "name": spec.name,
         "version": spec.version,
         "summary": spec.summary,
         "citation": spec.citation,
-        "setting": spec.setting,
-        "needs": {
-            "image": spec.needs.image,
-            "tabular": spec.needs.tabular,
-            "masks": spec.needs.masks,
-            "references": spec.needs.references,
-        },
-        "params": params(spec.params),
+        "setting": def.supervision(),
+        "accepts": {"image": spec.accepts.image, "tabular": spec.accepts.tabular},
+        "params": params(&def.params()),
     })
 }
 
-fn dataset(spec: &zsad_core::DatasetSpec) -> Value {
+fn dataset(def: &dyn DatasetDef) -> Value {
+    let spec = def.spec();
     json!({
         "name": spec.name,
         "version": spec.version,
         "summary": spec.summary,
         "citation": spec.citation,
         "files": spec.files,
-        "params": params(spec.params),
+        "params": params(&def.params()),
+        "test_params": spec.test_params,
     })
 }
 
-fn metric(spec: &zsad_core::MetricSpec) -> Value {
+fn metric(spec: &MetricSpec) -> Value {
     json!({
         "name": spec.name,
+        "label": spec.label,
         "version": spec.version,
         "summary": spec.summary,
-        "pixel": spec.pixel,
+        "pixel": spec.level == Level::Pixel,
         "higher_is_better": spec.higher_is_better,
     })
 }
@@ -96,6 +95,10 @@ fn params(specs: &[ParamSpec]) -> Vec<Value> {
         json!({
             "name": p.name,
             "type": p.kind.to_string(),
+            "choices": match p.kind {
+                ParamKind::Choice(words) => Some(words),
+                _ => None,
+            },
             "default": p.default.to_json(),
             "required": p.default == ParamDefault::Required,
             "doc": p.doc,

@@ -10,7 +10,6 @@ use zsad_data::formats::npy::Array;
 use zsad_data::formats::npz::Npz;
 
 use crate::exit::Exit;
-use crate::registry::Registry;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +39,7 @@ impl Metrics {
             let number = |v: &MetricValue| v.value().map_or(Value::Null, Value::from);
             let object: Map<_, _> = values.iter().map(|(name, v)| (name.to_string(), number(v))).collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&object)?)?;
-            return Ok(Exit::Well);
+            return Ok(Exit::Success);
         }
         for (name, value) in values {
             match value {
@@ -48,7 +47,7 @@ impl Metrics {
                 MetricValue::Undefined(why) => writeln!(out, "{name:<12} undefined: {why}")?,
             }
         }
-        Ok(Exit::Well)
+        Ok(Exit::Success)
     }
 
     fn compute(&self) -> Result<Vec<(&'static str, MetricValue)>, Error> {
@@ -92,7 +91,7 @@ impl Metrics {
                 let images: Vec<f64> = scores.chunks(height * width).map(greatest).collect();
                 let maps: Vec<f32> = scores.iter().map(|&s| s as f32).collect();
                 let mut values = of(MetricInput::Samples { scores: &images, labels: &labels });
-                values.extend(of(MetricInput::Pixels { maps: &maps, masks: &masks, height, width }));
+                values.extend(of(MetricInput::Maps { maps: &maps, masks: &masks, shape: &[height, width] }));
                 Ok(values)
             }
             _ => Err(bad(format!("`scores` are {shape:?}; want [n] or [n, h, w]"))),
@@ -100,9 +99,7 @@ impl Metrics {
     }
 }
 
-/// Every registered metric of the input's kind.
+/// Every registered metric of the input's kind, in the order of the columns.
 fn of(input: MetricInput) -> Vec<(&'static str, MetricValue)> {
-    let pixel = matches!(input, MetricInput::Pixels { .. });
-    let metrics = Registry::BUILT_IN.metrics.iter().filter(|m| m.spec().pixel == pixel);
-    metrics.map(|m| (m.spec().name, m.compute(input))).collect()
+    zsad_metrics::evaluate(input, zsad_metrics::METRICS).into_iter().map(|(spec, value)| (spec.name, value)).collect()
 }

@@ -4,93 +4,126 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::Result;
+use zsad_store::{CellRecord, ModelStore, RunFolder};
 
-use super::Target;
+use super::ExperimentArgs;
 use crate::exit::Exit;
-use crate::plan::{self, FitPlan, State};
+use crate::library::Library;
+use crate::plan::{self, PlannedFit, Wanted};
 use crate::registry::Registry;
-use crate::store::Store;
+use crate::results::later_metrics;
 
 const EXAMPLES: &str = "\
 Examples:
   zsad plan experiments/quickstart.yaml
-  zsad plan experiments/acr_omniglot.yaml --profile small
+  zsad plan experiments/acr_omniglot.yaml --profile small --json
 
 For every fit with cells to run it says why they are not cached: which part of their key differs from the nearest
-finished record, such as `params.k 5 -> 7` or `method version 1 -> 2`. `new`: nothing of the kind was ever run here.";
+finished record, such as `params.k 5 -> 7`, `method version 1 -> 2`, `data: mnist/train-images-idx3-ubyte.gz changed` or
+`weights/efficientnet_lite0.safetensors changed`. `new`: nothing of the kind was ever run here. Parameters stand at the
+values that they will truly have: what is left to the data is settled from its shape.";
 
 /// Say what a run would do: which cells are cached, which not, and why
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Plan {
     #[command(flatten)]
-    target: Target,
+    experiment: ExperimentArgs,
+    /// As JSON, cached cells too
+    #[arg(long)]
+    json: bool,
 }
 
 impl Plan {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let (experiment, store, data) = self.target.load()?;
-        let plan = plan::Plan::new(&experiment, &Registry::BUILT_IN, &data, &store)?;
-        print(&plan, &store, out)
+        let (experiment, folder) = self.experiment.load()?;
+        let (env, store) = self.experiment.places.open(self.experiment.rehash)?;
+        let library = Library::new(Registry::built_in());
+        let wanted = Wanted::new(&experiment, &library, &env);
+        env.digests.keep();
+        let records = folder.records()?;
+        let plan = wanted.diff(&experiment, &folder, &records);
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&plan.to_json())?)?;
+            return Ok(exit(&plan));
+        }
+        print(&plan, &records, &folder, &store, out)
     }
 }
 
-/// Prints `plan`; the exit code tells of data sets that cannot be opened.
-pub fn print(plan: &plan::Plan, store: &Store, out: &mut impl Write) -> Result<Exit> {
+/// Tells of data sets that cannot be used.
+fn exit(plan: &plan::Plan) -> Exit {
+    match plan.unusable.len() {
+        0 => Exit::Success,
+        n if n == plan.datasets => Exit::Data,
+        _ => Exit::SomeFailed,
+    }
+}
+
+/// Prints `plan`; the exit code tells of data sets that cannot be used.
+pub fn print(
+    plan: &plan::Plan,
+    records: &BTreeMap<String, CellRecord>,
+    folder: &RunFolder,
+    store: &ModelStore,
+    out: &mut impl Write,
+) -> Result<Exit> {
     let cells = plan.cells().count();
     let outstanding = plan.outstanding();
-    let trainings = plan.fits.iter().filter(|f| f.trains && f.is_outstanding()).count();
-    writeln!(out, "{} in {}", plan.experiment, store.root().display())?;
-    writeln!(out, "{cells} cells: {} cached, {outstanding} to run, with {trainings} trainings", cells - outstanding)?;
-    for fit in plan.fits.iter().filter(|f| f.is_outstanding()) {
-        let id = &fit.cells[0].id;
+    let waiting = || plan.fits.iter().filter(|f| f.outstanding().next().is_some());
+    let mut trainings = 0;
+    let mut lines = Vec::new();
+    for fit in waiting() {
+        let id = &fit.job.id;
         let fold = if id.fold.is_empty() { String::new() } else { format!(" ({})", id.fold) };
-        let trained = match (fit.trains, store.fit(&fit.key)?) {
+        let trained = match (fit.job.learns, store.fit(&fit.job.key)?) {
             (false, _) => "",
-            (true, None) => ", training",
             (true, Some(_)) => ", trained before",
+            (true, None) => {
+                trainings += 1;
+                ", training"
+            }
         };
-        let n = fit.outstanding().count();
-        writeln!(out, "  run   {}{fold}  {}  seed {}  {n} cells{trained}", id.dataset_shown(), name(fit), id.seed)?;
+        let (dataset, n) = (&fit.job.cells[0].asked.dataset, fit.outstanding().count());
+        lines.push(format!("  run   {dataset}{fold}  {}  seed {}  {n} cells{trained}", name(fit), id.seed));
         for (reason, n) in reasons(fit) {
-            writeln!(out, "          {n} × {reason}")?;
+            lines.push(format!("          {n} × {reason}"));
         }
     }
+    writeln!(out, "{} in {}", plan.experiment, folder.root().display())?;
+    writeln!(out, "{cells} cells: {} cached, {outstanding} to run, with {trainings} trainings", cells - outstanding)?;
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
     let mut later: BTreeMap<&str, usize> = BTreeMap::new();
-    for cell in plan.cells() {
-        if let State::Cached(metrics) = &cell.state {
-            metrics.iter().for_each(|m| *later.entry(m.spec().name).or_default() += 1);
+    for record in plan.cells().filter_map(|c| records.get(&c.key)) {
+        for metric in later_metrics(record, &Registry::built_in(), folder)? {
+            *later.entry(metric.spec.name).or_default() += 1;
         }
     }
     for (metric, n) in later {
         writeln!(out, "  metric {metric} from the stored scores of {n} cells")?;
     }
-    for error in plan.data_errors() {
-        super::note(format_args!("error: {error}"));
+    for (name, failure) in &plan.unusable {
+        super::note(format_args!("error: {name}: {}", failure.message));
     }
-    Ok(match plan.data_errors().count() {
-        0 => Exit::Well,
-        n if n == plan.datasets.len() => Exit::Data,
-        _ => Exit::SomeFailed,
-    })
+    Ok(exit(plan))
 }
 
-/// The method with those of its parameters that are not the defaults.
-fn name(fit: &FitPlan) -> String {
-    let spec = fit.method.def.spec();
-    let params = fit.method.params.to_json();
-    let changed = spec.params.iter().filter(|p| params[p.name] != p.default.to_json());
-    let changed: Vec<String> = changed.map(|p| format!("{}: {}", p.name, params[p.name])).collect();
-    if changed.is_empty() { spec.name.into() } else { format!("{} {{{}}}", spec.name, changed.join(", ")) }
+/// The method with those of its parameters that are not the defaults, at the values truly used.
+fn name(fit: &PlannedFit) -> String {
+    let id = &fit.job.id.method;
+    let specs = Registry::built_in().method(&id.name).map(|def| def.params()).unwrap_or_default();
+    let changed = specs.iter().filter(|p| id.params[p.name] != p.default.to_json());
+    let changed: Vec<String> = changed.map(|p| format!("{}: {}", p.name, id.params[p.name])).collect();
+    if changed.is_empty() { id.name.clone() } else { format!("{} {{{}}}", id.name, changed.join(", ")) }
 }
 
 /// Why the outstanding cells of a fit are not cached, with how many each reason has.
-fn reasons(fit: &FitPlan) -> BTreeMap<&str, usize> {
+fn reasons(fit: &PlannedFit) -> BTreeMap<&str, usize> {
     let mut reasons = BTreeMap::new();
-    for cell in fit.outstanding() {
-        if let State::Outstanding(why) = &cell.state {
-            *reasons.entry(why.as_str()).or_default() += 1;
-        }
+    for (_, state) in fit.outstanding() {
+        *reasons.entry(state.reason()).or_default() += 1;
     }
     reasons
 }

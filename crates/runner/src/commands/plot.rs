@@ -1,17 +1,16 @@
 //! `zsad plot`: the plots of a run.
 
-mod heatmaps;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use zsad_core::DataDir;
-use zsad_core::record::{FitRecord, Row};
+use zsad_report::plots::Training;
+use zsad_store::{ModelStore, Row, RunFolder};
 
+use super::Places;
 use crate::exit::Exit;
-use crate::store::Store;
+use crate::heatmaps;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,35 +31,43 @@ pub struct Plot {
     /// Also a sheet of images, masks and anomaly maps for each category
     #[arg(long)]
     heatmaps: bool,
-    /// Where the data lie, for --heatmaps [default: $ZSAD_DATA, else data/]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
 }
 
 impl Plot {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let store = Store::new(super::run_folder(&self.dir)?);
-        let rows = zsad_report::read_results(store.root())?;
-        write_all(&store, &rows)?;
-        writeln!(out, "{}", store.root().join("plots").display())?;
+        let folder = RunFolder::new(super::run_folder(&self.dir)?);
+        let rows = zsad_store::read_results(folder.root())?;
+        let (env, store) = self.places.open(false)?;
+        write_all(&folder, &store, &rows)?;
+        writeln!(out, "{}", folder.root().join("plots").display())?;
         if self.heatmaps {
-            for path in heatmaps::write_all(&store, &rows, &DataDir::resolve(self.data))? {
+            for path in heatmaps::write_all(&folder, &store, &rows, &env)? {
                 writeln!(out, "{}", path.display())?;
             }
         }
-        Ok(Exit::Well)
+        Ok(Exit::Success)
     }
 }
 
-/// Draws everything that `rows` and the fits of `store` can show.
-pub fn write_all(store: &Store, rows: &[Row]) -> Result<()> {
-    // A figure is of a data set as the rows call it.
-    let datasets: BTreeMap<&str, &str> = rows.iter().map(|r| (r.fit_key.as_str(), r.dataset.as_str())).collect();
-    let named = |fit: FitRecord| {
-        let dataset = (*datasets.get(fit.fit_key.as_str())?).to_owned();
-        Some(FitRecord { dataset, ..fit })
-    };
-    let fits: Vec<_> = store.fits()?.into_iter().filter_map(named).collect();
-    zsad_report::plots::write_all(store.root(), rows, &fits)?;
+/// Draws everything that `rows` and the trainings behind them can show.
+pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row]) -> Result<()> {
+    // A training is shown under the names of its rows.
+    let mut trainings = Vec::new();
+    let by_fit: BTreeMap<(&str, &str), &Row> =
+        rows.iter().map(|r| ((r.fit_key.as_str(), r.dataset.as_str()), r)).collect();
+    for ((key, _), row) in by_fit {
+        if let Some(record) = store.fit(key)? {
+            trainings.push(Training {
+                dataset: row.dataset.clone(),
+                method: row.method.clone(),
+                version: row.method_version,
+                params: row.params.clone(),
+                loss: record.report.loss,
+            });
+        }
+    }
+    zsad_report::plots::write_all(folder.root(), rows, &trainings)?;
     Ok(())
 }

@@ -1,22 +1,27 @@
 //! `zsad run`: the main job.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZero;
-use std::path::PathBuf;
 
 use anyhow::Result;
-use zsad_core::record::Status;
-use zsad_core::{DataDir, Device};
+use zsad_core::Environment;
+use zsad_core::job::FitJob;
+use zsad_store::provenance::{self, RunFacts};
+use zsad_store::{CellRecord, Status};
 
-use super::Target;
+use super::ExperimentArgs;
+use crate::GIT_SHA;
 use crate::config::Experiment;
-use crate::execute::{self, Options};
+use crate::executor::Executor;
+use crate::executor::fit::Bench;
+use crate::executor::local::Local;
 use crate::exit::Exit;
-use crate::plan::Plan;
-use crate::provenance::{self, RunFacts};
+use crate::library::Library;
+use crate::plan::{Plan, Wanted};
+use crate::progress::ProgressReporter;
 use crate::registry::Registry;
-use crate::rows;
-use crate::store::Store;
+use crate::results;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,24 +29,26 @@ Examples:
   zsad run experiments/acr_omniglot.yaml --profile small --data ~/data
   zsad run experiments/contamination_sweep.yaml --jobs 8 --out /scratch/sweep
   zsad run experiments/quickstart.yaml --dry-run
+  zsad run experiments/quickstart.yaml --fit KEY      that fit and its cells alone; `zsad plan --json` lists the keys
 
-A run that was killed is taken up where it stopped: call it again. Cells that failed are tried again.";
+A run that was killed is taken up where it stopped: call it again. Cells that failed are tried again. Two runs on one
+folder share the work. Trained models are kept in the store: whatever differs only in how it is tested trains once.";
 
 /// Train, score and compare: everything of an experiment that is not finished yet
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Run {
     #[command(flatten)]
-    target: Target,
+    experiment: ExperimentArgs,
     /// Fits that run at the same time [default: the number of cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
     /// Threads of each of them
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZero<usize>,
-    /// Where tensors live: cpu or cuda:0
-    #[arg(long, value_name = "DEVICE", default_value_t)]
-    device: Device,
+    /// Run the fit of this key and its cells alone
+    #[arg(long, value_name = "KEY")]
+    fit: Option<String>,
     /// Say what would run, and stop
     #[arg(long)]
     dry_run: bool,
@@ -49,64 +56,89 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        zsad_nn::device::open(self.device)?;
-        let (experiment, store, data) = self.target.load()?;
-        zsad_nn::backbones::set_data_folder(&data.path);
-        if self.dry_run {
-            let plan = Plan::new(&experiment, &Registry::BUILT_IN, &data, &store)?;
-            return super::plan::print(&plan, &store, out);
+        let (experiment, folder) = self.experiment.load()?;
+        let (env, store) = self.experiment.places.open(self.experiment.rehash)?;
+        let env = Environment { threads: self.threads.get(), ..env };
+        let library = Library::new(Registry::built_in());
+        let started = provenance::now();
+        let wanted = Wanted::new(&experiment, &library, &env);
+        env.digests.keep();
+        if !self.dry_run {
+            folder.prepare()?;
+            for (digest, list) in &wanted.files {
+                folder.put_files(digest, list)?;
+            }
         }
-        let _lock = store.lock()?;
-        self.execute(&experiment, &store, &data, out)
+        let records = folder.records()?;
+        let mut plan = wanted.diff(&experiment, &folder, &records);
+        if let Some(key) = &self.fit {
+            plan.only(key)?;
+        }
+        if self.dry_run {
+            return super::plan::print(&plan, &records, &folder, &store, out);
+        }
+        let registry = &Registry::built_in();
+        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
+        self.execute(&experiment, &plan, &records, bench, &started, out)
     }
 
-    fn execute(&self, experiment: &Experiment, store: &Store, data: &DataDir, out: &mut impl Write) -> Result<Exit> {
-        let registry = &Registry::BUILT_IN;
-        let started = provenance::now();
-        let mut plan = Plan::new(experiment, registry, data, store)?;
-        plan.save(store)?;
+    fn execute(
+        &self,
+        experiment: &Experiment,
+        plan: &Plan,
+        before: &BTreeMap<String, CellRecord>,
+        bench: Bench,
+        started: &str,
+        out: &mut impl Write,
+    ) -> Result<Exit> {
+        let (folder, store, registry, env) = (bench.folder, bench.store, bench.registry, bench.env);
+        folder.put_plan(&plan.experiment, &plan.profile, plan.saved())?;
+        let jobs: Vec<FitJob> = plan.fits.iter().filter_map(|f| f.to_run()).collect();
         let (all, outstanding) = (plan.cells().count(), plan.outstanding());
-        let fits = plan.fits.iter().filter(|f| f.is_outstanding()).count();
         let cached = all - outstanding;
         super::note(format_args!(
-            "{}: {all} cells, {cached} finished before, {outstanding} to run in {fits} fits",
-            experiment.name
+            "{}: {all} cells, {cached} finished before, {outstanding} to run in {} fits",
+            experiment.name,
+            jobs.len()
         ));
-        for error in plan.data_errors() {
-            super::note(format_args!("error: {error}"));
+        for (name, failure) in &plan.unusable {
+            super::note(format_args!("error: {name}: {}", failure.message));
         }
-        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-        let (threads, device) = (self.threads.get(), self.device);
-        let options = Options { jobs, threads, device, cache: cache_folder() };
-        let data_failures = execute::execute(&mut plan, registry, store, &options)?;
+        let workers = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+        if (1..workers).contains(&jobs.len()) {
+            let busy = jobs.len();
+            super::note(format_args!("{busy} fits keep {busy} of {workers} jobs busy; --threads N lets each use more"));
+        }
+        let reporter = ProgressReporter::new(&jobs);
+        Local { bench, jobs: workers, before }.run(&jobs, &|event| reporter.hear(event))?;
+        let data_failures = reporter.finish();
 
-        let rows = rows::build(&plan, registry, store)?;
-        zsad_report::write_results(store.root(), &rows)?;
-        let cells = (outstanding, cached);
-        provenance::write(store.root(), &RunFacts { started: &started, jobs, threads, device, data, cells })?;
-        zsad_report::table::write_all(store.root(), &rows)?;
-        super::plot::write_all(store, &rows)?;
-        super::table::print(&rows, out)?;
-        writeln!(out, "\n{}", store.root().display())?;
-        Ok(self.summary(&plan, data_failures))
-    }
-
-    fn summary(&self, plan: &Plan, data_failures: usize) -> Exit {
-        let count = |status| plan.cells().filter(|c| plan.status(c) == Some(status)).count();
-        let (ok, failed, refused) = (count(Status::Ok), count(Status::Failed), count(Status::Refused));
+        let records = folder.records()?;
+        results::compute_later(plan, &records, registry, folder)?;
+        let rows = results::rows(plan, &records, registry, folder)?;
+        zsad_store::write_results(folder.root(), &rows)?;
+        let facts = RunFacts {
+            git_sha: GIT_SHA,
+            started,
+            jobs: workers,
+            threads: env.threads,
+            device: env.device,
+            data: &env.data,
+            cells: (outstanding, cached),
+        };
+        provenance::write(folder.root(), &facts)?;
+        let table = zsad_report::table::write_all(folder.root(), &rows)?;
+        super::plot::write_all(folder, store, &rows)?;
+        super::table::print(&table, out)?;
+        writeln!(out, "\n{}", folder.root().display())?;
+        let count = |status| plan.cells().filter(|c| records.get(&c.key).is_some_and(|r| r.status == status)).count();
+        let [ok, failed, refused] = [Status::Ok, Status::Failed, Status::Refused].map(count);
         super::note(format_args!("{ok} cells ok, {failed} failed, {refused} refused"));
-        match failed {
-            0 => Exit::Well,
-            _ if data_failures > 0 && ok + refused == 0 => Exit::Data,
+        Ok(match (ok, failed) {
+            (0, _) if data_failures > 0 => Exit::Data,
+            (0, _) => Exit::SomeFailed,
+            (_, 0) => Exit::Success,
             _ => Exit::SomeFailed,
-        }
+        })
     }
-}
-
-/// Where features are cached for all runs; `None` where the system names no such place.
-fn cache_folder() -> Option<PathBuf> {
-    let var = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    var("ZSAD_CACHE")
-        .or_else(|| var("XDG_CACHE_HOME").map(|p| p.join("zsad")))
-        .or_else(|| var("HOME").map(|p| p.join(".cache").join("zsad")))
 }

@@ -1,33 +1,31 @@
 //! `zsad score`: one unlabelled batch, scored.
 
-mod assumption;
-mod explain;
-mod features;
-mod input;
-
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::Value;
-use zsad_core::method::Silent;
+use zsad_core::detector::adapted;
 use zsad_core::{
-    DataDir, Dataset, Device, Error, FitContext, Fitted, MethodDef, MethodSpec, Params, Pool, SampleRef, Samples,
-    Scores, Setting, TestBatch, Values, file, suggest,
+    Batch, Dataset, Detector, Environment, Error, FitContext, Given, Method, MethodDef, ParamProblem, SampleRef,
+    Samples, Scores, Silent, Subset, Supervision, TrainingData, Unlabelled, Values, file,
 };
 use zsad_data::memory::InMemory;
+use zsad_store::model;
 
-use crate::execute::applies;
+use super::Places;
+use crate::batch_score::{explain, features::Features, input, warnings};
+use crate::evaluate::check;
+use crate::executor::fit::restore;
 use crate::exit::Exit;
 use crate::registry::Registry;
-use features::Features;
 
 const EXAMPLES: &str = "\
 Examples:
   zsad score --method mahalanobis --input batch.npz --out scores.csv
   zsad score --method knn --param k=9 --input features.csv --out scores.csv --explain
-  zsad score --method acr_dsvdd --checkpoint results/runs/quickstart/fits/KEY/model.safetensors \\
+  zsad score --method acr_dsvdd --checkpoint results/store/KEY/model.safetensors \\
              --input batch.npz --out scores.csv
 
 The input is one batch whose majority is normal: an .npz with `X` [n, d], [n, h, w] or [n, channels, h, w]; a .csv or
@@ -61,9 +59,8 @@ pub struct Score {
     /// Normal samples of the target, for methods that compare with some
     #[arg(long, value_name = "FILE")]
     references: Option<PathBuf>,
-    /// Where <DIR>/weights/ of frozen networks lies [default: $ZSAD_DATA, else data/]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
     /// Say what the scores rest on: the batch's statistics, and which samples stand out by what
     #[arg(long)]
     explain: bool,
@@ -71,57 +68,55 @@ pub struct Score {
 
 impl Score {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let def = Registry::BUILT_IN.method(&self.method).ok_or_else(|| {
-            let hint = suggest::hint(&self.method, Registry::BUILT_IN.method_names());
-            Error::Config(format!("unknown method `{}`; {hint}", self.method))
-        })?;
-        let params = self.validated(def)?;
-        let method = def.build(&params)?;
-        self.fits_usage(def, &params, method.trains())?;
-        zsad_nn::backbones::set_data_folder(&DataDir::resolve(self.data.clone()).path);
+        let registry = Registry::built_in();
+        let def = registry.expect_method(&self.method)?;
+        let given: Given = self.params.iter().cloned().collect();
+        let method = def.configure(&given).map_err(|problems| ParamProblem::error(&self.method, problems))?;
+        self.check_usage(method.as_ref())?;
+        let (env, _) = self.places.open(false)?;
         // A model is read before the batch: it says how pictures become samples.
-        let trained = self.checkpoint.as_ref().map(|path| method.load(path, Device::Cpu)).transpose()?;
-        let batch = self.batch(def.spec(), trained.as_deref())?;
-        let fitted = match trained {
-            Some(trained) => trained,
-            None => method.fit(&FitContext {
-                dataset: &batch,
-                fold: &batch.info().folds[0],
-                seed: self.seed,
-                device: Device::Cpu,
-                cache: None,
-                progress: &Silent,
-            })?,
+        let (trained, shots) = match &self.checkpoint {
+            Some(path) => self.trained(path, def, &method, &registry, &env).map(|(d, shots)| (Some(d), shots))?,
+            None => (None, method.shots()),
         };
-        let scores = score(fitted.as_ref(), &batch)?.samples;
+        let batch = self.batch(def, trained.as_deref(), &registry)?;
+        let detector = match trained {
+            Some(trained) => trained,
+            None => {
+                let data = TrainingData::new(&batch, &batch.info().folds[0]);
+                let method = method.resolve(batch.info(), data.fold())?;
+                method.fit(&FitContext { data: &data, seed: self.seed, env: &env, progress: &Silent })?
+            }
+        };
+        let scores = score(detector.as_ref(), shots, &batch, &env)?.samples;
         let features = Features::new(&batch)?;
-        for doubt in assumption::doubts(&scores, &features.along_main_direction(&batch.info().kind)) {
-            super::note(format_args!("warning: {doubt}"));
+        for warning in warnings::batch_warnings(&scores, &features.along_main_direction(&batch.info().modality)) {
+            super::note(format_args!("warning: {warning}"));
         }
         write(&self.out, &scores)?;
         if self.explain {
-            let setting = match def.setting(&params) {
-                Setting::InBatch if self.checkpoint.is_some() => Setting::ZeroShot,
+            let setting = match method.supervision() {
+                Supervision::InBatch if self.checkpoint.is_some() => Supervision::ZeroShot,
                 setting => setting,
             };
             explain::print(def.spec(), setting, batch.info(), &features, &scores, out)?;
         }
-        Ok(Exit::Well)
+        Ok(Exit::Success)
     }
 
     /// Whether the options that were given go together.
-    fn fits_usage(&self, def: &dyn MethodDef, params: &Params, trains: bool) -> Result<(), Error> {
+    fn check_usage(&self, method: &dyn Method) -> Result<(), Error> {
         let name = &self.method;
-        if trains && self.checkpoint.is_none() {
-            let hint = "give --checkpoint; `zsad run` stores models under <out>/fits/<key>/model.safetensors";
-            return Err(Error::Config(format!("{name} is a trained method: {hint}")));
+        if method.learns() && self.checkpoint.is_none() {
+            let hint = "give --checkpoint; `zsad run` stores models as results/store/<key>/model.safetensors";
+            return Err(Error::Config(format!("{name} is a trained method; hint: {hint}")));
         }
-        if def.shots(params) > 0 && self.references.is_none() {
+        if method.shots() > 0 && self.references.is_none() {
             let hint = "give some with --references";
-            return Err(Error::Config(format!("{name} compares with normal references of the target: {hint}")));
+            return Err(Error::Config(format!("{name} compares with normal references of the target; hint: {hint}")));
         }
-        if def.shots(params) == 0 && self.references.is_some() {
-            return Err(Error::Config(format!("{name} looks at the batch alone: drop --references")));
+        if method.shots() == 0 && self.references.is_some() {
+            return Err(Error::Config(format!("{name} looks at the batch alone; hint: drop --references")));
         }
         if self.checkpoint.is_some() && !self.params.is_empty() {
             super::note("warning: --param has no effect on a trained model, which keeps its own parameters");
@@ -129,47 +124,65 @@ impl Score {
         Ok(())
     }
 
-    /// The batch and its references, as the detector wants them.
-    fn batch(&self, spec: &MethodSpec, trained: Option<&dyn Fitted>) -> Result<InMemory, Error> {
-        let pictures = input::pictures(spec, trained, self.checkpoint.as_deref());
-        let (kind, samples) = input::read(&self.input, pictures.as_ref())?;
-        applies(spec, &kind).map_err(|e| Error::data(&self.input, format!("{}: {e}", self.method), ""))?;
-        if let Some(wanted) = trained.and_then(Fitted::input).filter(|wanted| *wanted != kind.shape()) {
-            let message = format!("samples of shape {:?}, and the model was trained on {wanted:?}", kind.shape());
-            let remedy = "give the columns or pixels that it was trained on, in the same order";
-            return Err(Error::data(&self.input, message, remedy));
+    /// The detector of a model file, and how many references its method wants.
+    fn trained(
+        &self,
+        path: &Path,
+        def: &dyn MethodDef,
+        method: &Arc<dyn Method>,
+        registry: &Registry,
+        env: &Environment,
+    ) -> Result<(Box<dyn Detector>, usize), Error> {
+        if input::is_official(path) {
+            return Ok((method.import(path, env)?, method.shots()));
         }
-        let Some(path) = &self.references else { return InMemory::batch(kind, samples, None) };
-        let (their_kind, references) = input::read(path, pictures.as_ref())?;
-        if their_kind != kind {
-            let message = format!("samples of shape {:?} beside {:?} of the batch", their_kind.shape(), kind.shape());
+        let model = model::load(path)?;
+        model.expect_method(path, def.spec().name, def.spec().version)?;
+        let configured = def.configure(&crate::library::given(&model.params));
+        let own = configured.map_err(|problems| ParamProblem::error(&self.method, problems))?;
+        Ok((restore(registry, path, &model, env)?, own.shots()))
+    }
+
+    /// The batch and its references, as the detector wants them.
+    fn batch(
+        &self,
+        def: &dyn MethodDef,
+        trained: Option<&dyn Detector>,
+        registry: &Registry,
+    ) -> Result<InMemory, Error> {
+        let pictures = input::pictures(def.spec(), trained, self.checkpoint.as_deref(), registry);
+        let (modality, samples) = input::read(&self.input, pictures.as_ref())?;
+        def.spec()
+            .accepts
+            .check(&modality)
+            .map_err(|e| Error::data(&self.input, format!("{}: {e}", self.method), ""))?;
+        if let Some(wanted) = trained.and_then(Detector::input).filter(|wanted| *wanted != modality.shape()) {
+            let message = format!("samples of shape {:?}, and the model was trained on {wanted:?}", modality.shape());
+            let hint = "give the columns or pixels that it was trained on, in the same order";
+            return Err(Error::data(&self.input, message, hint));
+        }
+        let Some(path) = &self.references else { return InMemory::batch(modality, samples, None) };
+        let (theirs, references) = input::read(path, pictures.as_ref())?;
+        if theirs != modality {
+            let message = format!("samples of shape {:?} beside {:?} of the batch", theirs.shape(), modality.shape());
             return Err(Error::data(path, message, "references look like the batch"));
         }
         // A data set is in one precision.
         let double = |s: Samples| Samples::new(s.shape().to_vec(), Values::F64(s.to_f64().into_owned()));
-        InMemory::batch(kind, double(samples), Some(double(references)))
-    }
-
-    fn validated(&self, def: &dyn MethodDef) -> Result<Params, Error> {
-        let given: BTreeMap<String, Value> = self.params.iter().cloned().collect();
-        Params::validate(def.spec().params, &given).map_err(|problems| {
-            let lines: Vec<_> =
-                problems.iter().map(|p| format!("{}: {} ({})", self.method, p.message, p.hint)).collect();
-            Error::Config(lines.join("\n"))
-        })
+        InMemory::batch(modality, double(samples), Some(double(references)))
     }
 }
 
 /// The scores of all samples as one batch, all finite.
-fn score(fitted: &dyn Fitted, batch: &dyn Dataset) -> Result<Scores, Error> {
+fn score(detector: &dyn Detector, shots: usize, batch: &InMemory, env: &Environment) -> Result<Scores, Error> {
     let domain = &batch.info().domains[0];
-    let pool = |pool: Pool| (0..domain.size(pool) as u32).map(move |index| SampleRef { domain: 0, pool, index });
-    let (refs, references) = (pool(Pool::Normal).collect::<Vec<_>>(), pool(Pool::Reference).collect::<Vec<_>>());
-    let scores = fitted.score(&TestBatch::new(batch, &refs, &references, None))?;
-    match scores.samples.iter().position(|s| !s.is_finite()) {
-        Some(i) => Err(Error::failed(format!("the score of sample {i} is {}", scores.samples[i]))),
-        None => Ok(scores),
-    }
+    let all = |subset: Subset| SampleRef::all(0, subset, domain.size(subset)).collect::<Vec<_>>();
+    let (refs, support) = (all(Subset::Normal), all(Subset::Reference));
+    let source = Unlabelled::new(batch);
+    let ready = adapted(detector, shots, &Batch::new(&source, &support, env))?;
+    let scores = ready.detector().score(&Batch::new(&source, &refs, env))?;
+    check(&scores, refs.len())?;
+    Ok(scores)
 }
 
 /// `index,score`, each score as the shortest text that reads back exactly.

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use zsad_core::record::Row;
 use zsad_report::Printed;
+use zsad_report::export::{Latex, Markdown, Terminal};
 use zsad_report::published::{self, Beside, Reference};
 use zsad_report::table::{Table as Comparison, comparison, default_metrics};
 
@@ -62,7 +62,8 @@ impl Table {
             return self.print(&beside, &Path::new(RESULTS).join("published").join(format!("{name}.parquet")), out);
         }
         let dir = super::run_folder(&self.what)?;
-        let table = of(&zsad_report::read_results(&dir)?);
+        let rows = zsad_store::read_results(&dir)?;
+        let table = comparison(&rows, &default_metrics(&rows));
         if self.check {
             return check_stored(&dir, &table, out);
         }
@@ -71,33 +72,28 @@ impl Table {
 
     fn print(&self, table: &impl Printed, parquet: &Path, out: &mut impl Write) -> Result<Exit> {
         match self.format {
-            None => write!(out, "{}", table.to_terminal())?,
-            Some(Format::Md) => write!(out, "{}", table.to_markdown())?,
-            Some(Format::Tex) => write!(out, "{}", table.to_tex())?,
+            None => write!(out, "{}", table.print(&Terminal))?,
+            Some(Format::Md) => write!(out, "{}", table.print(&Markdown))?,
+            Some(Format::Tex) => write!(out, "{}", table.print(&Latex))?,
             Some(Format::Csv) => write!(out, "{}", table.to_csv()?)?,
             Some(Format::Parquet) => {
                 table.write_parquet(parquet)?;
                 writeln!(out, "{}", parquet.display())?;
             }
         }
-        Ok(Exit::Well)
+        Ok(Exit::Success)
     }
 }
 
-/// The table that a person sees first.
-fn of(rows: &[Row]) -> Comparison {
-    comparison(rows, &default_metrics(rows))
-}
-
-/// Prints the table of `rows`.
-pub fn print(rows: &[Row], out: &mut impl Write) -> Result<()> {
-    Ok(write!(out, "{}", of(rows).to_terminal())?)
+/// Prints the table of a run.
+pub fn print(table: &Comparison, out: &mut impl Write) -> Result<()> {
+    Ok(write!(out, "{}", table.print(&Terminal))?)
 }
 
 /// Whether the stored tables are those that the stored results give.
 fn check_stored(dir: &Path, table: &Comparison, out: &mut impl Write) -> Result<Exit> {
-    let mut exit = Exit::Well;
-    for (name, text) in [("table.md", table.to_markdown()), ("table.tex", table.to_tex())] {
+    let mut exit = Exit::Success;
+    for (name, text) in [("table.md", table.print(&Markdown)), ("table.tex", table.print(&Latex))] {
         let same = std::fs::read_to_string(dir.join(name)).is_ok_and(|stored| stored == text);
         writeln!(out, "{}: {}", dir.join(name).display(), if same { "up to date" } else { "not that of the results" })?;
         if !same {
@@ -123,5 +119,5 @@ fn check_published(beside: &Beside, out: &mut impl Write) -> Result<Exit> {
         beside.lines.len(),
         outside.len()
     )?;
-    Ok(if outside.is_empty() { Exit::Well } else { Exit::SomeFailed })
+    Ok(if outside.is_empty() { Exit::Success } else { Exit::SomeFailed })
 }

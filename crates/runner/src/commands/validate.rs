@@ -26,9 +26,9 @@ pub struct Validate {
 
 impl Validate {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let mut exit = Exit::Well;
+        let mut exit = Exit::Success;
         for file in &self.files {
-            match config::load(file, &Registry::BUILT_IN, None) {
+            match config::load(file, &Registry::built_in(), None) {
                 Ok(experiment) => writeln!(out, "{}: {} is valid", file.display(), experiment.name)?,
                 Err(mistakes) => {
                     exit = Exit::Usage;

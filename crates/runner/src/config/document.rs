@@ -3,9 +3,10 @@
 use serde_json::Value;
 use zsad_core::suggest;
 
+use super::fields::{any_mapping, field, mapping, text};
 use super::problem::{Pos, Problem, Problems};
 use super::yaml::{self, Entry, Kind, Node};
-use super::{Experiment, datasets, grid, protocol};
+use super::{Experiment, datasets, fields, grid, protocol};
 use crate::registry::Registry;
 
 const KEYS: &[&str] = &["experiment", "description", "datasets", "methods", "protocol", "seeds", "profiles"];
@@ -123,7 +124,7 @@ fn resolve(
     )
     .and_then(|node| protocol::points(node, problems));
     let seeds = required(parts.seeds, "seeds", "seeds: [0, 1, 2]", start, problems)
-        .map(|node| protocol::list(node, "seeds", "integers from 0, such as [0, 1, 2]", Value::as_u64, problems));
+        .map(|node| fields::list(node, "seeds", "integers from 0, such as [0, 1, 2]", Value::as_u64, problems));
     Some(Experiment {
         name: name?,
         description: description.unwrap_or_default(),
@@ -133,65 +134,6 @@ fn resolve(
         points: points?,
         seeds: seeds?,
     })
-}
-
-/// A name, or a name with parameters.
-pub struct Named<'n> {
-    /// The name.
-    pub name: String,
-    /// Where it stands.
-    pub pos: Pos,
-    /// Its `params`.
-    pub params: &'n [Entry],
-    /// Its `grid`.
-    pub grid: &'n [Entry],
-}
-
-/// Reads `NAME` or `{name: NAME, params: {…}, …}`.
-pub fn named<'n>(item: &'n Node, what: &str, keys: &[&str], problems: &mut Problems) -> Option<Named<'n>> {
-    if let Kind::Scalar(Value::String(name)) = &item.kind {
-        return Some(Named { name: name.clone(), pos: item.pos, params: &[], grid: &[] });
-    }
-    if !matches!(item.kind, Kind::Map(_)) {
-        let hint = "write a name, or {name: NAME, params: {KEY: VALUE}}";
-        problems.add(item.pos, format!("{what} cannot be {}", item.describe()), hint);
-        return None;
-    }
-    let entries = mapping(item, what, keys, problems)?;
-    let Some(name_node) = field(entries, "name") else {
-        problems.add(item.pos, format!("{what} without `name`"), "write {name: NAME, params: {KEY: VALUE}}");
-        return None;
-    };
-    let mut part = |key| field(entries, key).and_then(|node| any_mapping(node, &format!("`{key}`"), problems));
-    let (params, grid) = (part("params").unwrap_or(&[]), part("grid").unwrap_or(&[]));
-    Some(Named { name: text(name_node, "`name`", problems)?, pos: name_node.pos, params, grid })
-}
-
-/// The value of `key`.
-pub fn field<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Node> {
-    entries.iter().find(|e| e.key == key).map(|e| &e.value)
-}
-
-/// The entries of a mapping that may have only `keys`.
-pub fn mapping<'n>(node: &'n Node, what: &str, keys: &[&str], problems: &mut Problems) -> Option<&'n [Entry]> {
-    let entries = any_mapping(node, what, problems)?;
-    for entry in entries.iter().filter(|e| !keys.contains(&e.key.as_str())) {
-        let hint = suggest::hint(&entry.key, keys.iter().copied());
-        problems.add(entry.pos, format!("unknown key `{}` in {what}", entry.key), hint);
-    }
-    Some(entries)
-}
-
-/// The entries of a mapping; `null` is an empty one.
-pub fn any_mapping<'n>(node: &'n Node, what: &str, problems: &mut Problems) -> Option<&'n [Entry]> {
-    match &node.kind {
-        Kind::Map(entries) => Some(entries),
-        Kind::Scalar(Value::Null) => Some(&[]),
-        _ => {
-            problems.add(node.pos, format!("{what} cannot be {}", node.describe()), "write `key: value` lines");
-            None
-        }
-    }
 }
 
 fn required<'n>(
@@ -205,17 +147,6 @@ fn required<'n>(
         problems.add(start, format!("`{key}` is missing"), format!("add a line such as `{example}`"));
     }
     node
-}
-
-/// The text that `node` is.
-pub fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
-    match &node.kind {
-        Kind::Scalar(Value::String(s)) => Some(s.clone()),
-        _ => {
-            problems.add(node.pos, format!("{what} cannot be {}", node.describe()), "write a text");
-            None
-        }
-    }
 }
 
 const NAME_HINT: &str = "use lower-case letters, digits and underscores alone: it names a folder and a column";

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zsad_core::{MethodDef, Params, suggest};
+use zsad_core::{Given, MethodDef, suggest};
 
 use super::MethodChoice;
-use super::document::{Named, any_mapping, named};
+use super::fields::{Named, any_mapping, named, param_problems};
 use super::problem::{Pos, Problems};
 use super::yaml::{Entry, Node};
 use crate::registry::Registry;
@@ -46,14 +46,14 @@ pub fn methods(
 }
 
 /// All combinations of the grid's values, each checked.
-fn spread(
+fn spread<'n>(
     def: &'static dyn MethodDef,
-    choice: &Named,
-    overrides: &[Entry],
+    choice: &'n Named,
+    overrides: &'n [Entry],
     choices: &mut Vec<MethodChoice>,
     problems: &mut Problems,
 ) {
-    let mut axes: BTreeMap<&str, Vec<Setting>> =
+    let mut axes: BTreeMap<&'n str, Vec<Setting<'n>>> =
         choice.params.iter().map(|e| (e.key.as_str(), vec![(e.pos, &e.value)])).collect();
     for entry in choice.grid {
         let values: Vec<Setting> = entry.value.items().iter().map(|node| (node.pos, node)).collect();
@@ -70,35 +70,29 @@ fn spread(
     // A profile's value stands for the whole grid of its parameter.
     axes.extend(overrides.iter().map(|e| (e.key.as_str(), vec![(e.pos, &e.value)])));
 
-    let mut combinations: Vec<BTreeMap<&str, Setting>> = vec![BTreeMap::new()];
-    for (name, values) in axes {
-        let mut spread = Vec::new();
-        for combination in &combinations {
-            for &value in &values {
-                let mut combination = combination.clone();
-                combination.insert(name, value);
-                spread.push(combination);
-            }
-        }
-        combinations = spread;
-    }
-    for combination in combinations {
-        let given: BTreeMap<_, _> = combination.iter().map(|(k, (_, node))| (k.to_string(), node.to_json())).collect();
-        match Params::validate(def.spec().params, &given) {
-            Ok(params) => match def.build(&params) {
-                Ok(_) => choices.push(MethodChoice { def, params }),
-                Err(e) => problems.add(choice.pos, format!("{}: {e}", choice.name), describe_hint(&choice.name)),
-            },
+    for combination in cartesian_product(axes) {
+        let given: Given = combination.iter().map(|(k, (_, node))| (k.to_string(), node.to_json())).collect();
+        match def.configure(&given) {
+            Ok(method) => choices.push(MethodChoice { def, method }),
             Err(found) => {
-                for p in found {
-                    let at = combination.get(p.name.as_str()).map_or(choice.pos, |(pos, _)| *pos);
-                    problems.add(at, format!("{}: {}", choice.name, p.message), p.hint);
-                }
+                let at = |name: &str| combination.get(name).map_or(choice.pos, |(pos, _)| *pos);
+                param_problems(&choice.name, found, at, problems);
             }
         }
     }
 }
 
-fn describe_hint(name: &str) -> String {
-    format!("`zsad describe {name}` lists its parameters")
+/// Every combination of one value an axis.
+fn cartesian_product<'n>(axes: BTreeMap<&'n str, Vec<Setting<'n>>>) -> Vec<BTreeMap<&'n str, Setting<'n>>> {
+    let mut combinations = vec![BTreeMap::new()];
+    for (name, values) in axes {
+        let with = |combination: &BTreeMap<&'n str, Setting<'n>>, value: Setting<'n>| {
+            let mut combination = combination.clone();
+            combination.insert(name, value);
+            combination
+        };
+        combinations =
+            combinations.iter().flat_map(|c| values.iter().map(|&v| with(c, v)).collect::<Vec<_>>()).collect();
+    }
+    combinations
 }

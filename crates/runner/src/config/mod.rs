@@ -2,6 +2,7 @@
 
 mod datasets;
 mod document;
+mod fields;
 mod grid;
 pub mod problem;
 mod protocol;
@@ -9,29 +10,31 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
-use zsad_core::{DatasetDef, MethodDef, Params, TestPoint};
+use std::sync::Arc;
+
+use zsad_core::{DatasetDef, Method, MethodDef, Source, TestPoint};
 
 use crate::registry::Registry;
 pub use problem::{Pos, Problem};
 
-/// A data set with its complete parameters.
+/// A data set with its parameters.
 #[derive(Clone)]
 pub struct DatasetChoice {
     /// The data set.
     pub def: &'static dyn DatasetDef,
-    /// Its parameters.
-    pub params: Params,
-    /// What results call it, where its name alone would not tell it from another of the experiment.
-    pub label: Option<String>,
+    /// The same with its parameters.
+    pub source: Arc<dyn Source>,
+    /// What results call it: its name, or what tells it from another of the experiment.
+    pub label: String,
 }
 
-/// A method with its complete parameters; each point of a grid is one of these.
+/// A method with its parameters; each point of a grid is one of these.
 #[derive(Clone)]
 pub struct MethodChoice {
     /// The method.
     pub def: &'static dyn MethodDef,
-    /// Its parameters.
-    pub params: Params,
+    /// The same with its parameters.
+    pub method: Arc<dyn Method>,
 }
 
 /// A checked experiment under one profile.

@@ -1,11 +1,11 @@
 //! The test protocol of an experiment: its lists spread out into points.
 
 use serde_json::Value;
-use zsad_core::{BatchSize, Contamination, Pooling, TestPoint, suggest};
+use zsad_core::{BatchSize, Choice, Contamination, Pooling, TestPoint, suggest};
 
-use super::document::{field, mapping};
+use super::fields::{field, list, mapping, scalar};
 use super::problem::Problems;
-use super::yaml::{Kind, Node};
+use super::yaml::Node;
 
 const KEYS: &[&str] = &["batch_size", "normals", "contamination", "n_batches", "min_anomalies", "pooling"];
 
@@ -52,12 +52,11 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
     let n_batches = number("n_batches", 1, N_BATCHES);
     let min_anomalies = number("min_anomalies", 0, 0);
     let pooling = match field(entries, "pooling") {
-        None => Pooling::default(),
-        Some(node) => scalar(node, pooling).unwrap_or_else(|| {
-            let words = ["batch", "domain"];
-            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), words);
+        None => Pooling::Batch,
+        Some(node) => scalar(node, |v| Pooling::from_word(v.as_str()?)).unwrap_or_else(|| {
+            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), Pooling::WORDS.iter().copied());
             problems.add(node.pos, format!("`pooling` cannot be {}", node.describe()), hint);
-            Pooling::default()
+            Pooling::Batch
         }),
     };
     let points = sizes.iter().flat_map(|&size| {
@@ -68,34 +67,6 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
         })
     });
     Some(points.collect())
-}
-
-/// The items of a list that must not be empty, each read by `read`.
-pub fn list<T>(
-    node: &Node,
-    key: &str,
-    want: &str,
-    read: impl Fn(&Value) -> Option<T>,
-    problems: &mut Problems,
-) -> Vec<T> {
-    if node.items().is_empty() {
-        problems.add(node.pos, format!("`{key}` is empty"), format!("write {want}"));
-    }
-    let mut values = Vec::new();
-    for item in node.items() {
-        match scalar(item, &read) {
-            Some(value) => values.push(value),
-            None => problems.add(item.pos, format!("`{key}` cannot be {}", item.describe()), format!("write {want}")),
-        }
-    }
-    values
-}
-
-fn scalar<T>(node: &Node, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-    match &node.kind {
-        Kind::Scalar(value) => read(value),
-        _ => None,
-    }
 }
 
 fn count(value: &Value, least: usize) -> Option<usize> {
@@ -116,13 +87,5 @@ fn share(value: &Value) -> Option<Contamination> {
         Some(_) => None,
         // Adding zero turns −0 into 0.
         None => value.as_f64().filter(|r| (0.0..=0.5).contains(r)).map(|r| Contamination::Ratio(r + 0.0)),
-    }
-}
-
-fn pooling(value: &Value) -> Option<Pooling> {
-    match value.as_str() {
-        Some("batch") => Some(Pooling::Batch),
-        Some("domain") => Some(Pooling::Domain),
-        _ => None,
     }
 }

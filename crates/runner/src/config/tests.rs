@@ -38,9 +38,9 @@ fn a_good_document_is_spread_out() {
     let e = read(GOOD, None).unwrap_or_else(|p| panic!("{p:?}"));
     assert_eq!((e.name.as_str(), e.profile.as_str(), e.seeds.as_slice()), ("good_1", "", &[0, 7][..]));
     assert_eq!(e.datasets.len(), 2);
-    let methods: Vec<_> =
-        e.methods.iter().map(|m| (m.def.spec().name, m.params.int("k"), m.params.float("shrinkage"))).collect();
-    assert_eq!(methods, [("acr_dsvdd", 5, 0.5), ("knn", 3, 1.0), ("knn", 5, 1.0)]);
+    let methods: Vec<_> = e.methods.iter().map(|m| (m.def.spec().name, m.method.values())).collect();
+    let values = |k: i64, shrinkage: f64| serde_json::json!({"k": k, "shrinkage": shrinkage});
+    assert_eq!(methods, [("acr_dsvdd", values(5, 0.5)), ("knn", values(3, 1.0)), ("knn", values(5, 1.0))]);
     assert_eq!(e.points.len(), 6);
     assert_eq!((e.points[0].size, e.points[3].size), (BatchSize::Total(20), BatchSize::All));
     assert_eq!((e.points[0].contamination, e.points[0].min_anomalies), (Contamination::Ratio(0.0), 0));
@@ -55,7 +55,7 @@ fn a_profile_is_merged_over_the_document() {
     // `normals` replaces `batch_size`; the rest of the protocol stays; the grid of k gives way.
     let sizes: Vec<_> = e.points.iter().map(|p| (p.size, p.n_batches)).collect();
     assert_eq!(sizes, [(BatchSize::Normals(9), 4); 3]);
-    let ks: Vec<_> = e.methods.iter().map(|m| m.params.int("k")).collect();
+    let ks: Vec<_> = e.methods.iter().map(|m| m.method.values()["k"].clone()).collect();
     assert_eq!(ks, [5, 8]);
 
     let e = read(GOOD, Some("other")).unwrap_or_else(|p| panic!("{p:?}"));
@@ -98,11 +98,11 @@ fn data_sets_of_one_name_are_told_apart() {
         document::parse(&text, &toys(), None).map(|e| e.datasets.into_iter().map(|d| d.label).collect::<Vec<_>>())
     };
     let labels = read("line, {name: line, params: {damaged: true}}").unwrap();
-    assert_eq!(labels, [Some("line(damaged=false)".into()), Some("line(damaged=true)".into())]);
-    assert_eq!(read("line").unwrap(), [None]);
-    assert_eq!(read("line, line").unwrap(), [None, None], "the same cells, which run once");
+    assert_eq!(labels, ["line(damaged=false)", "line(damaged=true)"]);
+    assert_eq!(read("line").unwrap(), ["line"]);
+    assert_eq!(read("line, line").unwrap(), ["line", "line"], "the same cells, which run once");
     let labels = read("line, {name: line, as: broken, params: {damaged: true}}").unwrap();
-    assert_eq!(labels, [None, Some("broken".into())]);
+    assert_eq!(labels, ["line", "broken"]);
     let problems = read("{name: line, as: a}, {name: line, as: a, params: {damaged: true}}").unwrap_err();
     assert_eq!(problems[0].message, "another data set is called `a` already");
     assert!(read("line, {name: line, as: line, params: {damaged: true}}").is_err());

@@ -3,54 +3,121 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use zsad_core::record::{CellId, CellRecord, Status};
-use zsad_core::{BatchSize, Contamination};
+use zsad_core::Choice;
+use zsad_core::job::CellId;
+use zsad_store::run_folder::FileList;
+use zsad_store::{CellRecord, RunFolder, Status};
 
-/// The difference between `id` and the nearest finished record of the same method and data set. Among equally near
-/// ones, a record that the plan no longer wants says more than one of its neighbours in the grid.
-pub fn not_cached(id: &CellId, records: &BTreeMap<String, CellRecord>, planned: &BTreeSet<String>) -> String {
-    let wanted = parts(id);
-    let nearest = records
-        .values()
-        .filter(|r| r.status != Status::Failed && r.cell.method == id.method && r.cell.dataset == id.dataset)
-        .map(|r| (differences(&parts(&r.cell), &wanted), planned.contains(&r.cell_key)))
-        .min_by_key(|(differences, planned)| (differences.len(), *planned));
-    match nearest {
-        Some((differences, _)) => differences.join(", "),
-        None => "new".into(),
+use super::State;
+
+/// What cells are compared with.
+pub struct Why<'a> {
+    pub records: &'a BTreeMap<String, CellRecord>,
+    /// Keys of all cells of the plan.
+    pub planned: &'a BTreeSet<&'a str>,
+    /// The files behind the digests of the plan.
+    pub wanted: &'a BTreeMap<String, FileList>,
+    /// Where those of the records are written down.
+    pub folder: &'a RunFolder,
+}
+
+impl Why<'_> {
+    /// The difference between `id` and the nearest finished record of the same method and data set. Among equally near
+    /// ones, a record that the plan no longer wants says more than one of its neighbours in the grid.
+    pub fn not_cached(&self, id: &CellId) -> State {
+        let wanted = parts(id);
+        let of_a_kind = self.records.values().filter(|r| {
+            let fit = &r.cell.fit;
+            r.status != Status::Failed && fit.method.name == id.fit.method.name && fit.data.name == id.fit.data.name
+        });
+        let nearest = of_a_kind
+            .map(|r| (r, differences(&parts(&r.cell), &wanted), self.planned.contains(r.cell_key.as_str())))
+            .min_by_key(|(r, differences, planned)| (!r.cell.is_identified(), differences.len(), *planned));
+        match nearest {
+            None => State::Outstanding("new".into()),
+            Some((record, ..)) if !record.cell.is_identified() => State::Stale("data and weights unknown".into()),
+            Some((record, differences, planned)) => {
+                let mut said = self.files(&record.cell, id);
+                said.extend(differences);
+                // A neighbour in the grid is no older self.
+                if planned { State::Outstanding(said.join(", ")) } else { State::Stale(said.join(", ")) }
+            }
+        }
+    }
+
+    /// Which files differ.
+    fn files(&self, old: &CellId, new: &CellId) -> Vec<String> {
+        let digests = [(&old.fit.data.digest, &new.fit.data.digest), (&old.test_digest, &new.test_digest)];
+        let mut said = BTreeSet::new();
+        for (old, new) in digests {
+            let (Some(old), Some(new)) = (old, new) else { continue };
+            if old == new {
+                continue;
+            }
+            match (self.folder.files(old), self.wanted.get(new)) {
+                (Some(before), Some(now)) => {
+                    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+                    let differs = names.into_iter().filter(|n| before.get(*n) != now.get(*n));
+                    said.extend(differs.map(|n| match (before.get(n), now.get(n)) {
+                        (None, _) => format!("data: {n} is new"),
+                        (_, None) => format!("data: {n} is gone"),
+                        _ => format!("data: {n} changed"),
+                    }));
+                }
+                _ => drop(said.insert("data changed".to_owned())),
+            }
+        }
+        const SHOWN: usize = 3;
+        let more = said.len().saturating_sub(SHOWN);
+        let mut said: Vec<String> = said.into_iter().take(SHOWN).collect();
+        if more > 0 {
+            said.push(format!("{more} more files"));
+        }
+        said
     }
 }
 
 fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    let value = |of: &BTreeMap<String, String>, name: &str| of.get(name).map_or("nothing".into(), String::clone);
     let differs = names.into_iter().filter(|n| old.get(*n) != new.get(*n));
-    differs.map(|n| format!("{n} {} -> {}", value(old, n), value(new, n))).collect()
+    let said = |n: &String| {
+        let value = |of: &BTreeMap<String, String>| of.get(n).map_or("nothing".into(), String::clone);
+        match n.strip_prefix(ARTIFACT) {
+            Some(file) if old.contains_key(n) && new.contains_key(n) => format!("{file} changed"),
+            Some(file) if new.contains_key(n) => format!("{file} is new"),
+            Some(file) => format!("{file} is gone"),
+            None => format!("{n} {} -> {}", value(old), value(new)),
+        }
+    };
+    differs.map(said).collect()
 }
+
+/// Before the names of artifacts, whose digests say nothing to a person.
+const ARTIFACT: &str = "\0";
 
 /// The parts of a cell's key, named as in the experiment file.
 fn parts(id: &CellId) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
     let mut put = |name: &str, value: String| parts.insert(name.to_owned(), value);
-    put("data set revision", id.dataset_revision.clone());
-    put("method version", id.method_version.to_string());
-    put("seed", id.seed.to_string());
-    match id.point.size {
-        BatchSize::Total(n) => put("batch_size", n.to_string()),
-        BatchSize::Normals(n) => put("normals", n.to_string()),
-        BatchSize::All => put("batch_size", "all".into()),
-    };
-    match id.point.contamination {
-        Contamination::Ratio(r) => put("contamination", r.to_string()),
-        Contamination::Natural => put("contamination", "natural".into()),
-    };
+    let fit = &id.fit;
+    put("data set version", fit.data.version.to_string());
+    put("method version", fit.method.version.to_string());
+    put("seed", fit.seed.to_string());
+    put("device", fit.device.clone());
+    put("batch_size", id.point.size.to_column());
+    put("contamination", id.point.contamination.ratio().map_or("natural".into(), |r| r.to_string()));
     put("min_anomalies", id.point.min_anomalies.to_string());
     put("n_batches", id.point.n_batches.to_string());
-    put("pooling", id.point.pooling.as_str().into());
-    if !id.fold.is_empty() {
-        put("fold", id.fold.clone());
+    put("pooling", id.point.pooling.word().into());
+    if !fit.fold.is_empty() {
+        put("fold", fit.fold.clone());
     }
-    for (prefix, params) in [("params", &id.params), ("data set params", &id.dataset_params)] {
+    for (file, digest) in &fit.method.artifacts {
+        put(&format!("{ARTIFACT}{file}"), digest.clone());
+    }
+    let groups =
+        [("params", &fit.method.params), ("data set params", &fit.data.params), ("data set params", &id.test_params)];
+    for (prefix, params) in groups {
         for (name, value) in params.as_object().into_iter().flatten() {
             put(&format!("{prefix}.{name}"), if *value == Value::Null { "auto".into() } else { value.to_string() });
         }

@@ -14,27 +14,27 @@ const MINORITY: f64 = 0.2;
 
 /// What makes the scores of a batch doubtful, a sentence each; `along` is where its samples lie in the direction in
 /// which they vary most.
-pub fn doubts(scores: &[f64], along: &[f64]) -> Vec<String> {
+pub fn batch_warnings(scores: &[f64], along: &[f64]) -> Vec<String> {
     let n = scores.len();
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     if n < SMALL {
-        doubts.push(format!("{n} samples are a small batch: what is normal is estimated from them alone"));
+        warnings.push(format!("{n} samples are a small batch: what is normal is estimated from them alone"));
     }
     if n > 1 && is_constant(scores) {
-        doubts.push("all samples have one score: nothing in the batch tells them apart".into());
-        return doubts;
+        warnings.push("all samples have one score: nothing in the batch tells them apart".into());
+        return warnings;
     }
     let open = MINORITY * n as f64..=(1.0 - MINORITY) * n as f64;
     // Anomalies in great number move the batch's statistics until their scores no longer stand out; then the samples
     // themselves may still show two groups.
     if let Some(group) = upper_group(scores, &open).or_else(|| upper_group(along, &open)) {
         let (small, large) = (group.min(n - group), group.max(n - group));
-        doubts.push(format!(
+        warnings.push(format!(
             "the batch falls into groups of {small} and {large} samples: it may be too contaminated for a method that \
              takes most of it to be normal"
         ));
     }
-    doubts
+    warnings
 }
 
 /// Whether values differ by no more than rounding.
@@ -76,10 +76,10 @@ mod tests {
     fn one_group_is_no_reason_for_doubt() {
         let uniform: Vec<f64> = (0..100).map(f64::from).collect();
         let skewed: Vec<f64> = (1..100).map(|i| -(f64::from(i) / 100.0).ln()).collect();
-        assert!(doubts(&uniform, &uniform).is_empty());
-        assert!(doubts(&skewed, &skewed).is_empty());
-        assert_eq!(doubts(&uniform[..15], &uniform[..15]).len(), 1, "too small");
-        assert!(doubts(&[1.0; 50], &uniform[..50])[0].contains("one score"));
+        assert!(batch_warnings(&uniform, &uniform).is_empty());
+        assert!(batch_warnings(&skewed, &skewed).is_empty());
+        assert_eq!(batch_warnings(&uniform[..15], &uniform[..15]).len(), 1, "too small");
+        assert!(batch_warnings(&[1.0; 50], &uniform[..50])[0].contains("one score"));
     }
 
     #[test]
@@ -87,9 +87,9 @@ mod tests {
         let batch = |anomalies: u32| -> Vec<f64> {
             (0..60).map(|i| if i < anomalies { 20.0 } else { 0.0 } + f64::from(i * 37 % 60) / 30.0).collect()
         };
-        assert!(doubts(&batch(6), &batch(6)).is_empty());
+        assert!(batch_warnings(&batch(6), &batch(6)).is_empty());
         let said = "groups of 24 and 36 samples";
-        assert!(doubts(&batch(24), &batch(0))[0].contains(said), "the scores show it");
-        assert!(doubts(&batch(0), &batch(24))[0].contains(said), "the samples show it");
+        assert!(batch_warnings(&batch(24), &batch(0))[0].contains(said), "the scores show it");
+        assert!(batch_warnings(&batch(0), &batch(24))[0].contains(said), "the samples show it");
     }
 }

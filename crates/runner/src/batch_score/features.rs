@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use rayon::prelude::*;
-use zsad_core::{Dataset, Kind, Pool, SampleRef};
+use zsad_core::{Dataset, Modality, SampleRef, Subset};
 use zsad_data::memory::InMemory;
 
 /// Features shown of each sample.
@@ -26,7 +26,7 @@ impl Features {
     /// Where they cannot be read.
     pub fn new(batch: &InMemory) -> zsad_core::Result<Self> {
         let n = batch.info().domains[0].normal;
-        let refs: Vec<_> = (0..n as u32).map(|index| SampleRef { domain: 0, pool: Pool::Normal, index }).collect();
+        let refs: Vec<_> = SampleRef::all(0, Subset::Normal, n).collect();
         let samples = batch.gather(&refs)?;
         let (values, dim) = (samples.to_f64().into_owned(), samples.dim());
         let column = |j: usize| values.iter().skip(j).step_by(dim);
@@ -37,9 +37,9 @@ impl Features {
     }
 
     /// Mean and standard deviation over the batch: of every channel of images, and of the features that vary most.
-    pub fn statistics(&self, kind: &Kind, out: &mut impl Write) -> io::Result<()> {
-        match *kind {
-            Kind::Image { channels, .. } => {
+    pub fn statistics(&self, modality: &Modality, out: &mut impl Write) -> io::Result<()> {
+        match *modality {
+            Modality::Image { channels, .. } => {
                 let plane = self.means.len() / channels;
                 for c in 0..channels {
                     let at = c * plane..(c + 1) * plane;
@@ -54,7 +54,7 @@ impl Features {
                     )?;
                 }
             }
-            Kind::Tabular { dim } => {
+            Modality::Tabular { dim, .. } => {
                 let constant = self.deviations.iter().filter(|&&d| d == 0.0).count();
                 writeln!(
                     out,
@@ -83,9 +83,9 @@ impl Features {
 
     /// Every sample along the direction in which the batch varies most (the first principal component of features in
     /// standard deviations, or of pixels as they are), found by power iteration.
-    pub fn along_main_direction(&self, kind: &Kind) -> Vec<f64> {
+    pub fn along_main_direction(&self, modality: &Modality) -> Vec<f64> {
         let dim = self.means.len();
-        let standardised = matches!(kind, Kind::Tabular { .. });
+        let standardised = matches!(modality, Modality::Tabular { .. });
         let scale = |j: usize| if standardised && self.deviations[j] > 0.0 { self.deviations[j] } else { 1.0 };
         let centred = |(k, v): (usize, &f64)| (v - self.means[k % dim]) / scale(k % dim);
         let z: Vec<f64> = self.values.iter().enumerate().map(centred).collect();

@@ -1,0 +1,6 @@
+//! Scoring a person's own batch: reading it, and what can be said of it without labels.
+
+pub mod explain;
+pub mod features;
+pub mod input;
+pub mod warnings;

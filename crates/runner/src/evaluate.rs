@@ -1,0 +1,306 @@
+//! One cell: its test batches, their scores, their metrics.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use zsad_core::detector::{Adapted, adapted};
+use zsad_core::{
+    Batch, Dataset, Detector, Environment, Error, Fold, Maps, Masks, MetricInput, Pooling, Result, SampleRef, Scores,
+    TestPoint, Unlabelled,
+};
+use zsad_data::sampler;
+use zsad_metrics::{Metric, evaluate};
+use zsad_store::DomainResult;
+use zsad_store::scores::BatchScores;
+
+/// Everything that a cell's scores depend on, save the detector.
+pub struct CellInput<'a> {
+    /// The data set as the fold reads it.
+    pub dataset: &'a dyn Dataset,
+    /// Whose meta-test domains are tested.
+    pub fold: &'a Fold,
+    /// The protocol point.
+    pub point: &'a TestPoint,
+    /// Base seed of the test batches.
+    pub seed: u64,
+    /// Normal references of the target that the method wants.
+    pub shots: usize,
+    /// Device, caches, weights.
+    pub env: &'a Environment,
+}
+
+/// A scored cell.
+pub struct Outcome {
+    /// Results by domain.
+    pub domains: Vec<DomainResult>,
+    /// Every score.
+    pub batches: Vec<BatchScores>,
+    /// Seconds spent in the method.
+    pub seconds: f64,
+}
+
+/// Scores all batches of all meta-test domains and measures them.
+///
+/// # Errors
+/// The first error of a domain, which it names: a cell is whole or it is not there.
+pub fn score_cell(detector: &dyn Detector, input: &CellInput, metrics: &[&'static Metric]) -> Result<Outcome> {
+    if input.fold.meta_test.is_empty() {
+        return Err(Error::failed("the data set has no meta-test domains to score"));
+    }
+    let mut outcome = Outcome { domains: Vec::new(), batches: Vec::new(), seconds: 0.0 };
+    for &domain in &input.fold.meta_test {
+        let mut measured = Measures::new(input.point.pooling, metrics);
+        let (batches, time) = score_domain(detector, input, domain, |scored| measured.pixels(scored))?;
+        measured.samples(&batches);
+        outcome.domains.push(measured.result(&batches));
+        outcome.batches.extend(batches);
+        outcome.seconds += time.as_secs_f64();
+    }
+    Ok(outcome)
+}
+
+/// One batch as it was scored.
+pub struct Scored<'a> {
+    /// Its samples.
+    pub refs: &'a [SampleRef],
+    /// Which of them are anomalous.
+    pub labels: &'a [bool],
+    /// What the detector said.
+    pub scores: &'a Scores,
+    /// The ground truth of its maps, where there are both.
+    pub masks: Option<&'a Masks>,
+}
+
+/// Scores the batches of a domain; `seen` sees each while its maps are still there.
+///
+/// # Errors
+/// With the domain and the batch in front.
+pub fn score_domain(
+    detector: &dyn Detector,
+    input: &CellInput,
+    domain: usize,
+    mut seen: impl FnMut(&Scored) -> Result<()>,
+) -> Result<(Vec<BatchScores>, Duration)> {
+    let CellInput { dataset, fold, point, seed, shots, env } = *input;
+    let name = &dataset.info().domains[domain].name;
+    let source = Unlabelled::new(dataset);
+    let (mut all, mut time) = (Vec::new(), Duration::ZERO);
+    // Batches of one support set stand one after the other more often than not.
+    let mut ready: Option<(Vec<SampleRef>, Adapted)> = None;
+    for (number, batch) in (0u32..).zip(&sampler::test_batches(dataset, fold, domain, point, seed)?) {
+        let at = |e: Error| e.at(format_args!("domain `{name}`, batch {number}"));
+        let support = match shots {
+            0 => Vec::new(),
+            k => sampler::support(dataset, domain, k, seed, &batch.refs).map_err(at)?,
+        };
+        let start = Instant::now();
+        if ready.as_ref().is_none_or(|(of, _)| *of != support) {
+            let detector = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
+            ready = Some((support, detector));
+        }
+        let detector = ready.as_ref().map_or(detector, |(_, detector)| detector.detector());
+        let scores = detector.score(&Batch::new(&source, &batch.refs, env)).map_err(at)?;
+        time += start.elapsed();
+        check(&scores, batch.refs.len()).map_err(at)?;
+        let masks = match &scores.maps {
+            Some(maps) => masks_of(dataset, &batch.refs, maps).map_err(at)?,
+            None => None,
+        };
+        let (refs, labels) = (&batch.refs[..], &batch.labels[..]);
+        seen(&Scored { refs, labels, scores: &scores, masks: masks.as_ref() }).map_err(at)?;
+        let (domain, labels) = (name.clone(), batch.labels.clone());
+        all.push(BatchScores { domain, batch: number, labels, scores: scores.samples });
+    }
+    Ok((all, time))
+}
+
+fn masks_of(dataset: &dyn Dataset, refs: &[SampleRef], maps: &Maps) -> Result<Option<Masks>> {
+    match dataset.masks(refs)? {
+        Some(masks) if masks.shape != maps.shape => {
+            Err(Error::failed(format!("maps of {:?} against masks of {:?}", maps.shape, masks.shape)))
+        }
+        masks => Ok(masks),
+    }
+}
+
+/// What a method must return: a finite score for every sample, and finite maps of the right number.
+pub fn check(scores: &Scores, n: usize) -> Result<()> {
+    if scores.samples.len() != n {
+        return Err(Error::failed(format!("{} scores for {n} samples", scores.samples.len())));
+    }
+    if let Some(i) = scores.samples.iter().position(|s| !s.is_finite()) {
+        let bad = scores.samples.iter().filter(|s| !s.is_finite()).count();
+        let first = scores.samples[i];
+        return Err(Error::failed(format!("{bad} of {n} scores are not finite; the first, of sample {i}, is {first}")));
+    }
+    match &scores.maps {
+        Some(maps) if maps.values.len() != n * maps.places() => {
+            Err(Error::failed(format!("{} map values for {n} maps of {:?}", maps.values.len(), maps.shape)))
+        }
+        Some(maps) if maps.values.iter().any(|v| !v.is_finite()) => Err(Error::failed("a map holds values not finite")),
+        _ => Ok(()),
+    }
+}
+
+/// The metrics of one domain, taken batch by batch or over all its batches. A batch of one class has no metrics: it is
+/// counted as undefined and left out of the average.
+struct Measures<'m> {
+    pooling: Pooling,
+    metrics: &'m [&'static Metric],
+    /// Sum and number of the defined values by metric.
+    sums: BTreeMap<&'static str, (f64, u32)>,
+    /// Maps and masks of a domain that are pooled.
+    pooled: Option<(Maps, Masks)>,
+    undefined: usize,
+}
+
+impl<'m> Measures<'m> {
+    fn new(pooling: Pooling, metrics: &'m [&'static Metric]) -> Self {
+        Measures { pooling, metrics, sums: BTreeMap::new(), pooled: None, undefined: 0 }
+    }
+
+    fn add(&mut self, input: MetricInput) {
+        for (spec, value) in evaluate(input, self.metrics) {
+            if let Some(value) = value.value() {
+                let sum = self.sums.entry(spec.name).or_default();
+                *sum = (sum.0 + value, sum.1 + 1);
+            }
+        }
+    }
+
+    /// Maps are looked at once, and kept only where they are pooled.
+    fn pixels(&mut self, scored: &Scored) -> Result<()> {
+        let (Some(maps), Some(masks)) = (&scored.scores.maps, scored.masks) else { return Ok(()) };
+        match (self.pooling, &mut self.pooled) {
+            (Pooling::Batch, _) => {
+                self.add(MetricInput::Maps { maps: &maps.values, masks: &masks.values, shape: &maps.shape });
+            }
+            (Pooling::Domain, None) => self.pooled = Some((maps.clone(), masks.clone())),
+            (Pooling::Domain, Some((all, _))) if all.shape != maps.shape => {
+                return Err(Error::failed(format!("maps of {:?} beside {:?}", maps.shape, all.shape)));
+            }
+            (Pooling::Domain, Some((all, truth))) => {
+                all.values.extend(&maps.values);
+                truth.values.extend(&masks.values);
+            }
+        }
+        Ok(())
+    }
+
+    fn samples(&mut self, batches: &[BatchScores]) {
+        let one_class = |labels: &[bool]| labels.iter().all(|l| *l == labels[0]);
+        match self.pooling {
+            Pooling::Batch => {
+                for batch in batches {
+                    if one_class(&batch.labels) {
+                        self.undefined += 1;
+                    } else {
+                        self.add(MetricInput::Samples { scores: &batch.scores, labels: &batch.labels });
+                    }
+                }
+            }
+            Pooling::Domain => {
+                let scores: Vec<f64> = batches.iter().flat_map(|b| &b.scores).copied().collect();
+                let labels: Vec<bool> = batches.iter().flat_map(|b| &b.labels).copied().collect();
+                if one_class(&labels) {
+                    self.undefined = batches.len();
+                } else {
+                    self.add(MetricInput::Samples { scores: &scores, labels: &labels });
+                }
+            }
+        }
+        if let Some((maps, masks)) = self.pooled.take() {
+            self.add(MetricInput::Maps { maps: &maps.values, masks: &masks.values, shape: &maps.shape });
+        }
+    }
+
+    fn result(self, batches: &[BatchScores]) -> DomainResult {
+        let n_anomalous = batches.iter().flat_map(|b| &b.labels).filter(|l| **l).count();
+        let mean = |m: &&Metric| {
+            let (sum, n) = self.sums.get(m.spec.name)?;
+            Some(sum / f64::from(*n))
+        };
+        DomainResult {
+            domain: batches[0].domain.clone(),
+            n_batches: batches.len(),
+            n_undefined: self.undefined,
+            n_normal: batches.iter().map(|b| b.labels.len()).sum::<usize>() - n_anomalous,
+            n_anomalous,
+            metrics: self.metrics.iter().map(|m| (m.spec.name.to_owned(), mean(m))).collect(),
+        }
+    }
+}
+
+/// The results by domain of stored scores: domain by domain, batch by batch. Metrics of maps are not among them.
+pub fn by_domain(batches: &[BatchScores], pooling: Pooling, metrics: &[&'static Metric]) -> Vec<DomainResult> {
+    let of = |domain: &[BatchScores]| {
+        let mut measures = Measures::new(pooling, metrics);
+        measures.samples(domain);
+        measures.result(domain)
+    };
+    batches.chunk_by(|a, b| a.domain == b.domain).map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batches(all: &[&[(f64, bool)]]) -> Vec<BatchScores> {
+        let of = |(number, samples): (usize, &&[(f64, bool)])| BatchScores {
+            domain: "d".into(),
+            batch: number as u32,
+            labels: samples.iter().map(|s| s.1).collect(),
+            scores: samples.iter().map(|s| s.0).collect(),
+        };
+        all.iter().enumerate().map(of).collect()
+    }
+
+    #[test]
+    fn batches_of_one_class_are_counted_and_left_out() {
+        let auroc = zsad_metrics::find("auroc").unwrap();
+        let batches = batches(&[
+            &[(0.0, false), (1.0, true)],
+            &[(0.5, false), (0.7, false)],
+            &[(2.0, false), (1.0, true)],
+            &[(2.0, true)],
+        ]);
+        let batch = &by_domain(&batches, Pooling::Batch, &[auroc])[0];
+        assert_eq!((batch.n_batches, batch.n_undefined, batch.n_normal, batch.n_anomalous), (4, 2, 4, 3));
+        assert_eq!(batch.metrics["auroc"], Some(0.5));
+        // Normals 0, 0.5, 0.7, 2 against anomalies 1, 1, 2: wins 3 + 3 + 3.5 of 12.
+        let pooled = &by_domain(&batches, Pooling::Domain, &[auroc])[0];
+        assert_eq!((pooled.n_undefined, pooled.metrics["auroc"]), (0, Some(9.5 / 12.0)));
+    }
+
+    #[test]
+    fn without_anomalies_nothing_is_defined() {
+        let auroc = zsad_metrics::find("auroc").unwrap();
+        let batches = batches(&[&[(0.0, false)], &[(1.0, false)]]);
+        for pooling in [Pooling::Batch, Pooling::Domain] {
+            let result = &by_domain(&batches, pooling, &[auroc])[0];
+            assert_eq!((result.n_undefined, result.metrics["auroc"]), (2, None));
+        }
+    }
+
+    #[test]
+    fn pixel_metrics_are_pooled_as_the_protocol_says() {
+        let metric = zsad_metrics::find("pixel_auroc").unwrap();
+        // Two batches of one image of 1 × 2, ranked right, and ranked right 10 higher: pooled, half of the pairs between
+        // them are wrong.
+        let maps = [[0.0, 1.0], [10.0, 11.0]];
+        let value = |pooling| {
+            let mut measures = Measures::new(pooling, std::slice::from_ref(&metric));
+            for map in maps {
+                let maps = Maps { shape: vec![1, 2], values: map.to_vec() };
+                let scores = Scores { samples: vec![0.0], maps: Some(maps) };
+                let masks = Masks { shape: vec![1, 2], values: vec![0, 1] };
+                let scored = Scored { refs: &[], labels: &[true], scores: &scores, masks: Some(&masks) };
+                measures.pixels(&scored).unwrap();
+            }
+            let batches = batches(&[&[(0.0, true)], &[(1.0, true)]]);
+            measures.samples(&batches);
+            measures.result(&batches).metrics["pixel_auroc"]
+        };
+        assert_eq!((value(Pooling::Batch), value(Pooling::Domain)), (Some(1.0), Some(0.75)));
+    }
+}

@@ -1,0 +1,121 @@
+//! Sheets of images, masks and anomaly maps. Maps are too large to be kept, so one batch a category is scored again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use zsad_core::job::{CellJob, FitJob};
+use zsad_core::{Dataset, Environment, Error, Modality, Result, SampleRef, TestPoint};
+use zsad_report::heatmaps::{self, Sample};
+use zsad_store::{CellRecord, ModelStore, Row, RunFolder};
+
+use crate::evaluate::{CellInput, Scored, score_domain};
+use crate::executor::fit::Bench;
+use crate::failure::Failure;
+use crate::library::{DataSet, Library};
+use crate::registry::Registry;
+
+/// Samples on a sheet, as far as the batch has them.
+const ANOMALOUS: usize = 4;
+const NORMAL: usize = 2;
+
+/// The metric by which the method of a sheet is chosen.
+const BY: &str = "pixel_auroc";
+
+/// Writes the sheet of every category that has pixel metrics, made by the method that is best there.
+pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], env: &Environment) -> Result<Vec<PathBuf>> {
+    let mut best: BTreeMap<&str, &Row> = BTreeMap::new();
+    for row in rows.iter().filter(|r| r.metric(BY).is_some()) {
+        let other = best.entry(&row.domain).or_insert(row);
+        if row.metric(BY) > other.metric(BY) {
+            *other = row;
+        }
+    }
+    if best.is_empty() {
+        let message = "no method of this run made anomaly maps on data with masks";
+        return Err(Error::Config(format!("{}: {message}", folder.root().display())));
+    }
+    let registry = Registry::built_in();
+    let library = Library::new(registry);
+    let bench = Bench { registry: &registry, library: &library, env, folder, store };
+    let mut paths = Vec::new();
+    for (category, row) in best {
+        let record = folder.record(&row.cell_key)?;
+        let record = record.ok_or_else(|| Error::data(folder.root(), "a record is missing", ""))?;
+        paths.push(sheet(&bench, &record, category)?);
+    }
+    Ok(paths)
+}
+
+fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> {
+    let cell = CellJob { key: record.cell_key.clone(), id: record.cell.clone(), asked: record.asked.clone() };
+    let (key, id, learns) = (record.fit_key.clone(), record.cell.fit.clone(), true);
+    let job = FitJob { key, id, learns, cells: vec![cell.clone()] };
+    let ready = bench.ready(&job, &cell, &|_| {})?;
+    let dataset = bench.library.get(&job.id.data.name, &cell.asked.dataset_params)?;
+    let opened = dataset.open(bench.env).map_err(Failure::into_error)?;
+    let fold = DataSet::fold(opened.info(), &job.id.fold)?;
+    let view = dataset.view(bench.env, fold).map_err(Failure::into_error)?;
+    let missing = || Error::failed(format!("{}: `{category}` is not there any more", job.id.data.name));
+    let domain = view.info().domains.iter().position(|d| d.name == category).ok_or_else(missing)?;
+    let input = CellInput {
+        dataset: view.as_ref(),
+        fold: &view.info().folds[fold],
+        // The first batch stays the same when fewer are asked for.
+        point: &TestPoint { n_batches: 1, ..cell.id.point },
+        seed: job.id.seed,
+        shots: ready.shots,
+        env: bench.env,
+    };
+    let mut samples = Vec::new();
+    let mut size = (0, 0);
+    score_domain(ready.detector.as_ref(), &input, domain, |scored| {
+        (samples, size) = chosen(view.as_ref(), scored)?;
+        Ok(())
+    })?;
+    let path = heatmaps::path(bench.folder.root(), category);
+    let shots = match ready.shots {
+        0 => String::new(),
+        k => format!(", {k} references"),
+    };
+    let title = format!("{category}: {}{shots}, seed {}", job.id.method.name, job.id.seed);
+    heatmaps::write(&path, &title, size, &samples)?;
+    Ok(path)
+}
+
+/// The samples to be shown, anomalies first, and the size of their maps.
+fn chosen(dataset: &dyn Dataset, scored: &Scored) -> Result<(Vec<Sample>, (usize, usize))> {
+    let maps = scored.scores.maps.as_ref().ok_or_else(|| Error::refused("the method made no maps"))?;
+    let &[height, width] = maps.shape.as_slice() else {
+        return Err(Error::refused("heat maps are drawn over images"));
+    };
+    let of = |anomalous, n| (0..scored.refs.len()).filter(move |&i| scored.labels[i] == anomalous).take(n);
+    let part = |i: usize| i * height * width..(i + 1) * height * width;
+    let mut samples = Vec::new();
+    for i in of(true, ANOMALOUS).chain(of(false, NORMAL)) {
+        let sample = &scored.refs[i];
+        samples.push(Sample {
+            name: dataset.sample_name(sample).unwrap_or_else(|| format!("number {}", sample.index)),
+            anomalous: scored.labels[i],
+            score: scored.scores.samples[i],
+            image: rgb(dataset, sample)?,
+            mask: scored.masks.map(|m| m.values[part(i)].to_vec()),
+            map: maps.values[part(i)].to_vec(),
+        });
+    }
+    Ok((samples, (height, width)))
+}
+
+/// An image as `[height, width, 3]` bytes, stretched from its least to its greatest value.
+fn rgb(dataset: &dyn Dataset, sample: &SampleRef) -> Result<Vec<u8>> {
+    let Modality::Image { channels, height, width } = dataset.info().modality else {
+        return Err(Error::refused("heat maps are drawn over images"));
+    };
+    let samples = dataset.gather(std::slice::from_ref(sample))?;
+    let values = samples.to_f32();
+    let least = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let range = (values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - least).max(f32::MIN_POSITIVE);
+    let plane = height * width;
+    let byte =
+        |pixel: usize, c: usize| ((values[c.min(channels - 1) * plane + pixel] - least) / range * 255.0).round() as u8;
+    Ok((0..plane).flat_map(|pixel| (0..3).map(move |c| (pixel, c))).map(|(pixel, c)| byte(pixel, c)).collect())
+}
