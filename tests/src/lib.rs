@@ -1,5 +1,7 @@
 //! Helpers of the tests that see the program from outside; the tests are in `tests/`.
 
+#![allow(clippy::disallowed_methods, reason = "fixtures may be written in any way")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +45,10 @@ impl Sandbox {
     /// The program, in this folder and with nothing of the person's own set-up.
     pub fn zsad(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program());
-        command.args(args).current_dir(self.dir.path()).env_remove("ZSAD_DATA").env("ZSAD_CACHE", self.path("cache"));
+        command.args(args).current_dir(self.dir.path()).env("ZSAD_CACHE", self.path("cache"));
+        for variable in ["ZSAD_DATA", "ZSAD_STORE", "ZSAD_LOG"] {
+            command.env_remove(variable);
+        }
         command
     }
 

@@ -1,5 +1,7 @@
 //! What is finished is not done again, and what is not says why.
 
+#![allow(clippy::disallowed_methods, reason = "fixtures may be written in any way")]
+
 use std::fs;
 
 use serde_json::Value;

@@ -8,9 +8,20 @@ use zsad_tests::{Done, Sandbox};
 #[test]
 fn every_subcommand_has_help_with_an_example() {
     let sandbox = Sandbox::default();
-    for command in
-        ["run", "plan", "status", "table", "plot", "validate", "list", "describe", "score", "metrics", "completions"]
-    {
+    for command in [
+        "run",
+        "plan",
+        "status",
+        "table",
+        "plot",
+        "clean",
+        "validate",
+        "list",
+        "describe",
+        "score",
+        "metrics",
+        "completions",
+    ] {
         let done = sandbox.run(&[command, "--help"]).expect(0);
         assert!(done.out.contains("Examples:") && done.out.contains(&format!("zsad {command}")), "{}", done.out);
     }
@@ -36,7 +47,11 @@ fn wrong_usage_ends_with_2_and_suggests() {
     suggested(&["score", "--method", "acr_dsvdd", "--input", "x.npz", "--out", "y.csv"], "--checkpoint");
     suggested(&["table", "no_such_run"], "no_such_run");
     suggested(&["run", "x.yaml", "--device", "gpu"], "cpu or cuda:0");
-    suggested(&["run", "x.yaml", "--device", "cuda:99"], "device cuda:99");
+    sandbox.write(
+        "y.yaml",
+        "experiment: y\ndatasets: digits\nmethods: knn\nprotocol: {batch_size: 9, contamination: 0}\nseeds: 0\n",
+    );
+    suggested(&["run", "y.yaml", "--device", "cuda:99"], "device cuda:99");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn a_stored_checkpoint_scores_a_batch() {
                 contamination: 0.1, n_batches: 1}\nseeds: 0\n";
     sandbox.write("x.yaml", text);
     sandbox.run(&["run", "x.yaml", "--out", "out"]).expect(0);
-    let fit = std::fs::read_dir(sandbox.path("out/fits")).unwrap().next().unwrap().unwrap().path();
+    let fit = std::fs::read_dir(sandbox.path("results/store")).unwrap().next().unwrap().unwrap().path();
     let model = fit.join("model.safetensors");
     let images: Vec<f32> = (0..20 * 64).map(|i| ((i * 29) % 17) as f32 / 16.0).collect();
     let batch = Array { shape: vec![20, 8, 8], numbers: Numbers::F32(images) };

@@ -79,7 +79,7 @@ fn pictures_are_brought_to_what_the_model_was_trained_on() {
                 protocol: {batch_size: 20, contamination: 0.1, n_batches: 1}\nseeds: 0\n";
     sandbox.write("x.yaml", text);
     sandbox.run(&["run", "x.yaml", "--out", "out"]).expect(0);
-    let fit = std::fs::read_dir(sandbox.path("out/fits")).unwrap().next().unwrap().unwrap().path();
+    let fit = std::fs::read_dir(sandbox.path("results/store")).unwrap().next().unwrap().unwrap().path();
     let model = fit.join("model.safetensors");
     let done = score(&sandbox, "acr_dsvdd", Some(&model), "pictures", &["--explain"]).expect(0);
     assert!(done.out.contains("20 samples of shape [1, 8, 8]"), "{}", done.out);
