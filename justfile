@@ -49,7 +49,7 @@ bench-vs-torch *ARGS:
 
 # frozen backbones against PyTorch, interleaved; needs python3 with torch
 bench-backbones *ARGS:
-    cargo build --release -p zsad-nn --example backbone_bench
+    cargo build --release -p zsad-backbones --example backbone_bench
     python3 scripts/bench_backbones_vs_torch.py {{ARGS}}
 
 # a new method from the template: one new file and one line in the registry

