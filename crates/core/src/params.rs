@@ -2,6 +2,8 @@
 //! fields are the parameters, with their documentation, defaults and ranges. It is read once, when an experiment is
 //! checked; afterwards everybody reads its fields.
 
+mod check;
+mod declare;
 mod value;
 
 use std::collections::BTreeMap;
@@ -9,8 +11,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::suggest;
-
+use check::validate;
+pub use declare::{Bounds, Declaration};
 pub use value::{All, Choice, Leaf, OrWord, Param, Required, Word};
 // For the expansion of the macros, wherever they are used.
 #[doc(hidden)]
@@ -176,195 +178,6 @@ pub trait ParamSet: Param + Default + Send + Sync + 'static {
         self.write("", &mut values);
         Value::Object(values)
     }
-}
-
-/// What a field of a struct of parameters says of itself beside its type and default.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Declaration {
-    /// Name in YAML.
-    pub name: &'static str,
-    /// One line.
-    pub doc: &'static str,
-    /// Range of numbers.
-    pub bounds: Bounds,
-}
-
-/// The range of a number, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bounds {
-    /// Least value.
-    pub min: f64,
-    /// Greatest value.
-    pub max: f64,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Bounds { min: f64::NEG_INFINITY, max: f64::INFINITY }
-    }
-}
-
-impl Bounds {
-    /// As integers; an open end is the last integer.
-    pub fn integers(self) -> (i64, i64) {
-        // Conversion saturates at the ends.
-        (self.min as i64, self.max as i64)
-    }
-}
-
-macro_rules! bounds {
-    ($($number:ty),*) => {$(
-        impl From<std::ops::RangeInclusive<$number>> for Bounds {
-            fn from(range: std::ops::RangeInclusive<$number>) -> Self {
-                Bounds { min: *range.start() as f64, max: *range.end() as f64 }
-            }
-        }
-
-        impl From<std::ops::RangeFrom<$number>> for Bounds {
-            fn from(range: std::ops::RangeFrom<$number>) -> Self {
-                Bounds { min: range.start as f64, max: f64::INFINITY }
-            }
-        }
-    )*};
-}
-
-bounds!(i64, f64);
-
-/// `given`, checked against `specs`: the values that are given and not null, each in the canonical form of its kind.
-fn validate(specs: &[ParamSpec], given: &Given) -> Result<Given, Vec<ParamProblem>> {
-    let mut problems = Vec::new();
-    let names = || specs.iter().map(|s| s.name);
-    for name in given.keys().filter(|k| names().all(|n| n != *k)) {
-        let hint = if specs.is_empty() {
-            "it takes no parameters".into()
-        } else {
-            suggest::hint(name, names().collect::<Vec<_>>())
-        };
-        problems.push(ParamProblem { name: name.clone(), message: format!("unknown parameter `{name}`"), hint });
-    }
-    let mut values = Given::new();
-    for spec in specs {
-        let problem =
-            |message| ParamProblem { name: spec.name.into(), message, hint: format!("{}: {}", spec.kind, spec.doc) };
-        match given.get(spec.name).filter(|v| !v.is_null()) {
-            None if spec.default == ParamDefault::Required => {
-                problems.push(problem(format!("parameter `{}` is missing", spec.name)));
-            }
-            None => {}
-            Some(value) => match conform(spec.kind, value) {
-                Some(value) => drop(values.insert(spec.name.to_owned(), value)),
-                None => problems.push(problem(format!("parameter `{}` cannot be {value}", spec.name))),
-            },
-        }
-    }
-    if problems.is_empty() { Ok(values) } else { Err(problems) }
-}
-
-/// `value` in the canonical form of `kind` (a whole float where an integer is meant, an integer where a float is
-/// meant), so that `5` and `5.0` give the same key; `None` where it does not fit.
-fn conform(kind: ParamKind, value: &Value) -> Option<Value> {
-    match kind {
-        ParamKind::Int { min, max } => {
-            let whole = |f: f64| (f.fract() == 0.0 && f.abs() < 9e15).then_some(f as i64);
-            let v = value.as_i64().or_else(|| value.as_f64().and_then(whole))?;
-            (min..=max).contains(&v).then(|| v.into())
-        }
-        ParamKind::Float { min, max } => {
-            let v = value.as_f64()?;
-            (min..=max).contains(&v).then(|| v.into())
-        }
-        ParamKind::IntOr { word, .. } if value == word => Some(value.clone()),
-        ParamKind::IntOr { min, max, .. } => conform(ParamKind::Int { min, max }, value),
-        ParamKind::Bool => value.is_boolean().then(|| value.clone()),
-        ParamKind::Choice(words) => words.contains(&value.as_str()?).then(|| value.clone()),
-        ParamKind::Text => match value {
-            Value::String(_) => Some(value.clone()),
-            Value::Number(n) => Some(n.to_string().into()),
-            _ => None,
-        },
-        ParamKind::TextList => conform_list(ParamKind::Text, value),
-        ParamKind::IntList { min, max } => conform_list(ParamKind::Int { min, max }, value),
-    }
-}
-
-/// Items of `kind`; a single item counts as a list of one.
-fn conform_list(kind: ParamKind, value: &Value) -> Option<Value> {
-    match value {
-        Value::Array(items) => items.iter().map(|v| conform(kind, v)).collect(),
-        item => Some(Value::Array(vec![conform(kind, item)?])),
-    }
-}
-
-/// Declares a struct of parameters: `name: type = default;`, or `name: type = default, in range;` for numbers. The doc
-/// comment of a field is what `zsad describe` prints. A field may be another such struct: its parameters then stand
-/// among the others, with the defaults of the value given.
-///
-/// ```
-/// zsad_core::params! {
-///     /// Parameters of a method.
-///     pub struct Neighbours {
-///         /// number of neighbours
-///         pub k: usize = 5, in 1..=99;
-///         /// learning rate; auto: from the number of columns
-///         pub lr: Option<f64> = None, in 0.0..;
-///     }
-/// }
-///
-/// use zsad_core::ParamSet;
-/// let given = [("k".to_owned(), 7.0.into())].into();
-/// let read = Neighbours::parse(&given).unwrap();
-/// assert_eq!((read.k, read.lr), (7, None));
-/// assert_eq!(Neighbours::specs()[0].doc, "number of neighbours");
-/// ```
-#[macro_export]
-macro_rules! params {
-    (
-        $(#[$meta:meta])*
-        $vis:vis struct $name:ident {
-            $(
-                $(#[doc = $doc:literal])+
-                $fvis:vis $field:ident : $type:ty = $default:expr $(, in $range:expr)?;
-            )*
-        }
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq)]
-        $vis struct $name {
-            $($(#[doc = $doc])+ $fvis $field: $type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                $name { $($field: $default,)* }
-            }
-        }
-
-        impl $crate::params::Param for $name {
-            #[allow(unused_variables, reason = "a struct without fields has nothing to say")]
-            fn declare(&self, _: $crate::params::Declaration, out: &mut Vec<$crate::ParamSpec>) {
-                $(
-                    #[allow(unused_mut, unused_assignments, reason = "not every parameter has a range")]
-                    let mut bounds = $crate::params::Bounds::default();
-                    $(bounds = $crate::params::Bounds::from($range);)?
-                    let doc = concat!($($doc),+).trim_ascii();
-                    let at = $crate::params::Declaration { name: stringify!($field), doc, bounds };
-                    $crate::params::Param::declare(&self.$field, at, out);
-                )*
-            }
-
-            #[allow(unused_variables, reason = "a struct without fields has nothing to read")]
-            fn read(&mut self, _: &str, given: &$crate::params::Given) {
-                $($crate::params::Param::read(&mut self.$field, stringify!($field), given);)*
-            }
-
-            #[allow(unused_variables, reason = "a struct without fields has nothing to write")]
-            fn write(&self, _: &str, out: &mut $crate::params::Object) {
-                $($crate::params::Param::write(&self.$field, stringify!($field), out);)*
-            }
-        }
-
-        impl $crate::ParamSet for $name {}
-    };
 }
 
 /// A JSON object under construction.
