@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong, by what the program does about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A data file or a weights file is missing or damaged (exit code 3 where nothing could run).
     #[error("{}: {message}{}", path.display(), hint_text(hint))]

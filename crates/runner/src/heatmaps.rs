@@ -10,7 +10,6 @@ use zsad_store::{CellRecord, ModelStore, Row, RunFolder};
 
 use crate::evaluate::{CellInput, Scored, score_domain};
 use crate::executor::fit::Bench;
-use crate::failure::Failure;
 use crate::library::{DataSet, Library};
 use crate::registry::Registry;
 
@@ -52,9 +51,9 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> 
     let job = FitJob { key, id, learns, cells: vec![cell.clone()] };
     let ready = bench.ready(&job, &cell, &|_| {})?;
     let dataset = bench.library.get(&job.id.data.name, &cell.asked.dataset_params)?;
-    let opened = dataset.open(bench.env).map_err(Failure::into_error)?;
+    let opened = dataset.open(bench.env)?;
     let fold = DataSet::fold(opened.info(), &job.id.fold)?;
-    let view = dataset.view(bench.env, fold).map_err(Failure::into_error)?;
+    let view = dataset.view(bench.env, fold)?;
     let missing = || Error::failed(format!("{}: `{category}` is not there any more", job.id.data.name));
     let domain = view.info().domains.iter().position(|d| d.name == category).ok_or_else(missing)?;
     let input = CellInput {

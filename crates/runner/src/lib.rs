@@ -13,7 +13,6 @@ pub mod config;
 pub mod evaluate;
 pub mod executor;
 mod exit;
-pub mod failure;
 mod heatmaps;
 pub mod library;
 pub mod plan;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use zsad_core::key::{canonical_json, key};
+use zsad_core::panics::guarded;
 use zsad_core::{
     Dataset, DatasetInfo, DatasetSpec, Environment, Error, Fold, Given, ParamProblem, ReadBy, Result, Source, digest,
 };
@@ -13,7 +14,6 @@ use zsad_data::standardise;
 use zsad_store::json;
 use zsad_store::run_folder::FileList;
 
-use crate::failure::{Failure, guarded};
 use crate::registry::Registry;
 
 /// A data set with its parameters, as far as it was looked at.
@@ -22,13 +22,13 @@ pub struct DataSet {
     pub spec: &'static DatasetSpec,
     /// The same with its parameters.
     pub source: Arc<dyn Source>,
-    described: OnceLock<Result<Described, Failure>>,
-    opened: OnceLock<Result<Arc<dyn Dataset>, Failure>>,
+    described: OnceLock<Result<Described>>,
+    opened: OnceLock<Result<Arc<dyn Dataset>>>,
     /// The data set as its folds read it, by fold.
     views: Mutex<BTreeMap<usize, Arc<OnceLock<View>>>>,
 }
 
-type View = Result<Arc<dyn Dataset>, Failure>;
+type View = Result<Arc<dyn Dataset>>;
 
 /// What is known of a data set without its samples.
 pub struct Described {
@@ -85,7 +85,7 @@ impl DataSet {
     ///
     /// # Errors
     /// Where a file is missing or damaged.
-    pub fn describe(&self, env: &Environment) -> Result<&Described, Failure> {
+    pub fn describe(&self, env: &Environment) -> Result<&Described> {
         let described = self.described.get_or_init(|| guarded(|| self.look(env)));
         described.as_ref().map_err(Clone::clone)
     }
@@ -107,7 +107,7 @@ impl DataSet {
         if let Some(info) = kept.as_ref().and_then(|path| json::read(path).ok().flatten()) {
             return Ok(Described { info, files });
         }
-        let info = self.open(env).map_err(Failure::into_error)?.info().clone();
+        let info = self.open(env)?.info().clone();
         if let Some(path) = &kept {
             // A cache that cannot be written costs time alone.
             let _ = json::write(path, &info);
@@ -119,7 +119,7 @@ impl DataSet {
     ///
     /// # Errors
     /// Where a file is missing or damaged.
-    pub fn open(&self, env: &Environment) -> Result<&Arc<dyn Dataset>, Failure> {
+    pub fn open(&self, env: &Environment) -> Result<&Arc<dyn Dataset>> {
         let opened = self.opened.get_or_init(|| guarded(|| self.source.open(&env.data)));
         opened.as_ref().map_err(Clone::clone)
     }

@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use zsad_core::job::{Asked, CellId, CellJob, DataId, FitId, FitJob, MethodId};
-use zsad_core::{DatasetInfo, Environment, Fold, Method, Result};
+use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result};
 use zsad_store::run_folder::{FileList, SavedCell};
 use zsad_store::{CellRecord, RunFolder, Status};
 
 use crate::config::{DatasetChoice, Experiment, MethodChoice};
-use crate::failure::Failure;
 use crate::library::{DataSet, Library, digest_of};
 
 /// An experiment spread out and compared with what is there.
@@ -23,7 +22,7 @@ pub struct Plan {
     /// Fits in the order of the file.
     pub fits: Vec<PlannedFit>,
     /// Data sets that cannot be used, and why.
-    pub unusable: Vec<(String, Failure)>,
+    pub unusable: Vec<(String, Error)>,
     /// How many data sets there are.
     pub datasets: usize,
 }
@@ -73,7 +72,7 @@ pub struct Wanted {
     /// The files behind every digest of data in them.
     pub files: BTreeMap<String, FileList>,
     /// Data sets that cannot be used, and why.
-    pub unusable: Vec<(String, Failure)>,
+    pub unusable: Vec<(String, Error)>,
 }
 
 impl Wanted {
@@ -243,12 +242,12 @@ impl Plan {
     /// Keeps the fit of this key alone.
     ///
     /// # Errors
-    /// [`zsad_core::Error::Config`] where the experiment has none.
+    /// [`Error::Config`] where the experiment has none.
     pub fn only(&mut self, key: &str) -> Result<()> {
         self.fits.retain(|f| f.job.key == key);
         if self.fits.is_empty() {
             let message = format!("{} has no fit {key}; `zsad plan --json` lists them", self.experiment);
-            return Err(zsad_core::Error::Config(message));
+            return Err(Error::Config(message));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use zsad_core::Error;
 use zsad_core::job::FitJob;
 use zsad_store::Status;
 
@@ -76,7 +77,7 @@ impl ProgressReporter {
                 }
             }
             Event::Cell { job, record, failure } => {
-                state.data_failures += usize::from(failure.is_some_and(|f| f.data));
+                state.data_failures += usize::from(matches!(failure, Some(Error::Data { .. })));
                 self.advance(&mut state, job, 1);
                 if let Some(fit) = state.fits.get_mut(&job.key) {
                     fit.outcomes.push((record.status, record.error.clone()));

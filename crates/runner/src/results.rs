@@ -80,26 +80,24 @@ pub fn rows(
             rows.push(row(cell, record, None));
             continue;
         }
-        for domain in &record.domains {
-            let mut row = row(cell, record, Some(domain));
-            for &metric in registry.metrics {
-                let value = value(metric, record, domain, folder)?;
-                row.metrics.extend(value.map(|v| (metric.spec.name.to_owned(), v)));
+        let first = rows.len();
+        rows.extend(record.domains.iter().map(|domain| row(cell, record, Some(domain))));
+        for &metric in registry.metrics {
+            let (name, id) = (metric.spec.name, metric.spec.id());
+            let is_in_record = record.metrics.contains(&id);
+            // Else what was computed later.
+            let later = if is_in_record { None } else { folder.metric(&record.cell_key, &id)? };
+            for (row, domain) in rows[first..].iter_mut().zip(&record.domains) {
+                let value = match &later {
+                    _ if is_in_record => domain.metrics.get(name),
+                    Some(later) => later.domains.get(&domain.domain),
+                    None => None,
+                };
+                row.metrics.extend(value.copied().flatten().map(|v| (name.to_owned(), v)));
             }
-            rows.push(row);
         }
     }
     Ok(rows)
-}
-
-/// A metric's value: of the record where it is of the same version, else what was computed later.
-fn value(metric: &Metric, record: &CellRecord, domain: &DomainResult, folder: &RunFolder) -> Result<Option<f64>> {
-    let id = metric.spec.id();
-    if record.metrics.contains(&id) {
-        return Ok(domain.metrics.get(metric.spec.name).copied().flatten());
-    }
-    let later = folder.metric(&record.cell_key, &id)?;
-    Ok(later.and_then(|m| m.domains.get(&domain.domain).copied().flatten()))
 }
 
 /// A row without metrics. Names are those of the run, whoever finished the record.

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::job::{Asked, CellId, FitId};
-use zsad_core::{BatchSize, Contamination, FitReport, Pooling, Result, Supervision};
+use zsad_core::{BatchSize, Contamination, Error, FitReport, Pooling, Result, Supervision};
 
 use crate::json;
 
@@ -24,6 +24,12 @@ zsad_core::choices! {
         Failed = "failed",
         /// Does not apply; `error` says why.
         Refused = "refused",
+    }
+}
+
+impl From<&Error> for Status {
+    fn from(e: &Error) -> Self {
+        if matches!(e, Error::Refused(_)) { Status::Refused } else { Status::Failed }
     }
 }
 

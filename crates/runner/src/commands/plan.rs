@@ -104,8 +104,8 @@ pub fn print(
     for (metric, n) in later {
         writeln!(out, "  metric {metric} from the stored scores of {n} cells")?;
     }
-    for (name, failure) in &plan.unusable {
-        super::note(format_args!("error: {name}: {}", failure.message));
+    for (name, error) in &plan.unusable {
+        super::note(format_args!("error: {name}: {error}"));
     }
     Ok(exit(plan))
 }

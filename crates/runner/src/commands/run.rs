@@ -101,8 +101,8 @@ impl Run {
             experiment.name,
             jobs.len()
         ));
-        for (name, failure) in &plan.unusable {
-            super::note(format_args!("error: {name}: {}", failure.message));
+        for (name, error) in &plan.unusable {
+            super::note(format_args!("error: {name}: {error}"));
         }
         let workers = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
         if (1..workers).contains(&jobs.len()) {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use zsad_core::job::{CellJob, FitJob};
+use zsad_core::panics::guarded;
 use zsad_core::{
     Detector, Environment, Error, FitContext, Method, MethodSpec, ParamProblem, Progress, Result, TrainingData, state,
 };
@@ -13,7 +14,6 @@ use zsad_store::{CellRecord, FitRecord, ModelStore, RunFolder, SCHEMA, Status, p
 use super::{Event, Listener};
 use crate::GIT_SHA;
 use crate::evaluate::{CellInput, Outcome, score_cell};
-use crate::failure::{Failure, guarded};
 use crate::library::{DataSet, Library, given};
 use crate::plan::digests;
 use crate::registry::Registry;
@@ -64,7 +64,7 @@ impl Bench<'_> {
     /// Where a record cannot be stored.
     pub fn run(&self, job: &FitJob, on: &Listener) -> Result<()> {
         on(Event::Started(job));
-        let mut ready: Option<Result<Ready, Failure>> = None;
+        let mut ready: Option<Result<Ready>> = None;
         for cell in &job.cells {
             // The first cell's data train: what only tests read may differ, what training reads does not.
             let ready = ready.get_or_insert_with(|| guarded(|| self.ready(job, cell, on)));
@@ -99,7 +99,7 @@ impl Bench<'_> {
     pub fn ready(&self, job: &FitJob, cell: &CellJob, on: &Listener) -> Result<Ready> {
         let dataset = self.library.get(&job.id.data.name, &cell.asked.dataset_params)?;
         let (spec, method) = self.method(job)?;
-        let described = dataset.describe(self.env).map_err(Failure::into_error)?;
+        let described = dataset.describe(self.env)?;
         spec.accepts.check(&described.info.modality)?;
         let fold = DataSet::fold(&described.info, &job.id.fold)?;
         let method = method.resolve(&described.info, &described.info.folds[fold])?;
@@ -137,7 +137,7 @@ impl Bench<'_> {
         method: &dyn Method,
         on: &Listener,
     ) -> Result<Box<dyn Detector>> {
-        let view = dataset.view(self.env, fold).map_err(Failure::into_error)?;
+        let view = dataset.view(self.env, fold)?;
         let data = TrainingData::new(view.as_ref(), &view.info().folds[fold]);
         method.fit(&FitContext { data: &data, seed: job.id.seed, env: self.env, progress: &Ticks { job, on } })
     }
@@ -185,9 +185,9 @@ impl Bench<'_> {
 
     fn score(&self, job: &FitJob, cell: &CellJob, ready: &Ready) -> Result<Outcome> {
         let dataset = self.library.get(&job.id.data.name, &cell.asked.dataset_params)?;
-        let opened = dataset.open(self.env).map_err(Failure::into_error)?;
+        let opened = dataset.open(self.env)?;
         let fold = DataSet::fold(opened.info(), &job.id.fold)?;
-        let view = dataset.view(self.env, fold).map_err(Failure::into_error)?;
+        let view = dataset.view(self.env, fold)?;
         let input = CellInput {
             dataset: view.as_ref(),
             fold: &view.info().folds[fold],
@@ -204,9 +204,9 @@ impl Bench<'_> {
         &self,
         job: &FitJob,
         cell: &CellJob,
-        scored: Result<Outcome, Failure>,
+        scored: Result<Outcome>,
         fit_seconds: Option<f64>,
-    ) -> Result<(CellRecord, Option<Failure>)> {
+    ) -> Result<(CellRecord, Option<Error>)> {
         let (outcome, failure) = match scored {
             Ok(outcome) => (Some(outcome), None),
             Err(failure) => (None, Some(failure)),
@@ -221,8 +221,8 @@ impl Bench<'_> {
             fit_key: job.key.clone(),
             cell: cell.id.clone(),
             asked: cell.asked.clone(),
-            status: failure.as_ref().map_or(Status::Ok, |f| f.status),
-            error: failure.as_ref().map(|f| f.message.clone()),
+            status: failure.as_ref().map_or(Status::Ok, Status::from),
+            error: failure.as_ref().map(Error::to_string),
             domains,
             metrics: self.registry.metrics.iter().map(|m: &&Metric| m.spec.id()).collect(),
             fit_seconds,

@@ -3,11 +3,9 @@
 pub mod fit;
 pub mod local;
 
-use zsad_core::Result;
 use zsad_core::job::FitJob;
+use zsad_core::{Error, Result};
 use zsad_store::CellRecord;
-
-use crate::failure::Failure;
 
 /// What happens while jobs run.
 pub enum Event<'a> {
@@ -31,7 +29,7 @@ pub enum Event<'a> {
         /// Its record.
         record: &'a CellRecord,
         /// Why it has no scores, if it has none.
-        failure: Option<&'a Failure>,
+        failure: Option<&'a Error>,
     },
     /// All cells of a fit are finished.
     Finished {
