@@ -125,4 +125,6 @@ fn one_fit_of_a_plan_runs_alone() {
     assert!(records.len() == 4 && records.iter().all(|r| r["fit_key"] == key));
     let wrong = sandbox.run(&["run", "sweep.yaml", "--out", "out", "--fit", "nothing"]).expect(2);
     assert!(wrong.err.contains("zsad plan --json"), "{}", wrong.err);
+    sandbox.run(&["run", "sweep.yaml", "--out", "other", "--fit", "nothing"]).expect(2);
+    assert!(!sandbox.path("other").exists(), "wrong usage leaves nothing");
 }

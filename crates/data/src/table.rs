@@ -178,7 +178,7 @@ fn fold(names: &[String], train: &[String], test: &[String]) -> Result<Fold> {
         let place = |w: &String| {
             names.iter().position(|n| n == w).ok_or_else(|| {
                 let hint = suggest::hint(w, names.iter().map(String::as_str).collect::<Vec<_>>());
-                Error::Config(format!("table: there is no domain `{w}`; {hint}"))
+                Error::Config(format!("table: there is no domain `{w}`; hint: {hint}"))
             })
         };
         let mut places = wanted.iter().map(place).collect::<Result<Vec<usize>>>()?;

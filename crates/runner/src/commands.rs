@@ -104,5 +104,5 @@ fn run_folder(what: &Path) -> Result<PathBuf> {
         Some(near) => format!("did you mean `{near}`?"),
         None => "give the folder that `zsad run` named at its end".into(),
     };
-    Err(Error::Config(format!("{name}: no results here and no run of that name under {RUNS}; {hint}")))
+    Err(Error::Config(format!("{name}: no results here and no run of that name under {RUNS}; hint: {hint}")))
 }

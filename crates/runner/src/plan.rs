@@ -21,6 +21,8 @@ pub struct Plan {
     pub profile: String,
     /// Fits in the order of the file.
     pub fits: Vec<PlannedFit>,
+    /// The files behind every digest of data in them.
+    pub files: BTreeMap<String, FileList>,
     /// Data sets that cannot be used, and why.
     pub unusable: Vec<(String, Error)>,
     /// How many data sets there are.
@@ -155,6 +157,7 @@ impl Wanted {
             experiment: experiment.name.clone(),
             profile: experiment.profile.clone(),
             fits: self.jobs.into_iter().zip(states).map(|(job, states)| PlannedFit { job, states }).collect(),
+            files: self.files,
             unusable: self.unusable,
             datasets: experiment.datasets.len(),
         }
@@ -246,7 +249,7 @@ impl Plan {
     pub fn only(&mut self, key: &str) -> Result<()> {
         self.fits.retain(|f| f.job.key == key);
         if self.fits.is_empty() {
-            let message = format!("{} has no fit {key}; `zsad plan --json` lists them", self.experiment);
+            let message = format!("{} has no fit {key}; hint: `zsad plan --json` lists them", self.experiment);
             return Err(Error::Config(message));
         }
         Ok(())

@@ -41,7 +41,7 @@ impl Registry {
     /// [`Error::Config`] with the nearest known name.
     pub fn expect_method(&self, name: &str) -> Result<&'static dyn MethodDef> {
         self.method(name).ok_or_else(|| {
-            Error::Config(format!("unknown method `{name}`; {}", suggest::hint(name, self.method_names())))
+            Error::Config(format!("unknown method `{name}`; hint: {}", suggest::hint(name, self.method_names())))
         })
     }
 
@@ -51,7 +51,7 @@ impl Registry {
     /// [`Error::Config`] with the nearest known name.
     pub fn expect_dataset(&self, name: &str) -> Result<&'static dyn DatasetDef> {
         self.dataset(name).ok_or_else(|| {
-            Error::Config(format!("unknown data set `{name}`; {}", suggest::hint(name, self.dataset_names())))
+            Error::Config(format!("unknown data set `{name}`; hint: {}", suggest::hint(name, self.dataset_names())))
         })
     }
 

@@ -31,7 +31,7 @@ pub fn read(params: &Mvtec, dir: &DataDir) -> Result<Split> {
     let train = if across { select(train_roots, train_names, dir)? } else { vec![] };
     if let Some(both) = train.iter().find(|c| test.iter().any(|t| t.path == c.path)) {
         let message = format!("mvtec: category `{}` would both train and test", both.name);
-        return Err(Error::Config(format!("{message}; name others in `categories` or `train_categories`")));
+        return Err(Error::Config(format!("{message}; hint: name others in `categories` or `train_categories`")));
     }
     let n = test.len();
     let found: Vec<Found> = test.into_iter().chain(train).collect();

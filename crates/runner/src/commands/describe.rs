@@ -44,7 +44,8 @@ impl Describe {
         let metrics = registry.metrics.iter().map(|m| m.spec.name);
         let names: Vec<_> =
             registry.method_names().into_iter().chain(registry.dataset_names()).chain(metrics).collect();
-        Err(Error::Config(format!("nothing is called `{}`; {}", self.name, suggest::hint(&self.name, names))).into())
+        Err(Error::Config(format!("nothing is called `{}`; hint: {}", self.name, suggest::hint(&self.name, names)))
+            .into())
     }
 }
 

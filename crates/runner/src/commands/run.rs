@@ -63,12 +63,6 @@ impl Run {
         let started = provenance::now();
         let wanted = Wanted::new(&experiment, &library, &env);
         env.digests.keep();
-        if !self.dry_run {
-            folder.prepare()?;
-            for (digest, list) in &wanted.files {
-                folder.put_files(digest, list)?;
-            }
-        }
         let records = folder.records()?;
         let mut plan = wanted.diff(&experiment, &folder, &records);
         if let Some(key) = &self.fit {
@@ -76,6 +70,10 @@ impl Run {
         }
         if self.dry_run {
             return super::plan::print(&plan, &records, &folder, &store, out);
+        }
+        folder.prepare()?;
+        for (digest, list) in &plan.files {
+            folder.put_files(digest, list)?;
         }
         let registry = &Registry::built_in();
         let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
