@@ -3,7 +3,8 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use polars::prelude::*;
+use polars_core::prelude::*;
+use polars_io::prelude::*;
 use zsad_core::panics::caught;
 use zsad_core::{Error, Result};
 

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use polars::prelude::*;
+use polars_core::prelude::*;
+use polars_io::prelude::*;
 use zsad_core::{BatchSize, Choice, Error, Result, file};
 use zsad_metrics::METRICS;
 
@@ -150,7 +151,7 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
 fn schema() -> Schema {
     let fixed = BEFORE.iter().chain(AFTER).map(|c| (c.name, c.dtype.clone()));
     let metrics = METRICS.iter().map(|m| (m.spec.name, DataType::Float64));
-    Schema::from_iter(fixed.chain(metrics).map(|(name, dtype)| polars::prelude::Field::new(name.into(), dtype)))
+    Schema::from_iter(fixed.chain(metrics).map(|(name, dtype)| polars_core::prelude::Field::new(name.into(), dtype)))
 }
 
 fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use polars::prelude::*;
+use polars_core::prelude::*;
+use polars_io::prelude::*;
 use zsad_core::{Error, Result, file};
 
 use crate::frame::{self, Field};

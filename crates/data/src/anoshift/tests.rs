@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use polars::prelude::*;
+use polars_core::prelude::*;
+use polars_io::prelude::*;
 use serde_json::json;
 use zsad_core::Subset;
 

@@ -11,6 +11,9 @@ use zsad_core::{Error, Result};
 use super::npy::{self, Array};
 use crate::files::damaged;
 
+/// What NumPy adds to an array's name in the archive.
+const EXTENSION: &str = ".npy";
+
 /// An opened `.npz` file.
 pub struct Npz {
     path: PathBuf,
@@ -32,7 +35,7 @@ impl Npz {
     pub fn names(&self) -> Vec<String> {
         let names = self.archive.file_names().filter_map(std::result::Result::ok);
         let mut names: Vec<_> =
-            names.filter_map(|n| npyz::npz::array_name_from_file_name(&n).map(str::to_owned)).collect();
+            names.filter_map(|n| n.strip_suffix(EXTENSION).map(str::to_owned)).collect();
         names.sort();
         names
     }
@@ -42,7 +45,7 @@ impl Npz {
     /// # Errors
     /// [`Error::Data`] where there is none of that name, naming those there are, or it is damaged.
     pub fn array(&mut self, name: &str) -> Result<Array> {
-        let file = npyz::npz::file_name_from_array_name(name);
+        let file = format!("{name}{EXTENSION}");
         let Some(i) = self.archive.index_for_name(&file) else {
             let message = format!("holds no array `{name}`, but {}", self.names().join(", "));
             return Err(Error::data(&self.path, message, ""));
@@ -63,7 +66,7 @@ pub fn write(path: &Path, arrays: &[(&str, &Array)]) -> Result<()> {
     let mut zip = ZipWriter::new(BufWriter::new(file));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     for (name, array) in arrays {
-        zip.start_file(npyz::npz::file_name_from_array_name(name), options).map_err(failed)?;
+        zip.start_file(format!("{name}{EXTENSION}"), options).map_err(failed)?;
         npy::write(&mut zip, array).map_err(|e| Error::io(path, &e))?;
     }
     let mut writer = zip.finish().map_err(failed)?;

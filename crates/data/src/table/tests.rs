@@ -1,4 +1,5 @@
-use polars::prelude::*;
+use polars_core::prelude::*;
+use polars_io::prelude::*;
 use serde_json::{Value, json};
 use zsad_core::{Samples, Subset};
 

@@ -6,7 +6,7 @@ mod terminal;
 
 use std::path::Path;
 
-use polars::prelude::{DataFrame, PolarsResult};
+use polars_core::prelude::{DataFrame, PolarsResult};
 use zsad_core::{Error, Result, file};
 
 use crate::sheet::Sheet;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use polars::prelude::{DataType, Field as PolarsField, PolarsResult, Schema};
+use polars_core::prelude::{DataType, Field as PolarsField, PolarsResult, Schema};
 use serde::Deserialize;
 use zsad_core::{Error, Result};
 
@@ -182,7 +182,7 @@ fn read_file(path: &Path) -> Result<Vec<Published>> {
     let text = |name: &str| frame::values::<String>(&frame, name);
     let columns = TEXTS.iter().map(|name| text(name)).collect::<PolarsResult<Vec<_>>>();
     let bad =
-        |e: polars::prelude::PolarsError| Error::data(path, e, "the columns are described in README.md beside it");
+        |e: polars_core::prelude::PolarsError| Error::data(path, e, "the columns are described in README.md beside it");
     let (columns, means, stds) = (columns.map_err(bad)?, text("mean").map_err(bad)?, text("std").map_err(bad)?);
     let file = path.file_name().map(|f| f.to_string_lossy().into_owned()).unwrap_or_default();
     let number = |i: usize, name: &str, value: &str| {

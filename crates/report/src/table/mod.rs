@@ -5,7 +5,7 @@ mod layout;
 
 use std::path::Path;
 
-use polars::prelude::{DataFrame, PolarsResult};
+use polars_core::prelude::{DataFrame, PolarsResult};
 use zsad_core::{MetricSpec, Result, file};
 use zsad_metrics::METRICS;
 use zsad_store::Row;
