@@ -5,11 +5,10 @@ use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
 use zsad_nn::{loss, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
-use crate::trained::hyperparams::{MetaTraining, NetworkParams, Training};
+use crate::trained::hyperparams::{MetaPlan, MetaTraining, NetworkParams};
 use crate::trained::logit::Logit;
 use crate::trained::network::Phase;
 use crate::trained::spec::{HeadKind, NetworkSpec};
-use crate::trained::tasks::TaskSettings;
 
 /// The registry's entry.
 pub const DEF: Episodic<AcrBce> = Episodic::new(&SPEC);
@@ -37,9 +36,9 @@ zsad_core::params! {
 impl EpisodicMethod for AcrBce {
     type Model = Logit;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))> {
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
         let network = self.network.settle(info, HeadKind::Adapted)?;
-        let training = self.training.settle(&network, info, fold, false)?;
+        let training = self.training.settle(&network, info, fold)?;
         Ok((network, training))
     }
 

@@ -5,10 +5,9 @@ use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
 use zsad_nn::params::Builder;
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
-use crate::trained::hyperparams::{MetaTraining, Sizes, Training};
+use crate::trained::hyperparams::{MetaPlan, MetaTraining, Sizes};
 use crate::trained::network::Phase;
 use crate::trained::spec::{Backbone, HeadKind, NetworkSpec};
-use crate::trained::tasks::TaskSettings;
 use crate::trained::views::{ViewParams, Views};
 
 /// The registry's entry.
@@ -38,9 +37,9 @@ zsad_core::params! {
 impl EpisodicMethod for AcrNtl {
     type Model = Views;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))> {
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
         let network = self.encoder.settle(Backbone::Mlp, info, HeadKind::Plain)?;
-        let training = self.training.settle(&network, info, fold, false)?;
+        let training = self.training.settle(&network, info, fold)?;
         Ok((network, training))
     }
 

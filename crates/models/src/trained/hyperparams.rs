@@ -8,8 +8,10 @@ use zsad_nn::ParamStore;
 use zsad_nn::optim::{AdamConfig, StepLr};
 use zsad_nn::train::Updater;
 
+use super::dihedral::TaskAugment;
 use super::spec::{Backbone, HeadKind, NetworkSpec, Norm};
 use super::tasks::TaskSettings;
+use super::validation::ValidationParams;
 
 zsad_core::choices! {
     /// The parameter `network`.
@@ -118,7 +120,21 @@ zsad_core::params! {
         pub schedule: Schedule = Schedule::default();
         /// their tasks
         pub tasks: TaskParams = TaskParams::default();
+        /// rotate_flip: square images are turned and mirrored, a task's all alike, so that each domain is eight
+        pub task_augment: TaskAugment = TaskAugment::None;
+        /// the choice of the step
+        pub validation: ValidationParams = ValidationParams::default();
     }
+}
+
+/// A settled [`MetaTraining`].
+pub struct MetaPlan {
+    /// Its steps.
+    pub training: Training,
+    /// Their tasks.
+    pub tasks: TaskSettings,
+    /// The choice of the step.
+    pub validation: ValidationParams,
 }
 
 zsad_core::params! {
@@ -243,17 +259,19 @@ impl Training {
 }
 
 impl MetaTraining {
-    /// Steps and tasks for `network`. With `genuine`, automatic outliers are genuine anomalies.
+    /// Steps and tasks for `network`.
     ///
     /// # Errors
-    /// [`Error::Config`] where a task would have no majority of normals.
-    pub fn settle(
-        &mut self,
-        network: &NetworkSpec,
-        info: &DatasetInfo,
-        fold: &Fold,
-        genuine: bool,
-    ) -> Result<(Training, TaskSettings)> {
-        Ok((self.schedule.settle(network), self.tasks.settle(network, info, fold, genuine)?))
+    /// [`Error::Config`] where a task would have no majority of normals; [`Error::Refused`] where samples that are no
+    /// square images are to be turned.
+    pub fn settle(&mut self, network: &NetworkSpec, info: &DatasetInfo, fold: &Fold) -> Result<MetaPlan> {
+        self.task_augment.check(info)?;
+        let domains = self.tasks.domains.number().map_or(fold.meta_train.len(), |n| n.min(fold.meta_train.len()));
+        // One domain to look at and two that are each other's outliers.
+        let held_out = if domains < 3 { 0 } else { network.published().held_out };
+        let held_out = *self.validation.validation_domains.get_or_insert(held_out);
+        let tasks = self.tasks.settle(network, info, fold, false)?;
+        let tasks = TaskSettings { augment: self.task_augment, held_out, ..tasks };
+        Ok(MetaPlan { training: self.schedule.settle(network), tasks, validation: self.validation.clone() })
     }
 }
