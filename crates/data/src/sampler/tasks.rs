@@ -12,6 +12,8 @@ use super::Candidates;
 pub enum OutlierSource {
     /// Normals of the other meta-train domains, uniformly over their samples.
     OtherDomains,
+    /// The same, but the domain first, uniformly, and then its sample, with replacement.
+    OtherDomainsEqually,
     /// The domain's own genuine anomalies.
     Genuine,
     /// No outliers.
@@ -40,7 +42,7 @@ pub struct Task {
     pub domain: usize,
     /// Different normals of that domain.
     pub normals: Vec<SampleRef>,
-    /// Different outliers.
+    /// Outliers, different but where they are drawn with replacement.
     pub outliers: Vec<SampleRef>,
 }
 
@@ -106,7 +108,7 @@ impl<'a> TaskSampler<'a> {
         let held_out = order[..protocol.held_out].to_vec();
         domains.retain(|d| !held_out.contains(d));
         let normals = Candidates::new(domains.iter().map(|&d| (d, info.domains[d].normal)), Subset::Normal);
-        if protocol.source == OutlierSource::OtherDomains {
+        if matches!(protocol.source, OutlierSource::OtherDomains | OutlierSource::OtherDomainsEqually) {
             for &d in &domains {
                 let others = normals.total - info.domains[d].normal;
                 if others < protocol.outliers {
@@ -164,6 +166,15 @@ impl<'a> TaskSampler<'a> {
         let wanted = self.protocol.outliers;
         let outliers = match self.protocol.source {
             OutlierSource::OtherDomains => self.normals.draw_outside(&mut rng, wanted, domain),
+            OutlierSource::OtherDomainsEqually => {
+                let others: Vec<usize> = self.domains.iter().copied().filter(|&d| d != domain).collect();
+                let draw = |_| {
+                    let d = others[rng.random_range(0..others.len())];
+                    let index = rng.random_range(0..info.domains[d].normal) as u32;
+                    SampleRef { domain: d as u32, subset: Subset::Normal, index }
+                };
+                (0..wanted).map(draw).collect()
+            }
             OutlierSource::Genuine => {
                 Candidates::new([(domain, this.anomalous)], Subset::Anomalous).draw(&mut rng, wanted)
             }

@@ -169,6 +169,27 @@ fn tasks_repeat_and_use_only_so_many_domains() {
 }
 
 #[test]
+fn outliers_are_uniform_over_domains_where_these_are_drawn_first() {
+    let set = set(&[(20, 0, 0), (200, 0, 0), (30, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
+    let (source, fold) = (OutlierSource::OtherDomainsEqually, &set.info().folds[0]);
+    let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: None, held_out: 0 };
+    let sampler = TaskSampler::new(set.info(), fold, protocol, 0).unwrap();
+    let train = sampler.train_domains().to_vec();
+    let mut seen = BTreeMap::new();
+    for task in (0..800).map(|step| sampler.task(step, 0)) {
+        for r in task.outliers {
+            assert!(r.domain as usize != task.domain && r.subset == Subset::Normal);
+            assert!((r.index as usize) < set.info().domains[r.domain as usize].normal);
+            *seen.entry(r.domain as usize).or_insert(0usize) += 1;
+        }
+    }
+    // Equal shares of the 12,000 draws; the share of a domain follows from how often the tasks are of it, give or take 5 %.
+    let wanted = 12_000 / train.len();
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), train);
+    assert!(seen.values().all(|&n| n.abs_diff(wanted) < wanted / 10), "{seen:?}");
+}
+
+#[test]
 fn held_out_domains_are_in_no_task_and_give_the_normals_to_validate_on() {
     let set = set(&[(30, 0, 0); 12], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];

@@ -15,7 +15,7 @@ pub const DEF: Episodic<AcrBce> = Episodic::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "acr_bce",
-    version: 1,
+    version: 2,
     summary: "meta-trained batch norm and a binary head: normal or outlier of this batch; score: the logit",
     citation: "Li, Qiu, Kloft, Smyth, Rudolph, Mandt: Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023; \
                the released code has no binary head, this is its natural form",

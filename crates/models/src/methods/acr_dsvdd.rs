@@ -15,7 +15,7 @@ pub const DEF: Episodic<AcrDsvdd> = Episodic::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "acr_dsvdd",
-    version: 1,
+    version: 2,
     summary: "meta-trained batch norm maps each batch's majority to one centre; score: squared distance to it",
     citation: "Li, Qiu, Kloft, Smyth, Rudolph, Mandt: Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023",
     accepts: Accepts::ANY,

@@ -15,7 +15,7 @@ pub const DEF: Episodic<AcrNtl> = Episodic::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "acr_ntl",
-    version: 1,
+    version: 2,
     summary: "meta-trained batch norm under the contrastive loss of learned views; score: that loss",
     citation: "Li, Qiu, Kloft, Smyth, Rudolph, Mandt: Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023; \
                Qiu et al.: Neural Transformation Learning for Deep Anomaly Detection Beyond Images, ICML 2021",

@@ -30,7 +30,9 @@ impl TaskAugment {
             (TaskAugment::RotateFlip, Modality::Image { height, width, .. }) if height == width => Ok(()),
             (TaskAugment::RotateFlip, _) => {
                 let name = &info.name;
-                Err(Error::refused(format!("{name}: `task_augment: rotate_flip` needs square images; hint: `task_augment: none`")))
+                Err(Error::refused(format!(
+                    "{name}: `task_augment: rotate_flip` needs square images; hint: `task_augment: none`"
+                )))
             }
             (TaskAugment::None, _) => Ok(()),
         }

@@ -9,7 +9,7 @@ use zsad_nn::optim::{AdamConfig, StepLr};
 use zsad_nn::train::Updater;
 
 use super::dihedral::TaskAugment;
-use super::spec::{Backbone, HeadKind, NetworkSpec, Norm};
+use super::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
 use super::tasks::TaskSettings;
 use super::validation::ValidationParams;
 
@@ -26,6 +26,16 @@ zsad_core::choices! {
         Cnn4 = "cnn4",
         /// See [`Backbone::FeatureSvdd`].
         FeatureSvdd = "feature_svdd",
+    }
+}
+
+zsad_core::choices! {
+    /// How outliers are drawn from other domains.
+    pub enum OutlierDraw {
+        /// Uniformly over samples, without replacement.
+        Samples = "samples",
+        /// Domain first, then sample, with replacement.
+        Domains = "domains",
     }
 }
 
@@ -54,6 +64,8 @@ zsad_core::params! {
         pub latent: usize = 32, in 1..;
         /// batch_stats: the batch's own statistics at test time; running: those of the training; others per sample
         pub norm: Norm = Norm::BatchStats;
+        /// layers that have it; the others keep its gain and offset
+        pub norm_position: NormPosition = NormPosition::All;
     }
 }
 
@@ -90,6 +102,9 @@ zsad_core::params! {
     pub struct OutlierParams {
         /// where a task's outliers come from; auto: synthetic_noise with feature_svdd, else other_domains
         pub outliers: OutlierChoice = OutlierChoice::Auto;
+        /// from other_domains; samples: uniformly, without replacement; domains: a domain, then a sample, with replacement,
+        /// as released for images (the two are one where domains are equally large)
+        pub outlier_draw: OutlierDraw = OutlierDraw::Samples;
         /// standard deviation of synthetic_noise, added to normals
         pub noise_sigma: f64 = 0.1, in 0.0..;
     }
@@ -214,7 +229,15 @@ impl Sizes {
         if self.norm == Norm::Instance && matches!(backbone, Backbone::Mlp | Backbone::FeatureSvdd) {
             return Err(Error::refused("instance norm needs a convolutional network: each channel over space"));
         }
-        Ok(NetworkSpec { backbone, input, hidden, latent: self.latent, norm: self.norm, style: head })
+        Ok(NetworkSpec {
+            backbone,
+            input,
+            hidden,
+            latent: self.latent,
+            norm: self.norm,
+            norm_position: self.norm_position,
+            style: head,
+        })
     }
 }
 

@@ -17,8 +17,22 @@ zsad_core::choices! {
         Layer = "layer",
         /// Each sample's own, for each channel over space.
         Instance = "instance",
+        /// Each sample's own, over groups of 16 channels and space.
+        Group = "group",
         /// None.
         None = "none",
+    }
+}
+
+zsad_core::choices! {
+    /// Which layers have the norm; the others keep its gain and offset.
+    pub enum NormPosition {
+        /// All.
+        All = "all",
+        /// The first.
+        First = "first",
+        /// The last: after the last layer, where the method has one there.
+        Last = "last",
     }
 }
 
@@ -30,6 +44,7 @@ impl Norm {
             Norm::Running => NormMode::Running,
             Norm::Layer => NormMode::Layer,
             Norm::Instance => NormMode::Instance,
+            Norm::Group => NormMode::Group,
             Norm::None => NormMode::None,
         }
     }
@@ -75,8 +90,15 @@ pub struct NetworkSpec {
     pub latent: usize,
     /// What normalises.
     pub norm: Norm,
+    /// Where it does.
+    #[serde(default = "everywhere")]
+    pub norm_position: NormPosition,
     /// What the codes are for.
     pub style: HeadKind,
+}
+
+fn everywhere() -> NormPosition {
+    NormPosition::All
 }
 
 /// The published training of a network.

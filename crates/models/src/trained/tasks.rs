@@ -11,7 +11,7 @@ use zsad_data::sampler::{OutlierSource, TaskProtocol, TaskSampler};
 use zsad_nn::train::Tasks;
 
 use super::dihedral::{TaskAugment, variant};
-use super::hyperparams::{OutlierChoice, OutlierParams, TaskParams};
+use super::hyperparams::{OutlierChoice, OutlierDraw, OutlierParams, TaskParams};
 use super::spec::{Backbone, NetworkSpec};
 
 /// What a step's tasks are made of.
@@ -57,7 +57,10 @@ impl OutlierParams {
             OutlierChoice::None => Source::Drawn(OutlierSource::None),
             OutlierChoice::Genuine => Source::Drawn(OutlierSource::Genuine),
             OutlierChoice::SyntheticNoise => Source::Noise(self.noise_sigma),
-            OutlierChoice::OtherDomains | OutlierChoice::Auto => Source::Drawn(OutlierSource::OtherDomains),
+            OutlierChoice::OtherDomains | OutlierChoice::Auto => Source::Drawn(match self.outlier_draw {
+                OutlierDraw::Samples => OutlierSource::OtherDomains,
+                OutlierDraw::Domains => OutlierSource::OtherDomainsEqually,
+            }),
         }
     }
 }
@@ -125,6 +128,7 @@ impl TaskSettings {
         let source = match self.source {
             Source::Noise(sigma) => format!("synthetic noise, standard deviation {sigma}"),
             Source::Drawn(OutlierSource::OtherDomains) => "other domains".into(),
+            Source::Drawn(OutlierSource::OtherDomainsEqually) => "other domains, each as often".into(),
             Source::Drawn(OutlierSource::Genuine) => "genuine anomalies".into(),
             Source::Drawn(OutlierSource::None) => "none".into(),
         };
