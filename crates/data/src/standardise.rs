@@ -98,7 +98,7 @@ fn pool(set: &dyn Dataset, fold: &Fold) -> Result<Vec<SampleRef>> {
     if refs.is_empty() {
         let name = &info.name;
         let why = "such a `standardise` needs meta-train domains, and there are none";
-        return Err(Error::Config(format!("{name}: {why}; hint: none, or batch")));
+        return Err(Error::Config(format!("{name}: {why}; hint: `standardise: none`")));
     }
     Ok(refs)
 }

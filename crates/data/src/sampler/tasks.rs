@@ -133,9 +133,15 @@ impl<'a> TaskSampler<'a> {
         let domain = self.held_out[number % self.held_out.len()];
         let have = self.info.domains[domain].normal;
         let anomalies = (size / 10).clamp(1, self.normals.total);
-        let name = number.to_string();
-        let axes = [("dataset", self.info.name.as_str()), ("fold", self.fold.name.as_str()), ("index", &name)];
-        let mut rng = stream(self.seed, &[&[("purpose", "validation")], &axes[..]].concat());
+        let mut rng = stream(
+            self.seed,
+            &[
+                ("purpose", "validation"),
+                ("dataset", &self.info.name),
+                ("fold", &self.fold.name),
+                ("index", &number.to_string()),
+            ],
+        );
         let normals = size.saturating_sub(anomalies).min(have);
         let normals = Candidates::new([(domain, have)], Subset::Normal).draw(&mut rng, normals);
         Task { domain, normals, outliers: self.normals.draw(&mut rng, anomalies) }

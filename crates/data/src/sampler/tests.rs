@@ -170,7 +170,7 @@ fn tasks_repeat_and_use_only_so_many_domains() {
 
 #[test]
 fn outliers_are_uniform_over_domains_where_these_are_drawn_first() {
-    let set = set(&[(20, 0, 0), (200, 0, 0), (30, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
+    let set = set(&[(20, 0, 0), (200, 0, 0), (30, 0, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
     let (source, fold) = (OutlierSource::OtherDomainsEqually, &set.info().folds[0]);
     let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: None, held_out: 0 };
     let sampler = TaskSampler::new(set.info(), fold, protocol, 0).unwrap();

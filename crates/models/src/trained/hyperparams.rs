@@ -293,8 +293,8 @@ impl MetaTraining {
         // One domain to look at and two that are each other's outliers.
         let held_out = if domains < 3 { 0 } else { network.published().held_out };
         let held_out = *self.validation.validation_domains.get_or_insert(held_out);
-        let tasks = self.tasks.settle(network, info, fold, false)?;
-        let tasks = TaskSettings { augment: self.task_augment, held_out, ..tasks };
+        let mut tasks = self.tasks.settle(network, info, fold, false)?;
+        (tasks.augment, tasks.held_out) = (self.task_augment, held_out);
         Ok(MetaPlan { training: self.schedule.settle(network), tasks, validation: self.validation.clone() })
     }
 }

@@ -110,13 +110,12 @@ impl Net {
 
     /// Takes the statistics, not gain and offset, from all norms but the one that is to stay.
     fn only_at(mut self, position: NormPosition) -> Self {
-        let mut norms = self.norms();
         let stays = match position {
             NormPosition::All => return self,
             NormPosition::First => 0,
-            NormPosition::Last => norms.len().saturating_sub(1),
+            NormPosition::Last => self.norms().len().saturating_sub(1),
         };
-        for (_, norm) in norms.iter_mut().enumerate().filter(|(i, _)| *i != stays) {
+        for (_, norm) in self.norms().into_iter().enumerate().filter(|(i, _)| *i != stays) {
             norm.mode = NormMode::None;
         }
         self

@@ -196,7 +196,7 @@ impl<'a> TaskSource<'a> {
 
     /// The names of the domains that are held out.
     pub fn held_out(&self) -> impl Iterator<Item = &str> {
-        self.sampler.held_out().iter().map(|&d| self.ctx.data.info().domains[d].name.as_str())
+        self.sampler.held_out().iter().map(move |&d| self.ctx.data.info().domains[d].name.as_str())
     }
 
     /// Batch number `number` to validate on, `[n, shape…]`, of a task's size, with its labels; see
