@@ -13,7 +13,7 @@ use crate::stats::{RESAMPLES, Summary};
 /// The page of `entries`: a block a metric, data set and batch size.
 pub(super) fn sheet(title: &str, grid: &Grid, entries: &[Entry]) -> Sheet {
     let legend = format!(
-        "All numbers in per cent: mean ± standard deviation over seeds, each with a model of its own (of the mean over domains) [95 % bootstrap \
+        "All numbers in per cent: mean ± standard deviation over seeds (of the mean over domains) [95 % bootstrap \
          interval over seeds and domains, {RESAMPLES} resamples]. Bold: the best of its column; ≈: not \
          distinguishable from it (the 95 % interval of the paired difference contains 0). zero_shot: sees nothing of \
          the target but the test batch; in_batch: no training at all; few_shot: k normal references; one_class: \
