@@ -192,6 +192,10 @@ mod standardise {
             Pool = "pool",
             /// Over the samples read at once: a test batch by itself, without labels.
             Batch = "batch",
+            /// As `pool`, and then sign(z) log(1 + |z|).
+            SignedLog = "signed_log",
+            /// The place among the normals of the fold's meta-train domains, from −1 to 1.
+            Rank = "rank",
         }
     }
 }

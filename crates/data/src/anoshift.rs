@@ -26,7 +26,7 @@ pub const DEF: Loader<Anoshift> = Loader::new(&SPEC);
 zsad_core::params! {
     /// Parameters of AnoShift.
     pub struct Anoshift {
-        /// random normals kept of every file, and the same share of its anomalies; 0: all
+        /// random normals kept of every training year, and the same share of its anomalies; 0: all. What is tested stays whole
         normals_per_year: usize = 5000, in 0..=100_000_000;
         /// which years to test on: iid (2006–2010), near (2011–2013), far (2014–2015)
         groups: Vec<String> = ["iid", "near", "far"].map(String::from).to_vec();
@@ -37,7 +37,7 @@ zsad_core::params! {
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "anoshift",
-    version: 1,
+    version: 2,
     summary: "AnoShift (Kyoto-2006+ network traffic, 2006–2015); each year a domain: trained on 2006–2010, tested on \
               held-out data of those years (iid_2006 …), on 2011–2013 (near_2011 …) and on 2014–2015 (far_2014 …)",
     citation: "Drăgoi, Burceanu, Haller, Manolache and Brad, AnoShift: A Distribution Shift Benchmark for Unsupervised \
@@ -110,7 +110,7 @@ impl Load for Anoshift {
         }
         let layout = reader.finish_learning(&mut domains);
         for (path, name) in tests {
-            domains.push(reader.read(&path, name, keep)?);
+            domains.push(reader.read(&path, name, 0)?);
         }
         let mut notes =
             vec![("features".into(), format!("{} numeric, {} one-hot", NUMERIC.len(), layout.dim() - NUMERIC.len()))];

@@ -1,4 +1,4 @@
-//! `standardise: none | pool | batch` for tabular data sets: the frame does it, fold by fold.
+//! `standardise: none | pool | batch | signed_log | rank` for tabular data sets: the frame does it, fold by fold.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ zsad_core::params! {
     pub struct Scale {
         /// none: values as they are; pool: mean 0 and standard deviation 1 over the normals of the meta-train domains
         /// (one-hot columns too); batch: over the samples read at once, so that a test batch is standardised by itself,
-        /// without labels. Columns that never change are only centred
+        /// without labels. Columns that never change are only centred. For heavy tails: signed_log: as pool, then
+        /// sign(z) log(1 + |z|); rank: the share of the meta-train normals below the value less the share above it
         pub standardise: Standardise = Standardise::None;
     }
 }
@@ -24,6 +25,8 @@ pub fn view(dataset: &Arc<dyn Dataset>, fold: &Fold, how: Standardise) -> Result
         Standardise::None => return Ok(dataset.clone()),
         Standardise::Pool => By::Pool(pool_moments(dataset.as_ref(), fold)?),
         Standardise::Batch => By::Batch,
+        Standardise::SignedLog => By::Log(pool_moments(dataset.as_ref(), fold)?),
+        Standardise::Rank => By::Rank(Ranks::of(dataset.as_ref(), fold)?),
     };
     Ok(Arc::new(Standardised { inner: dataset.clone(), by }))
 }
@@ -33,6 +36,10 @@ enum By {
     Pool(Moments),
     /// Statistics of the samples gathered.
     Batch,
+    /// Statistics of the meta-train normals, and the signed logarithm.
+    Log(Moments),
+    /// Places among the meta-train normals.
+    Rank(Ranks),
 }
 
 struct Standardised {
@@ -45,12 +52,15 @@ impl Dataset for Standardised {
         self.inner.info()
     }
 
-    /// By the moments' own bits; a batch's values depend on what else is in it.
+    /// By the bits of what was learned; a batch's values depend on what else is in it.
     fn identity(&self, domain: usize) -> Option<String> {
-        match &self.by {
-            By::Pool(moments) => Some(format!("{}, standardised {}", self.inner.identity(domain)?, moments.digest())),
-            By::Batch => None,
-        }
+        let by = match &self.by {
+            By::Pool(moments) => moments.digest(),
+            By::Batch => return None,
+            By::Log(moments) => format!("signed log {}", moments.digest()),
+            By::Rank(ranks) => format!("rank {}", digest(ranks.columns.iter().flatten())),
+        };
+        Some(format!("{}, standardised {by}", self.inner.identity(domain)?))
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
@@ -58,6 +68,8 @@ impl Dataset for Standardised {
         Ok(match &self.by {
             By::Pool(moments) => moments.apply(&samples),
             By::Batch => Moments::of(&samples).apply(&samples),
+            By::Log(moments) => by_column(&moments.apply(&samples), |_, z| z.signum() * z.abs().ln_1p()),
+            By::Rank(ranks) => by_column(&samples, |k, v| ranks.of_value(k, v)),
         })
     }
 
@@ -79,14 +91,20 @@ struct Moments {
 /// Samples read at once when the pool's moments are taken.
 const CHUNK: usize = 4096;
 
-fn pool_moments(set: &dyn Dataset, fold: &Fold) -> Result<Moments> {
+fn pool(set: &dyn Dataset, fold: &Fold) -> Result<Vec<SampleRef>> {
     let info = set.info();
     let normals = |&d: &usize| SampleRef::all(d, Subset::Normal, info.domains[d].normal);
     let refs: Vec<SampleRef> = fold.meta_train.iter().flat_map(normals).collect();
     if refs.is_empty() {
         let name = &info.name;
-        return Err(Error::Config(format!("{name}: `standardise: pool` needs meta-train domains, and there are none")));
+        let why = "such a `standardise` needs meta-train domains, and there are none";
+        return Err(Error::Config(format!("{name}: {why}; hint: `standardise: none`")));
     }
+    Ok(refs)
+}
+
+fn pool_moments(set: &dyn Dataset, fold: &Fold) -> Result<Moments> {
+    let refs = pool(set, fold)?;
     // Fixed chunks, merged in their order: the same bits on any number of threads.
     let parts: Vec<Sums> =
         refs.par_chunks(CHUNK).map(|chunk| set.gather(chunk).map(|x| Sums::of(&x))).collect::<Result<_>>()?;
@@ -143,18 +161,52 @@ impl Moments {
     }
 
     fn digest(&self) -> String {
-        let bytes: Vec<u8> = self.mean.iter().chain(&self.sd).flat_map(|v| v.to_le_bytes()).collect();
-        zsad_core::digest::of_bytes(&bytes)
+        digest(self.mean.iter().chain(&self.sd))
     }
 
     fn apply(&self, samples: &Samples) -> Samples {
-        let scale = |k: usize, v: f64| (v - self.mean[k % self.mean.len()]) / self.sd[k % self.mean.len()];
-        let values = match samples.values() {
-            Values::F32(x) => Values::F32(x.iter().enumerate().map(|(k, &v)| scale(k, f64::from(v)) as f32).collect()),
-            Values::F64(x) => Values::F64(x.iter().enumerate().map(|(k, &v)| scale(k, v)).collect()),
-        };
-        Samples::new(samples.shape().to_vec(), values)
+        by_column(samples, |k, v| (v - self.mean[k]) / self.sd[k])
     }
+}
+
+/// The meta-train normals' values of every column, sorted.
+struct Ranks {
+    columns: Vec<Vec<f64>>,
+}
+
+impl Ranks {
+    fn of(set: &dyn Dataset, fold: &Fold) -> Result<Self> {
+        let mut columns = vec![Vec::new(); set.info().modality.shape().iter().product()];
+        for chunk in pool(set, fold)?.chunks(CHUNK) {
+            let samples = set.gather(chunk)?;
+            for row in samples.to_f64().chunks_exact(columns.len()) {
+                columns.iter_mut().zip(row).for_each(|(column, v)| column.push(*v));
+            }
+        }
+        columns.par_iter_mut().for_each(|column| column.sort_unstable_by(f64::total_cmp));
+        Ok(Ranks { columns })
+    }
+
+    fn of_value(&self, column: usize, value: f64) -> f64 {
+        let sorted = &self.columns[column];
+        let below = sorted.partition_point(|&v| v < value);
+        let above = sorted.len() - sorted.partition_point(|&v| v <= value);
+        (below as f64 - above as f64) / sorted.len() as f64
+    }
+}
+
+/// `samples` with `f` of column and value in place of every value, in the same precision.
+fn by_column(samples: &Samples, f: impl Fn(usize, f64) -> f64) -> Samples {
+    let d = samples.dim();
+    let values = match samples.values() {
+        Values::F32(x) => Values::F32(x.iter().enumerate().map(|(k, &v)| f(k % d, f64::from(v)) as f32).collect()),
+        Values::F64(x) => Values::F64(x.iter().enumerate().map(|(k, &v)| f(k % d, v)).collect()),
+    };
+    Samples::new(samples.shape().to_vec(), values)
+}
+
+fn digest<'a>(values: impl Iterator<Item = &'a f64>) -> String {
+    zsad_core::digest::of_bytes(&values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 #[cfg(test)]
@@ -195,6 +247,32 @@ mod tests {
             assert!((found - wanted).abs() < 1e-14, "{found} instead of {wanted}");
         }
         assert!(matches!(wrapped(one_fold(vec![]), Standardise::Pool), Err(Error::Config(_))));
+    }
+
+    /// ```python
+    /// z = (np.array([[11, 6], [9, 8]]) - [3, 7]) / [np.std([1, 3, 5]), 1]; np.sign(z) * np.log1p(abs(z))
+    /// ```
+    #[test]
+    fn heavy_tails_are_pulled_in_by_the_logarithm_or_by_ranks() {
+        let read = |how, refs: &[SampleRef]| {
+            wrapped(one_fold(vec![0, 1]), how).unwrap().gather(refs).unwrap().to_f64().into_owned()
+        };
+        let inner = set(one_fold(vec![0, 1]));
+        let tests =
+            [testing::subset(&*inner, 2, Subset::Normal), testing::subset(&*inner, 2, Subset::Anomalous)].concat();
+        for (found, wanted) in read(Standardise::SignedLog, &tests).iter().zip([
+            1.774779367402814,
+            -0.6931471805599453,
+            1.5420654304441515,
+            0.6931471805599453,
+        ]) {
+            assert!((found - wanted).abs() < 1e-14, "{found} instead of {wanted}");
+        }
+        // Above and below all of the pool's values [1, 3, 5] and [7, 7, 7]; then the pool's own.
+        assert_eq!(read(Standardise::Rank, &tests), [1.0, -1.0, 1.0, 1.0]);
+        let own = testing::subset(&*inner, 0, Subset::Normal);
+        assert_eq!(read(Standardise::Rank, &own), [-2.0 / 3.0, 0.0, 0.0, 0.0]);
+        assert!(matches!(wrapped(one_fold(vec![]), Standardise::Rank), Err(Error::Config(_))));
     }
 
     #[test]
@@ -240,6 +318,9 @@ mod tests {
         let identity = |i| seen(i, Standardise::Pool).identity(2).unwrap();
         assert!(identity(0).starts_with("domain 2, standardised ") && identity(0) != identity(1));
         assert_eq!(seen(0, Standardise::Batch).identity(2), None);
+        let ways = [Standardise::Pool, Standardise::SignedLog, Standardise::Rank];
+        let all: std::collections::HashSet<_> = ways.iter().map(|how| seen(0, *how).identity(2).unwrap()).collect();
+        assert_eq!(all.len(), 3);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use zsad_core::{Level, MetricSpec, MetricValue, Unit};
 
 use crate::{Formula, Metric, Ranking, Step};
 
-pub(crate) static DEF: Metric = Metric {
+/// The registry's entry.
+pub static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "auroc",
         label: "AUROC",

@@ -20,6 +20,7 @@ mod pixel_auroc;
 mod pixels;
 mod ranking;
 
+pub use auroc::DEF as AUROC;
 pub use components::{Regions, regions};
 pub use pixels::PixelRanking;
 pub use ranking::{Ranking, Step};

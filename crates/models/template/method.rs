@@ -6,10 +6,9 @@ use zsad_nn::{Init, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
 use crate::trained::detector::Model;
-use crate::trained::hyperparams::{MetaTraining, NetworkParams, Training};
+use crate::trained::hyperparams::{MetaPlan, MetaTraining, NetworkParams};
 use crate::trained::network::{Network, Phase};
 use crate::trained::spec::{HeadKind, NetworkSpec};
-use crate::trained::tasks::TaskSettings;
 
 /// The registry's entry.
 pub const DEF: Episodic<NewMethod> = Episodic::new(&SPEC);
@@ -44,9 +43,9 @@ impl EpisodicMethod for NewMethod {
     type Model = Distances;
 
     /// Settles what the parameters leave to the data.
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))> {
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
         let network = self.network.settle(info, HeadKind::Adapted)?;
-        let training = self.training.settle(&network, info, fold, false)?;
+        let training = self.training.settle(&network, info, fold)?;
         Ok((network, training))
     }
 

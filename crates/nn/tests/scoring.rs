@@ -21,7 +21,9 @@ fn check(x: &Tensor, scores: impl Fn(&Tensor) -> Result<Tensor>) {
 
 #[test]
 fn nothing_is_kept() {
-    for mode in [NormMode::BatchStats, NormMode::Running, NormMode::Layer, NormMode::Instance, NormMode::None] {
+    for mode in
+        [NormMode::BatchStats, NormMode::Running, NormMode::Layer, NormMode::Instance, NormMode::Group, NormMode::None]
+    {
         let mut params = ParamStore::new(&Device::Cpu, DType::F32);
         let mut rng = zsad_core::rng::stream(4, &[]);
         let mut b = params.builder(&mut rng);

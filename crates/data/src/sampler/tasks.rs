@@ -12,6 +12,8 @@ use super::Candidates;
 pub enum OutlierSource {
     /// Normals of the other meta-train domains, uniformly over their samples.
     OtherDomains,
+    /// The same, but the domain first, uniformly, and then its sample, with replacement.
+    OtherDomainsEqually,
     /// The domain's own genuine anomalies.
     Genuine,
     /// No outliers.
@@ -29,6 +31,8 @@ pub struct TaskProtocol {
     pub source: OutlierSource,
     /// Use only so many meta-train domains, chosen at random by the seed; `None`: all.
     pub domains: Option<usize>,
+    /// So many of these are held out of the tasks, chosen at random by the seed, for [`TaskSampler::validation`].
+    pub held_out: usize,
 }
 
 /// One training task (episode).
@@ -38,7 +42,7 @@ pub struct Task {
     pub domain: usize,
     /// Different normals of that domain.
     pub normals: Vec<SampleRef>,
-    /// Different outliers.
+    /// Outliers, different but where they are drawn with replacement.
     pub outliers: Vec<SampleRef>,
 }
 
@@ -49,6 +53,7 @@ pub struct TaskSampler<'a> {
     protocol: TaskProtocol,
     seed: u64,
     domains: Vec<usize>,
+    held_out: Vec<usize>,
     normals: Candidates,
 }
 
@@ -56,8 +61,8 @@ impl<'a> TaskSampler<'a> {
     /// A sampler of `protocol`. Meta-train domains that are too small for a task are left out, with a warning.
     ///
     /// # Errors
-    /// [`Error::Refused`] where no domain is large enough, `protocol.domains` exceeds the number of domains, or the
-    /// other domains hold too few outliers.
+    /// [`Error::Refused`] where no domain is large enough, `protocol.domains` exceeds the number of domains, all domains
+    /// would be held out, or the other domains hold too few outliers.
     pub fn new(info: &'a DatasetInfo, fold: &'a Fold, protocol: TaskProtocol, seed: u64) -> Result<Self> {
         let genuine = if protocol.source == OutlierSource::Genuine { protocol.outliers } else { 0 };
         let mut domains = fold.meta_train.clone();
@@ -85,17 +90,25 @@ impl<'a> TaskSampler<'a> {
                 protocol.normals
             ));
         }
+        let axes = |purpose| [("purpose", purpose), ("dataset", info.name.as_str()), ("fold", fold.name.as_str())];
         if let Some(n) = protocol.domains {
             if n == 0 || n > domains.len() {
                 return refused(format!("{n} meta-train domains wanted, and {} can be used", domains.len()));
             }
-            let axes = [("purpose", "train_domains"), ("dataset", info.name.as_str()), ("fold", fold.name.as_str())];
-            domains.shuffle(&mut stream(seed, &axes));
+            domains.shuffle(&mut stream(seed, &axes("train_domains")));
             domains.truncate(n);
             domains.sort_unstable();
         }
+        if protocol.held_out >= domains.len() {
+            let (n, have) = (protocol.held_out, domains.len());
+            return refused(format!("{n} meta-train domains are to be held out of training, and {have} can be used"));
+        }
+        let mut order = domains.clone();
+        order.shuffle(&mut stream(seed, &axes("validation_domains")));
+        let held_out = order[..protocol.held_out].to_vec();
+        domains.retain(|d| !held_out.contains(d));
         let normals = Candidates::new(domains.iter().map(|&d| (d, info.domains[d].normal)), Subset::Normal);
-        if protocol.source == OutlierSource::OtherDomains {
+        if matches!(protocol.source, OutlierSource::OtherDomains | OutlierSource::OtherDomainsEqually) {
             for &d in &domains {
                 let others = normals.total - info.domains[d].normal;
                 if others < protocol.outliers {
@@ -106,10 +119,35 @@ impl<'a> TaskSampler<'a> {
                 }
             }
         }
-        Ok(TaskSampler { info, fold, protocol, seed, domains, normals })
+        Ok(TaskSampler { info, fold, protocol, seed, domains, held_out, normals })
     }
 
-    /// The meta-train domains in use, ascending.
+    /// The domains that are held out of the tasks.
+    pub fn held_out(&self) -> &[usize] {
+        &self.held_out
+    }
+
+    /// Batch number `number` to validate on: normals of a held-out domain, each in turn, and normals of the domains of
+    /// the tasks as its anomalies, a tenth of `size` samples and one at least. A small domain gives fewer normals.
+    pub fn validation(&self, number: usize, size: usize) -> Task {
+        let domain = self.held_out[number % self.held_out.len()];
+        let have = self.info.domains[domain].normal;
+        let anomalies = (size / 10).clamp(1, self.normals.total);
+        let mut rng = stream(
+            self.seed,
+            &[
+                ("purpose", "validation"),
+                ("dataset", &self.info.name),
+                ("fold", &self.fold.name),
+                ("index", &number.to_string()),
+            ],
+        );
+        let normals = size.saturating_sub(anomalies).min(have);
+        let normals = Candidates::new([(domain, have)], Subset::Normal).draw(&mut rng, normals);
+        Task { domain, normals, outliers: self.normals.draw(&mut rng, anomalies) }
+    }
+
+    /// The meta-train domains that tasks come from, ascending.
     pub fn train_domains(&self) -> &[usize] {
         &self.domains
     }
@@ -134,6 +172,15 @@ impl<'a> TaskSampler<'a> {
         let wanted = self.protocol.outliers;
         let outliers = match self.protocol.source {
             OutlierSource::OtherDomains => self.normals.draw_outside(&mut rng, wanted, domain),
+            OutlierSource::OtherDomainsEqually => {
+                let others: Vec<usize> = self.domains.iter().copied().filter(|&d| d != domain).collect();
+                let draw = |_| {
+                    let d = others[rng.random_range(0..others.len())];
+                    let index = rng.random_range(0..info.domains[d].normal) as u32;
+                    SampleRef { domain: d as u32, subset: Subset::Normal, index }
+                };
+                (0..wanted).map(draw).collect()
+            }
             OutlierSource::Genuine => {
                 Candidates::new([(domain, this.anomalous)], Subset::Anomalous).draw(&mut rng, wanted)
             }

@@ -80,7 +80,7 @@ proptest! {
         let source = [OutlierSource::OtherDomains, OutlierSource::Genuine, OutlierSource::None][source];
         let set = set(&sizes, AnomalySource::OtherDomains);
         let fold = &set.info().folds[0];
-        let sampler = match TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains: None }, seed) {
+        let sampler = match TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains: None, held_out: 0 }, seed) {
             Ok(sampler) => sampler,
             Err(e) => {
                 prop_assert!(matches!(e, Error::Refused(_)));
@@ -148,7 +148,8 @@ fn anomalies_are_uniform_over_the_samples_of_the_other_domains() {
 fn tasks_repeat_and_use_only_so_many_domains() {
     let set = set(&[(30, 0, 0); 20], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
-    let protocol = TaskProtocol { normals: 15, outliers: 15, source: OutlierSource::OtherDomains, domains: Some(4) };
+    let protocol =
+        TaskProtocol { normals: 15, outliers: 15, source: OutlierSource::OtherDomains, domains: Some(4), held_out: 0 };
     let sampler = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     let again = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     assert_eq!(sampler.train_domains().len(), 4);
@@ -168,11 +169,62 @@ fn tasks_repeat_and_use_only_so_many_domains() {
 }
 
 #[test]
+fn outliers_are_uniform_over_domains_where_these_are_drawn_first() {
+    let set = set(&[(20, 0, 0), (200, 0, 0), (30, 0, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
+    let (source, fold) = (OutlierSource::OtherDomainsEqually, &set.info().folds[0]);
+    let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: None, held_out: 0 };
+    let sampler = TaskSampler::new(set.info(), fold, protocol, 0).unwrap();
+    let train = sampler.train_domains().to_vec();
+    let mut seen = BTreeMap::new();
+    for task in (0..800).map(|step| sampler.task(step, 0)) {
+        for r in task.outliers {
+            assert!(r.domain as usize != task.domain && r.subset == Subset::Normal);
+            assert!((r.index as usize) < set.info().domains[r.domain as usize].normal);
+            *seen.entry(r.domain as usize).or_insert(0usize) += 1;
+        }
+    }
+    // Equal shares of the 12,000 draws; the share of a domain follows from how often the tasks are of it, give or take 5 %.
+    let wanted = 12_000 / train.len();
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), train);
+    assert!(seen.values().all(|&n| n.abs_diff(wanted) < wanted / 10), "{seen:?}");
+}
+
+#[test]
+fn held_out_domains_are_in_no_task_and_give_the_normals_to_validate_on() {
+    let set = set(&[(30, 0, 0); 12], AnomalySource::OtherDomains);
+    let fold = &set.info().folds[0];
+    let source = OutlierSource::OtherDomains;
+    let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: Some(5), held_out: 2 };
+    let sampler = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
+    let all = TaskSampler::new(set.info(), fold, TaskProtocol { held_out: 0, ..protocol }, 3).unwrap();
+    let (train, held) = (sampler.train_domains(), sampler.held_out());
+    assert_eq!((train.len(), held.len()), (3, 2));
+    let mut both = [train, held].concat();
+    both.sort_unstable();
+    assert_eq!(both, all.train_domains(), "held-out domains are among those in use");
+    let seen = |refs: &[SampleRef]| refs.iter().map(|r| r.domain as usize).collect::<HashSet<_>>();
+    for number in 0..40 {
+        let task = sampler.task(number as u64, 0);
+        assert!(seen(&[task.normals, task.outliers].concat()).iter().all(|d| train.contains(d)));
+        let batch = sampler.validation(number, 20);
+        assert_eq!(batch, sampler.validation(number, 20));
+        assert_eq!((batch.normals.len(), batch.outliers.len(), batch.domain), (18, 2, held[number % 2]));
+        assert!(unique(&batch.normals) && unique(&batch.outliers));
+        assert_eq!(seen(&batch.normals), HashSet::from([batch.domain]));
+        assert!(seen(&batch.outliers).iter().all(|d| train.contains(d)));
+    }
+    assert_ne!(sampler.validation(0, 20), sampler.validation(2, 20));
+    assert_eq!(sampler.validation(0, 100).normals.len(), 30, "all that the domain has");
+    let refused = TaskSampler::new(set.info(), fold, TaskProtocol { held_out: 5, ..protocol }, 3).err().unwrap();
+    assert!(refused.to_string().contains("5 meta-train domains are to be held out of training, and 5 can be used"));
+}
+
+#[test]
 fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
     let set = set(&[(30, 0, 0), (10, 5, 0), (30, 5, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
     let sampler = |normals, outliers, source, domains| {
-        TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains }, 0)
+        TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains, held_out: 0 }, 0)
             .map(|s| s.train_domains().to_vec())
             .map_err(|e| e.to_string())
     };

@@ -9,15 +9,16 @@ use candle_core::Tensor;
 use zsad_core::rng::Rng;
 use zsad_core::{DatasetInfo, FitContext, Fold, ParamSet, Result};
 use zsad_nn::params::Builder;
-use zsad_nn::train::{self, Trainer};
+use zsad_nn::train::{self, Step, Trainer};
 use zsad_nn::{ParamStore, loss};
 
 use crate::trained::detector::Model;
-use crate::trained::hyperparams::Training;
+use crate::trained::hyperparams::MetaPlan;
 use crate::trained::method::{Outcome, Train, TrainedDef};
 use crate::trained::network::Phase;
 use crate::trained::spec::{NetworkSpec, Norm};
-use crate::trained::tasks::{TaskSettings, TaskSource};
+use crate::trained::tasks::TaskSource;
+use crate::trained::validation::Validation;
 
 /// The registry's entry of a meta-trained method with parameters `P`.
 pub type Episodic<P> = TrainedDef<EpisodicTrainer<P>>;
@@ -34,7 +35,7 @@ pub trait EpisodicMethod: ParamSet {
     type Model: Objective;
 
     /// See [`Train::settle`].
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))>;
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)>;
 
     /// Builds the model, registering what is trained; a trained state keeps it by these names.
     fn build(&self, network: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Self::Model>;
@@ -46,7 +47,7 @@ pub struct EpisodicTrainer<P>(PhantomData<P>);
 impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
     type Params = P;
     type Model = P::Model;
-    type Plan = (Training, TaskSettings);
+    type Plan = MetaPlan;
 
     fn settle(params: &mut P, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, Self::Plan)> {
         params.settle(info, fold)
@@ -58,7 +59,7 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
 
     fn train(
         _: &P,
-        (training, settings): Self::Plan,
+        MetaPlan { training, tasks: settings, validation }: MetaPlan,
         network: &NetworkSpec,
         store: &ParamStore,
         model: &P::Model,
@@ -67,24 +68,38 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
         let source = TaskSource::new(ctx, &settings)?;
         let trainer = Trainer::new(store);
         let mut updater = training.updater(store)?;
+        let finish = |step| match network.norm {
+            Norm::Running => average_statistics(model, &source, step, store.device()),
+            _ => Ok(()),
+        };
+        let mut validation = Validation::new(&validation, training.steps, &source, store.device())?;
         let curve = train::run(training.steps, ctx.progress, |step| {
             let tasks = source.step(step, store.device())?;
             let (mean, gradients) = trainer.gradients(&tasks, |part| {
                 let (normal, outlier) = model.losses(part.x(), Phase::Tasks(part.tasks()))?;
                 loss::per_task(&normal, &outlier, part)
             })?;
-            Ok(updater.update(mean, gradients, training.lr.at(step - 1))?.into())
+            let loss = updater.update(mean, gradients, training.lr.at(step - 1))?;
+            let stop = match validation.as_mut().filter(|v| v.due(step)) {
+                Some(validation) => {
+                    finish(step)?;
+                    validation.look(step, model, store)?
+                }
+                None => false,
+            };
+            Ok(Step { loss, stop })
         })?;
-        if network.norm == Norm::Running {
-            average_statistics(model, &source, training.steps, store.device())?;
-        }
         let mut notes = [training.notes(), settings.notes()].concat();
+        match validation {
+            Some(validation) => notes.extend(validation.finish(store)?),
+            None => finish(training.steps)?,
+        }
         notes.push(("meta_train_domains".into(), source.domains().to_string()));
         Ok((curve, notes))
     }
 }
 
-/// Running statistics of the finished network: the moving average (momentum 0.1) over the tasks of the last step, one
+/// Running statistics of a network after `step`: the moving average (momentum 0.1) over the tasks of that step, one
 /// after the other. One step has some 32 tasks, so what a running average kept from earlier steps would have faded.
 fn average_statistics(
     model: &impl Objective,

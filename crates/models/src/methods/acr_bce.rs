@@ -5,18 +5,17 @@ use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
 use zsad_nn::{loss, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
-use crate::trained::hyperparams::{MetaTraining, NetworkParams, Training};
+use crate::trained::hyperparams::{MetaPlan, MetaTraining, NetworkParams};
 use crate::trained::logit::Logit;
 use crate::trained::network::Phase;
 use crate::trained::spec::{HeadKind, NetworkSpec};
-use crate::trained::tasks::TaskSettings;
 
 /// The registry's entry.
 pub const DEF: Episodic<AcrBce> = Episodic::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "acr_bce",
-    version: 1,
+    version: 2,
     summary: "meta-trained batch norm and a binary head: normal or outlier of this batch; score: the logit",
     citation: "Li, Qiu, Kloft, Smyth, Rudolph, Mandt: Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023; \
                the released code has no binary head, this is its natural form",
@@ -37,9 +36,9 @@ zsad_core::params! {
 impl EpisodicMethod for AcrBce {
     type Model = Logit;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))> {
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
         let network = self.network.settle(info, HeadKind::Adapted)?;
-        let training = self.training.settle(&network, info, fold, false)?;
+        let training = self.training.settle(&network, info, fold)?;
         Ok((network, training))
     }
 

@@ -6,17 +6,16 @@ use zsad_nn::{Init, loss, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
 use crate::trained::detector::Model;
-use crate::trained::hyperparams::{MetaTraining, NetworkParams, Training};
+use crate::trained::hyperparams::{MetaPlan, MetaTraining, NetworkParams};
 use crate::trained::network::{Network, Phase};
 use crate::trained::spec::{HeadKind, NetworkSpec};
-use crate::trained::tasks::TaskSettings;
 
 /// The registry's entry.
 pub const DEF: Episodic<AcrDsvdd> = Episodic::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "acr_dsvdd",
-    version: 1,
+    version: 2,
     summary: "meta-trained batch norm maps each batch's majority to one centre; score: squared distance to it",
     citation: "Li, Qiu, Kloft, Smyth, Rudolph, Mandt: Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023",
     accepts: Accepts::ANY,
@@ -41,9 +40,9 @@ pub struct Dsvdd {
 impl EpisodicMethod for AcrDsvdd {
     type Model = Dsvdd;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))> {
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
         let network = self.network.settle(info, HeadKind::Adapted)?;
-        let training = self.training.settle(&network, info, fold, false)?;
+        let training = self.training.settle(&network, info, fold)?;
         Ok((network, training))
     }
 

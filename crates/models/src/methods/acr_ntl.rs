@@ -5,10 +5,9 @@ use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
 use zsad_nn::params::Builder;
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
-use crate::trained::hyperparams::{MetaTraining, Sizes, Training};
+use crate::trained::hyperparams::{MetaPlan, MetaTraining, Sizes};
 use crate::trained::network::Phase;
 use crate::trained::spec::{Backbone, HeadKind, NetworkSpec};
-use crate::trained::tasks::TaskSettings;
 use crate::trained::views::{ViewParams, Views};
 
 /// The registry's entry.
@@ -16,7 +15,7 @@ pub const DEF: Episodic<AcrNtl> = Episodic::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "acr_ntl",
-    version: 1,
+    version: 2,
     summary: "meta-trained batch norm under the contrastive loss of learned views; score: that loss",
     citation: "Li, Qiu, Kloft, Smyth, Rudolph, Mandt: Zero-Shot Anomaly Detection via Batch Normalization, NeurIPS 2023; \
                Qiu et al.: Neural Transformation Learning for Deep Anomaly Detection Beyond Images, ICML 2021",
@@ -38,9 +37,9 @@ zsad_core::params! {
 impl EpisodicMethod for AcrNtl {
     type Model = Views;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, (Training, TaskSettings))> {
+    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
         let network = self.encoder.settle(Backbone::Mlp, info, HeadKind::Plain)?;
-        let training = self.training.settle(&network, info, fold, false)?;
+        let training = self.training.settle(&network, info, fold)?;
         Ok((network, training))
     }
 

@@ -1,6 +1,7 @@
 //! ACR on patches: every patch position of a category is a task's domain.
 
 mod network;
+mod noise;
 mod params;
 mod scoring;
 mod training;
@@ -10,7 +11,7 @@ use zsad_core::{Accepts, Environment, FitContext, FitReport, MethodSpec, Result,
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, Selected, View};
 use network::{FeatureSvdd, Trained};
-use params::{AcrPatch, OneLayer};
+use params::{AcrPatch, NoiseUnit, OneLayer};
 
 /// The registry's entry: the industrial experiment of ACR.
 ///
@@ -44,7 +45,11 @@ impl FeatureMethod for AcrPatch {
         let network = FeatureSvdd::new(self, state.entry("channels")?, env.device, 0)?;
         network.store.restore(state)?;
         let report = FitReport { parameters: network.store.count() as u64, ..FitReport::default() };
-        Ok(Trained { params: self.clone(), network, report })
+        let noise = match self.noise_unit {
+            NoiseUnit::Absolute => self.noise_sigma,
+            NoiseUnit::Features => state.entry("noise")?,
+        };
+        Ok(Trained { params: self.clone(), network, noise, report })
     }
 }
 
@@ -60,7 +65,7 @@ impl FeatureDetector for Trained {
     }
 
     fn state(&self) -> Result<Option<State>> {
-        Ok(Some(self.network.store.state(json!({ "channels": self.network.channels }))?))
+        Ok(Some(self.network.store.state(json!({ "channels": self.network.channels, "noise": self.noise }))?))
     }
 
     fn report(&self) -> FitReport {

@@ -9,7 +9,7 @@ use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
 use crate::trained::network::{Network, Phase};
 use crate::trained::pool::PoolSource;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm};
+use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
 
 /// The registry's entry.
 pub const DEF: Pooled<Autoencoder> = Pooled::new(&SPEC);
@@ -43,7 +43,7 @@ impl PooledMethod for Autoencoder {
         let input = info.modality.shape();
         let latent = input.iter().product();
         let (backbone, norm, style) = (Backbone::Mlp, self.norm, HeadKind::Plain);
-        Ok(NetworkSpec { backbone, input, hidden, latent, norm, style })
+        Ok(NetworkSpec { backbone, input, hidden, latent, norm, norm_position: NormPosition::All, style })
     }
 
     fn training(&self) -> &PooledParams {

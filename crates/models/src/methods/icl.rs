@@ -8,7 +8,7 @@ use zsad_nn::{Pass, params::Builder};
 use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm};
+use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
 
 /// The registry's entry.
 pub const DEF: Pooled<Icl> = Pooled::new(&SPEC);
@@ -65,7 +65,15 @@ impl PooledMethod for Icl {
         }
         (self.window, self.stop_loss) = (Some(window), Some(stop_loss));
         let (backbone, norm, style) = (Backbone::Mlp, Norm::None, HeadKind::Plain);
-        Ok(NetworkSpec { backbone, input: vec![d], hidden: self.hidden.clone(), latent: self.latent, norm, style })
+        Ok(NetworkSpec {
+            backbone,
+            input: vec![d],
+            hidden: self.hidden.clone(),
+            latent: self.latent,
+            norm,
+            norm_position: NormPosition::All,
+            style,
+        })
     }
 
     fn training(&self) -> &PooledParams {

@@ -21,7 +21,7 @@ const FAR: f32 = 1e3;
 
 static SPEC: MethodSpec = MethodSpec {
     name: "msc",
-    version: 1,
+    version: 2,
     summary: "pooled contrastive training around the mean feature, no adaptation; score: distance to 2 nearest normals",
     citation: "Reiss, Hoshen: Mean-Shifted Contrastive Loss for Anomaly Detection, AAAI 2023",
     accepts: Accepts::ANY,

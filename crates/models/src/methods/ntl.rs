@@ -44,7 +44,8 @@ impl PooledMethod for Ntl {
     type Model = Views;
 
     fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
-        let mut encoder = Sizes { hidden: Some(self.hidden.clone()), latent: self.latent, norm: self.norm };
+        let mut encoder =
+            Sizes { hidden: Some(self.hidden.clone()), latent: self.latent, norm: self.norm, ..Sizes::default() };
         let network = encoder.settle(Backbone::Mlp, info, HeadKind::Plain)?;
         self.hidden.clone_from(&network.hidden);
         Ok(network)

@@ -22,7 +22,7 @@ pub const DEF: TrainedDef<OcMaml> = TrainedDef::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "oc_maml",
-    version: 1,
+    version: 2,
     summary: "first-order one-class MAML: adapts to a few normal references of the target; score: the logit",
     citation: "Frikha, Krompaß, Köpken, Tresp: Few-Shot One-Class Classification via Meta-Learning, AAAI 2021",
     accepts: Accepts::ANY,
@@ -148,7 +148,7 @@ impl Train for OcMaml {
     fn settle(params: &mut OcMaml, info: &DatasetInfo, _: &Fold) -> Result<(NetworkSpec, TaskSettings)> {
         // Every word of the one is a word of the other.
         let norm = Norm::from_word(params.norm.word()).unwrap_or(Norm::None);
-        let sizes = Sizes { hidden: params.hidden.take(), latent: params.latent, norm };
+        let sizes = Sizes { hidden: params.hidden.take(), latent: params.latent, norm, ..Sizes::default() };
         let mut choice = NetworkParams { network: params.network, sizes };
         let network = choice.settle(info, HeadKind::Plain)?;
         (params.network, params.hidden) = (choice.network, choice.sizes.hidden);

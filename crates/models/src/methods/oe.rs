@@ -7,7 +7,7 @@ use zsad_core::{Accepts, DatasetInfo, FitContext, Fold, Given, MethodSpec, Param
 use zsad_nn::train::{self, Tasks};
 use zsad_nn::{ParamStore, loss};
 
-use crate::trained::hyperparams::{MetaTraining, NetworkParams, TaskParams, Training};
+use crate::trained::hyperparams::{NetworkParams, Schedule, TaskParams, Training};
 use crate::trained::logit::Logit;
 use crate::trained::method::{Outcome, Train, TrainedDef};
 use crate::trained::network::Phase;
@@ -19,7 +19,7 @@ pub const DEF: TrainedDef<Oe> = TrainedDef::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "oe",
-    version: 1,
+    version: 2,
     summary: "pooled binary training against exposed outliers, no adaptation; score: the logit",
     citation: "Hendrycks, Mazeika, Dietterich: Deep Anomaly Detection with Outlier Exposure, ICLR 2019; binary one-class \
                form, trained with Adam",
@@ -41,20 +41,24 @@ zsad_core::params! {
     }
 }
 
-/// [`MetaTraining`] with a meaning of its own for automatic outliers.
+/// Steps and tasks, with a meaning of their own for automatic outliers.
 #[derive(Debug, Clone, PartialEq)]
-struct Exposure(MetaTraining);
+struct Exposure {
+    schedule: Schedule,
+    tasks: TaskParams,
+}
 
 impl Default for Exposure {
     fn default() -> Self {
         let tasks = TaskParams { tasks: 8, permute_columns: Some(false), ..TaskParams::default() };
-        Exposure(MetaTraining { tasks, ..MetaTraining::default() })
+        Exposure { schedule: Schedule::default(), tasks }
     }
 }
 
 impl Param for Exposure {
     fn declare(&self, at: Declaration, out: &mut Vec<ParamSpec>) {
-        self.0.declare(at, out);
+        self.schedule.declare(at, out);
+        self.tasks.declare(at, out);
         for spec in out.iter_mut().filter(|s| s.name == "outliers") {
             spec.doc =
                 "where outliers come from; auto: genuine where every meta-train domain has some, else as with ACR";
@@ -62,11 +66,13 @@ impl Param for Exposure {
     }
 
     fn read(&mut self, name: &str, given: &Given) {
-        self.0.read(name, given);
+        self.schedule.read(name, given);
+        self.tasks.read(name, given);
     }
 
     fn write(&self, name: &str, out: &mut Object) {
-        self.0.write(name, out);
+        self.schedule.write(name, out);
+        self.tasks.write(name, out);
     }
 }
 
@@ -78,7 +84,8 @@ impl Train for Oe {
     fn settle(params: &mut Oe, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, Self::Plan)> {
         let network = params.network.settle(info, HeadKind::Plain)?;
         let genuine = fold.meta_train.iter().all(|&d| info.domains[d].size(Subset::Anomalous) > 0);
-        let plan = params.training.0.settle(&network, info, fold, genuine)?;
+        let Exposure { schedule, tasks } = &mut params.training;
+        let plan = (schedule.settle(&network), tasks.settle(&network, info, fold, genuine)?);
         Ok((network, plan))
     }
 

@@ -23,7 +23,7 @@ use zsad_core::{ParamSet, rng::stream};
 use zsad_nn::{ParamStore, loss, params::Builder, train::Tasks};
 
 use super::network::Phase;
-use super::spec::{Backbone, HeadKind, NetworkSpec, Norm};
+use super::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
 use crate::families::episodic::Objective;
 
 /// The snippet's `wave`.
@@ -44,7 +44,15 @@ pub(crate) fn fill(store: &ParamStore) {
 
 /// A perceptron on rows of `d`.
 pub(crate) fn perceptron(d: usize, hidden: &[usize], latent: usize, norm: Norm, style: HeadKind) -> NetworkSpec {
-    NetworkSpec { backbone: Backbone::Mlp, input: vec![d], hidden: hidden.to_vec(), latent, norm, style }
+    NetworkSpec {
+        backbone: Backbone::Mlp,
+        input: vec![d],
+        hidden: hidden.to_vec(),
+        latent,
+        norm,
+        norm_position: NormPosition::All,
+        style,
+    }
 }
 
 /// What `build` makes, with filled weights.

@@ -8,8 +8,10 @@ use zsad_nn::ParamStore;
 use zsad_nn::optim::{AdamConfig, StepLr};
 use zsad_nn::train::Updater;
 
-use super::spec::{Backbone, HeadKind, NetworkSpec, Norm};
+use super::dihedral::TaskAugment;
+use super::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
 use super::tasks::TaskSettings;
+use super::validation::ValidationParams;
 
 zsad_core::choices! {
     /// The parameter `network`.
@@ -24,6 +26,16 @@ zsad_core::choices! {
         Cnn4 = "cnn4",
         /// See [`Backbone::FeatureSvdd`].
         FeatureSvdd = "feature_svdd",
+    }
+}
+
+zsad_core::choices! {
+    /// How outliers are drawn from other domains.
+    pub enum OutlierDraw {
+        /// Uniformly over samples, without replacement.
+        Samples = "samples",
+        /// Domain first, then sample, with replacement.
+        Domains = "domains",
     }
 }
 
@@ -52,6 +64,8 @@ zsad_core::params! {
         pub latent: usize = 32, in 1..;
         /// batch_stats: the batch's own statistics at test time; running: those of the training; others per sample
         pub norm: Norm = Norm::BatchStats;
+        /// layers that have it; the others keep its gain and offset
+        pub norm_position: NormPosition = NormPosition::All;
     }
 }
 
@@ -88,6 +102,9 @@ zsad_core::params! {
     pub struct OutlierParams {
         /// where a task's outliers come from; auto: synthetic_noise with feature_svdd, else other_domains
         pub outliers: OutlierChoice = OutlierChoice::Auto;
+        /// from other_domains; samples: uniformly, without replacement; domains: a domain, then a sample, with replacement,
+        /// as released for images (the two are one where domains are equally large)
+        pub outlier_draw: OutlierDraw = OutlierDraw::Samples;
         /// standard deviation of synthetic_noise, added to normals
         pub noise_sigma: f64 = 0.1, in 0.0..;
     }
@@ -118,7 +135,21 @@ zsad_core::params! {
         pub schedule: Schedule = Schedule::default();
         /// their tasks
         pub tasks: TaskParams = TaskParams::default();
+        /// rotate_flip: square images are turned and mirrored, a task's all alike, so that each domain is eight
+        pub task_augment: TaskAugment = TaskAugment::None;
+        /// the choice of the step
+        pub validation: ValidationParams = ValidationParams::default();
     }
+}
+
+/// A settled [`MetaTraining`].
+pub struct MetaPlan {
+    /// Its steps.
+    pub training: Training,
+    /// Their tasks.
+    pub tasks: TaskSettings,
+    /// The choice of the step.
+    pub validation: ValidationParams,
 }
 
 zsad_core::params! {
@@ -198,7 +229,15 @@ impl Sizes {
         if self.norm == Norm::Instance && matches!(backbone, Backbone::Mlp | Backbone::FeatureSvdd) {
             return Err(Error::refused("instance norm needs a convolutional network: each channel over space"));
         }
-        Ok(NetworkSpec { backbone, input, hidden, latent: self.latent, norm: self.norm, style: head })
+        Ok(NetworkSpec {
+            backbone,
+            input,
+            hidden,
+            latent: self.latent,
+            norm: self.norm,
+            norm_position: self.norm_position,
+            style: head,
+        })
     }
 }
 
@@ -243,17 +282,19 @@ impl Training {
 }
 
 impl MetaTraining {
-    /// Steps and tasks for `network`. With `genuine`, automatic outliers are genuine anomalies.
+    /// Steps and tasks for `network`.
     ///
     /// # Errors
-    /// [`Error::Config`] where a task would have no majority of normals.
-    pub fn settle(
-        &mut self,
-        network: &NetworkSpec,
-        info: &DatasetInfo,
-        fold: &Fold,
-        genuine: bool,
-    ) -> Result<(Training, TaskSettings)> {
-        Ok((self.schedule.settle(network), self.tasks.settle(network, info, fold, genuine)?))
+    /// [`Error::Config`] where a task would have no majority of normals; [`Error::Refused`] where samples that are no
+    /// square images are to be turned.
+    pub fn settle(&mut self, network: &NetworkSpec, info: &DatasetInfo, fold: &Fold) -> Result<MetaPlan> {
+        self.task_augment.check(info)?;
+        let domains = self.tasks.domains.number().map_or(fold.meta_train.len(), |n| n.min(fold.meta_train.len()));
+        // One domain to look at and two that are each other's outliers.
+        let held_out = if domains < 3 { 0 } else { network.published().held_out };
+        let held_out = *self.validation.validation_domains.get_or_insert(held_out);
+        let mut tasks = self.tasks.settle(network, info, fold, false)?;
+        (tasks.augment, tasks.held_out) = (self.task_augment, held_out);
+        Ok(MetaPlan { training: self.schedule.settle(network), tasks, validation: self.validation.clone() })
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod augment;
 pub(crate) mod detector;
+pub(crate) mod dihedral;
 #[cfg(test)]
 pub(crate) mod golden;
 pub(crate) mod hyperparams;
@@ -14,4 +15,5 @@ pub(crate) mod spec;
 pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
+pub(crate) mod validation;
 pub(crate) mod views;

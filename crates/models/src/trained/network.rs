@@ -5,7 +5,7 @@ use zsad_nn::layers::{LinearInit, NormConfig, NormMode};
 use zsad_nn::nets::{ConvNet, ConvNetConfig, Mlp, MlpConfig};
 use zsad_nn::{Init, Pass, params::Builder};
 
-use super::spec::{Backbone, HeadKind, NetworkSpec, Norm};
+use super::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
 
 /// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,7 @@ impl Network {
                 )?)
             }
         };
+        let other = other.only_at(spec.norm_position);
         Ok(Network { tasks: other.clone().without_running(), other })
     }
 
@@ -99,12 +100,29 @@ impl Network {
 }
 
 impl Net {
-    fn without_running(mut self) -> Self {
-        let norms: Vec<&mut zsad_nn::layers::Norm> = match &mut self {
+    /// The norms in forward order.
+    fn norms(&mut self) -> Vec<&mut zsad_nn::layers::Norm> {
+        match self {
             Net::Mlp(net) => net.blocks.iter_mut().map(|b| &mut b.1).chain(net.head.1.as_mut()).collect(),
             Net::Conv(net) => net.blocks.iter_mut().map(|b| &mut b.1).chain(net.head.1.as_mut()).collect(),
+        }
+    }
+
+    /// Takes the statistics, not gain and offset, from all norms but the one that is to stay.
+    fn only_at(mut self, position: NormPosition) -> Self {
+        let stays = match position {
+            NormPosition::All => return self,
+            NormPosition::First => 0,
+            NormPosition::Last => self.norms().len().saturating_sub(1),
         };
-        for norm in norms {
+        for (_, norm) in self.norms().into_iter().enumerate().filter(|(i, _)| *i != stays) {
+            norm.mode = NormMode::None;
+        }
+        self
+    }
+
+    fn without_running(mut self) -> Self {
+        for norm in self.norms() {
             if norm.mode == NormMode::Running {
                 norm.mode = NormMode::BatchStats;
             }
@@ -120,13 +138,34 @@ mod tests {
     use zsad_nn::ParamStore;
 
     use super::*;
+    use crate::trained::golden::{assert_close, built, perceptron, wave};
+
+    /// ```python
+    /// def net(first, last):
+    ///     plain = lambda x: x
+    ///     l1, n1, l2, n2 = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2), nn.BatchNorm1d(2)
+    ///     fill([*l1.parameters(), *n1.parameters(), *l2.parameters(), *n2.parameters()])
+    ///     norm = lambda n, on, x: n(x) if on else x * n.weight + n.bias
+    ///     return lambda x: norm(n2, last, l2(F.relu(norm(n1, first, l1(x)))))
+    /// x = wave(5, 3); print(net(True, False)(x)[:2], net(False, True)(x)[:2])
+    /// ```
+    #[test]
+    fn a_norm_in_one_place_leaves_gain_and_offset_in_the_others() {
+        let first_rows = |norm_position| {
+            let spec = NetworkSpec { norm_position, ..perceptron(3, &[4], 2, Norm::BatchStats, HeadKind::Adapted) };
+            let (_, network) = built(|b| Network::new(b, &spec));
+            network.forward(&wave(&[5, 3]), Phase::Score).unwrap().narrow(0, 0, 2).unwrap()
+        };
+        assert_close(&first_rows(NormPosition::First), &[0.395404021, -0.0197058136, 0.48172883, -0.0892034152]);
+        assert_close(&first_rows(NormPosition::Last), &[0.00507373944, 0.565975541, 0.522204066, -0.0931565336]);
+    }
 
     #[test]
     fn a_cnn_has_the_filters_that_were_asked_for() {
         let count = |hidden: &[usize]| {
             let (backbone, norm, style) = (Backbone::OmniglotCnn, Norm::BatchStats, HeadKind::Adapted);
-            let spec =
-                NetworkSpec { backbone, input: vec![1, 16, 16], hidden: hidden.to_vec(), latent: 8, norm, style };
+            let (input, norm_position) = (vec![1, 16, 16], NormPosition::All);
+            let spec = NetworkSpec { backbone, input, hidden: hidden.to_vec(), latent: 8, norm, norm_position, style };
             let mut store = ParamStore::new(&Device::Cpu, DType::F32);
             Network::new(&mut store.builder(&mut stream(0, &[])), &spec).unwrap();
             let filters = store.iter().filter(|p| p.name.ends_with("conv.bias")).map(|p| p.var.elem_count()).collect();

@@ -1,6 +1,7 @@
 //! The batches of meta-training: tasks, each a majority of one domain's normals followed by its outliers.
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
+use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use zsad_core::params::All;
@@ -9,7 +10,8 @@ use zsad_core::{DatasetInfo, Error, FitContext, Fold, OrWord, Result};
 use zsad_data::sampler::{OutlierSource, TaskProtocol, TaskSampler};
 use zsad_nn::train::Tasks;
 
-use super::hyperparams::{OutlierChoice, OutlierParams, TaskParams};
+use super::dihedral::{TaskAugment, variant};
+use super::hyperparams::{OutlierChoice, OutlierDraw, OutlierParams, TaskParams};
 use super::spec::{Backbone, NetworkSpec};
 
 /// What a step's tasks are made of.
@@ -24,6 +26,12 @@ pub struct TaskSettings {
     source: Source,
     permute_columns: bool,
     domains: Option<usize>,
+    /// What makes more domains of one.
+    pub augment: TaskAugment,
+    /// Domains that are held out of the tasks.
+    pub held_out: usize,
+    /// Samples of the published task, where this one has fewer.
+    published: Option<usize>,
 }
 
 /// Where a task's outliers come from.
@@ -49,7 +57,10 @@ impl OutlierParams {
             OutlierChoice::None => Source::Drawn(OutlierSource::None),
             OutlierChoice::Genuine => Source::Drawn(OutlierSource::Genuine),
             OutlierChoice::SyntheticNoise => Source::Noise(self.noise_sigma),
-            OutlierChoice::OtherDomains | OutlierChoice::Auto => Source::Drawn(OutlierSource::OtherDomains),
+            OutlierChoice::OtherDomains | OutlierChoice::Auto => Source::Drawn(match self.outlier_draw {
+                OutlierDraw::Samples => OutlierSource::OtherDomains,
+                OutlierDraw::Domains => OutlierSource::OtherDomainsEqually,
+            }),
         }
     }
 }
@@ -91,6 +102,9 @@ impl TaskParams {
             source,
             permute_columns: *self.permute_columns.get_or_insert(rows),
             domains: self.domains.number(),
+            augment: TaskAugment::None,
+            held_out: 0,
+            published: Some(published.task_batch).filter(|&n| n > total),
         })
     }
 }
@@ -105,7 +119,8 @@ impl TaskSettings {
         network: &NetworkSpec,
     ) -> Self {
         let (source, domains) = (source.settle(network, false), domains.number());
-        TaskSettings { tasks, normals, outliers, source, permute_columns: false, domains }
+        let (augment, held_out, published) = (TaskAugment::None, 0, None);
+        TaskSettings { tasks, normals, outliers, source, permute_columns: false, domains, augment, held_out, published }
     }
 
     /// As notes for the record.
@@ -113,11 +128,13 @@ impl TaskSettings {
         let source = match self.source {
             Source::Noise(sigma) => format!("synthetic noise, standard deviation {sigma}"),
             Source::Drawn(OutlierSource::OtherDomains) => "other domains".into(),
+            Source::Drawn(OutlierSource::OtherDomainsEqually) => "other domains, each as often".into(),
             Source::Drawn(OutlierSource::Genuine) => "genuine anomalies".into(),
             Source::Drawn(OutlierSource::None) => "none".into(),
         };
+        let published = self.published.map(|n| format!(" (published: of {n})")).unwrap_or_default();
         vec![
-            ("tasks".into(), format!("{} of {} + {}", self.tasks, self.normals, self.outliers)),
+            ("tasks".into(), format!("{} of {} + {}{published}", self.tasks, self.normals, self.outliers)),
             ("outliers".into(), source),
             ("permute_columns".into(), self.permute_columns.to_string()),
         ]
@@ -157,14 +174,42 @@ impl<'a> TaskSource<'a> {
             Source::Noise(_) => (0, OutlierSource::None),
             Source::Drawn(source) => (settings.outliers, source),
         };
-        let protocol = TaskProtocol { normals: settings.normals, outliers, source, domains: settings.domains };
+        let protocol = TaskProtocol {
+            normals: settings.normals,
+            outliers,
+            source,
+            domains: settings.domains,
+            held_out: settings.held_out,
+        };
+        if let Some(published) = settings.published.filter(|n| n / 10 > settings.normals + settings.outliers) {
+            let (name, n) = (&ctx.data.info().name, settings.normals + settings.outliers);
+            tracing::warn!("{name}: tasks of {n} samples, less than a tenth of the published {published}");
+        }
         let sampler = TaskSampler::new(ctx.data.info(), ctx.data.fold(), protocol, ctx.seed)?;
         Ok(TaskSource { ctx, sampler, settings, shape: ctx.data.info().modality.shape() })
     }
 
-    /// The number of meta-train domains in use.
+    /// The number of domains that tasks come from.
     pub fn domains(&self) -> usize {
-        self.sampler.train_domains().len()
+        self.sampler.train_domains().len() * self.settings.augment.variants()
+    }
+
+    /// The names of the domains that are held out.
+    pub fn held_out(&self) -> impl Iterator<Item = &str> {
+        self.sampler.held_out().iter().map(move |&d| self.ctx.data.info().domains[d].name.as_str())
+    }
+
+    /// Batch number `number` to validate on, `[n, shape…]`, of a task's size, with its labels; see
+    /// [`TaskSampler::validation`].
+    ///
+    /// # Errors
+    /// Where a data file is damaged.
+    pub fn validation(&self, number: usize, device: &Device) -> zsad_nn::Result<(Tensor, Vec<bool>)> {
+        let task = self.sampler.validation(number, self.settings.normals + self.settings.outliers);
+        let labels = (0..task.normals.len() + task.outliers.len()).map(|i| i >= task.normals.len()).collect();
+        let refs = [task.normals, task.outliers].concat();
+        let values = self.ctx.data.gather(&refs)?.to_f32().into_owned();
+        Ok((Tensor::from_vec(values, [&[refs.len()], self.shape.as_slice()].concat(), device)?, labels))
     }
 
     /// The tasks of step `step`, in each the normals first.
@@ -189,6 +234,10 @@ impl<'a> TaskSource<'a> {
             stream(self.ctx.seed, &[("purpose", purpose), ("step", &step), ("index", &index)])
         };
         let d: usize = self.shape.iter().product();
+        if let (TaskAugment::RotateFlip, &[_, side, _]) = (self.settings.augment, self.shape.as_slice()) {
+            let k = stream("task_variant").random_range(0..self.settings.augment.variants());
+            values = values.chunks(side * side).flat_map(|plane| variant(plane, side, k)).collect();
+        }
         if let Source::Noise(sigma) = self.settings.source {
             let mut rng = stream("synthetic_noise");
             let noise = zsad_nn::Init::Normal(0.0, sigma).draw(&[self.settings.outliers * d], &mut rng);
@@ -204,3 +253,6 @@ impl<'a> TaskSource<'a> {
         Ok(values)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use crate::{Init, Result, params::Builder};
 
 /// Added to the variance.
 pub const EPS: f64 = 1e-5;
+/// Channels of a group in [`NormMode::Group`], of which the paper takes as many.
+pub const GROUP: usize = 16;
 /// Weight of a new batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
 
@@ -23,6 +25,9 @@ pub enum NormMode {
     Layer,
     /// Per sample and channel over space.
     Instance,
+    /// Per sample over groups of [`GROUP`] neighbouring channels and space (Wu, He: Group Normalization, ECCV 2018); of fewer
+    /// where their number is no multiple of that.
+    Group,
     /// No normalisation; affine as configured.
     None,
 }
@@ -131,7 +136,7 @@ impl Norm {
 
     /// The normalisation of `[tasks, batch, c, space]` without gain and offset.
     fn normalise(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let (_, n, c, space) = x.dims4()?;
+        let (tasks, n, c, space) = x.dims4()?;
         match (self.mode, &self.running) {
             (NormMode::None, _) => Ok(x.clone()),
             (NormMode::BatchStats, _) => standardise(x, &[1, 3]),
@@ -140,6 +145,14 @@ impl Norm {
                 bail_shape!("instance norm needs at least two pixels a channel, not {space}")
             }
             (NormMode::Instance, _) => standardise(x, &[3]),
+            (NormMode::Group, _) => {
+                let group = (1..=GROUP).rev().find(|&g| c.is_multiple_of(g)).unwrap_or(1);
+                if group * space < 2 {
+                    bail_shape!("group norm needs at least two values a group, not {space} of one channel");
+                }
+                let groups = x.reshape((tasks * n, c / group, group * space))?;
+                Ok(standardise(&groups, &[2])?.reshape((tasks, n, c, space))?)
+            }
             (NormMode::Running, Some((mean, var))) if !pass.training => {
                 let std = (scope::value(var) + EPS)?.sqrt()?.reshape((1, 1, c, 1))?;
                 Ok(x.broadcast_sub(&scope::value(mean).reshape((1, 1, c, 1))?)?.broadcast_div(&std)?)
@@ -205,6 +218,27 @@ mod tests {
 
     use super::*;
     use crate::ParamStore;
+
+    /// ```python
+    /// x = (torch.arange(2 * 24 * 2, dtype=torch.float64) * 0.7).sin().view(2, 24, 1, 2); y = F.group_norm(x, 2)
+    /// print(y[0, 0, 0, 0], y[0, 11, 0, 1], y[0, 12, 0, 0], y[1, 23, 0, 1])
+    /// ```
+    #[test]
+    fn group_norm_is_that_of_torch() {
+        let x: Vec<f64> = (0..96).map(|i| (f64::from(i) * 0.7).sin()).collect();
+        let x = Tensor::from_vec(x, (2, 24, 1, 2), &Device::Cpu).unwrap();
+        // 24 channels are two groups of 12.
+        let norm = Norm { mode: NormMode::Group, affine: None, running: None };
+        let y = norm.forward(&x, Pass::eval(1), false).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let found = [y[0], y[23], y[24], y[95]];
+        assert!(
+            found
+                .iter()
+                .zip([-0.14967418164805893, -0.7111131259246679, -1.1867778071665305, -0.8784761881296961])
+                .all(|(a, b)| (a - b).abs() < 1e-9),
+            "{found:?}"
+        );
+    }
 
     #[test]
     fn trained_running_statistics_by_kernel_are_the_composed_ones() {

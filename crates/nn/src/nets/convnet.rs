@@ -54,10 +54,12 @@ impl ConvNetConfig {
         }
     }
 
-    /// The official CIFAR-100-C network: 4 blocks with max-pool, 128 filters, linear layer, final norm.
+    /// The official CIFAR-100-C network: 4 blocks with max-pool, 128 filters, linear layer, final norm. All weights start
+    /// Xavier-uniform with bias 0, the linear layer's too (the release's `maml_init_`).
     pub fn cnn4(input: [usize; 3]) -> Self {
         let reduction = Reduction::PoolFlatten;
-        ConvNetConfig { filters: vec![128; 4], reduction, head: None, ..ConvNetConfig::omniglot(input) }
+        let head = LinearInit { weight: Init::XavierUniform, bias: Some(Init::ZEROS) };
+        ConvNetConfig { filters: vec![128; 4], reduction, head: Some(head), ..ConvNetConfig::omniglot(input) }
     }
 }
 

@@ -38,5 +38,7 @@ impl FeatureSvdd {
 pub struct Trained {
     pub(super) params: AcrPatch,
     pub(super) network: FeatureSvdd,
+    /// Standard deviation of the outliers' noise, in the features' own units.
+    pub(super) noise: f64,
     pub(super) report: FitReport,
 }

@@ -24,6 +24,16 @@ zsad_core::choices! {
     }
 }
 
+zsad_core::choices! {
+    /// What one unit of `noise_sigma` is.
+    pub enum NoiseUnit {
+        /// One, as in the released code, which was made for WideResNet50-2.
+        Absolute = "absolute",
+        /// The features' own deviation; see the parameter.
+        Features = "features",
+    }
+}
+
 zsad_core::params! {
     /// Its parameters.
     pub struct AcrPatch {
@@ -37,14 +47,17 @@ zsad_core::params! {
         pub sigma: f64 = 4.0, in 0.0..=64.0;
         /// dimensions of the embedding
         pub latent: usize = 32, in 1..;
-        /// training steps
-        pub steps: u64 = 50, in 1..;
+        /// training steps; 0: the untrained network
+        pub steps: u64 = 50, in 0..;
         /// tasks in a training step
         pub tasks: usize = 32, in 1..;
         /// normals of a task, and as many outliers
         pub task_normals: usize = 30, in 2..;
-        /// standard deviation of the outliers' noise
+        /// standard deviation of the outliers' noise, in `noise_unit`s
         pub noise_sigma: f64 = 0.1, in 0.0..;
+        /// absolute: as released; features: the root mean square deviation of the layer's features from their mean at the
+        /// position, over the normal training images of a category, taken over channels, positions and categories
+        pub noise_unit: NoiseUnit = NoiseUnit::Absolute;
         /// Adam's learning rate
         pub lr: f64 = 3e-4, in 0.0..;
     }

@@ -19,7 +19,7 @@ pub(super) fn score(detector: &Trained, batch: &View) -> Result<Scores> {
         return Err(Error::refused("a batch of one has no batch statistics: two samples at least"));
     }
     let shape = store.shapes()[0];
-    let noise = |&id: &SampleId| noise(store, id, params.noise_sigma);
+    let noise = |&id: &SampleId| noise(store, id, detector.noise);
     let noise = params.noise_copies().then(|| ids.par_iter().map(noise).collect::<Result<Vec<_>>>()).transpose()?;
     let positions: Vec<usize> = (0..shape.positions()).collect();
     let at = |&position: &usize| detector.distances(store, ids, noise.as_deref(), position);

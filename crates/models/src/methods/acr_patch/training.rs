@@ -5,13 +5,14 @@ use rand::seq::index;
 use rayon::prelude::*;
 use zsad_backbones::features::FeatureStore;
 use zsad_core::rng::stream;
-use zsad_core::{Error, FitContext, FitReport, Result, SampleId, SampleRef, Subset};
+use zsad_core::{Error, FitContext, FitReport, Progress, Result, SampleId, SampleRef, Subset};
 use zsad_nn::loss::per_task;
 use zsad_nn::optim::AdamConfig;
 use zsad_nn::train::{Tasks, Trainer, Updater, run};
 use zsad_nn::{Init, Pass};
 
 use super::network::{FeatureSvdd, Trained};
+use super::noise;
 use super::params::AcrPatch;
 use crate::families::features::Selected;
 
@@ -42,37 +43,47 @@ pub(super) fn train(params: &AcrPatch, selected: &Selected, ctx: &FitContext) ->
     let store = selected.open(data.source(), &domains.concat(), ctx.env, ctx.progress)?;
     let shape = store.shapes()[0];
     let network = FeatureSvdd::new(params, shape.channels, ctx.env.device, ctx.seed)?;
-    let source = Source { params, seed: ctx.seed, domains, store };
-
-    let trainer = Trainer::new(&network.store);
-    let mut updater = Updater::new(&network.store, AdamConfig::default(), None)?;
-    let loss = run(params.steps, ctx.progress, |step| {
-        let tasks = source.step(step, network.store.device())?;
-        let (value, gradients) = trainer.gradients(&tasks, |part| {
-            let (normal, outlier) = network.losses(part.x(), Pass::train(part.tasks()))?;
-            per_task(&normal, &outlier, part)
-        })?;
-        Ok(updater.update(value, gradients, params.lr)?.into())
-    })?;
+    let noise = noise::sigma(params, &store, &domains)?;
+    let source = Source { params, seed: ctx.seed, domains, store, noise };
+    let loss = source.train(&network, ctx.progress)?;
     let layers = format!("{} layer {:?}: {} channels", selected.backbone, selected.spec.layers, shape.channels);
     let notes = vec![
         ("backbone".into(), layers),
         ("positions".into(), format!("{} × {}", shape.height, shape.width)),
+        ("noise".into(), format!("standard deviation {noise:.4}")),
         ("meta_train_domains".into(), source.domains.len().to_string()),
     ];
     let report = FitReport { loss, parameters: network.store.count() as u64, notes };
-    Ok(Trained { params: params.clone(), network, report })
+    Ok(Trained { params: params.clone(), network, noise, report })
 }
 
-struct Source<'a> {
-    params: &'a AcrPatch,
-    seed: u64,
-    domains: Vec<Vec<SampleId>>,
-    store: FeatureStore,
+/// Normals of the domains in training, and what their tasks are made of.
+pub(super) struct Source<'a> {
+    pub params: &'a AcrPatch,
+    pub seed: u64,
+    pub domains: Vec<Vec<SampleId>>,
+    pub store: FeatureStore,
+    /// Standard deviation of the outliers' noise.
+    pub noise: f64,
 }
 
 impl Source<'_> {
-    fn step(&self, step: u64, device: &candle_core::Device) -> zsad_nn::Result<Tasks> {
+    /// Trains `network`; the loss curve.
+    pub fn train(&self, network: &FeatureSvdd, progress: &dyn Progress) -> zsad_nn::Result<Vec<(u64, f64)>> {
+        let trainer = Trainer::new(&network.store);
+        let mut updater = Updater::new(&network.store, AdamConfig::default(), None)?;
+        run(self.params.steps, progress, |step| {
+            let tasks = self.step(step, network.store.device())?;
+            let (value, gradients) = trainer.gradients(&tasks, |part| {
+                let (normal, outlier) = network.losses(part.x(), Pass::train(part.tasks()))?;
+                per_task(&normal, &outlier, part)
+            })?;
+            Ok(updater.update(value, gradients, self.params.lr)?.into())
+        })
+    }
+
+    /// The tasks of a step.
+    pub fn step(&self, step: u64, device: &candle_core::Device) -> zsad_nn::Result<Tasks> {
         let n = self.params.task_normals;
         let tasks: Vec<Vec<f32>> =
             (0..self.params.tasks).into_par_iter().map(|i| self.task(step, i, n)).collect::<Result<_>>()?;
@@ -92,7 +103,7 @@ impl Source<'_> {
         for i in index::sample(&mut rng, domain.len(), n) {
             values.extend(patch(&self.store, domain[i], position)?);
         }
-        let noise = Init::Normal(0.0, self.params.noise_sigma).draw(&[values.len()], &mut rng);
+        let noise = Init::Normal(0.0, self.noise).draw(&[values.len()], &mut rng);
         let copies: Vec<f32> = values.iter().zip(noise).map(|(x, e)| x + e).collect();
         values.extend(copies);
         Ok(values)
