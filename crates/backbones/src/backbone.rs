@@ -44,7 +44,9 @@ impl Backbone {
         let graph = match kind {
             BackboneKind::ResNet18 => resnet::build(resnet::RESNET18, weights, mode),
             BackboneKind::ResNet152 => resnet::build(resnet::RESNET152, weights, mode),
-            BackboneKind::WideResNet50x2 => resnet::build(resnet::WIDE_RESNET50_2, weights, mode),
+            BackboneKind::WideResNet50x2 | BackboneKind::WideResNet50x2Racm => {
+                resnet::build(resnet::WIDE_RESNET50_2, weights, mode)
+            }
             BackboneKind::EfficientNetLite0 => lite::build(weights, mode),
         }?;
         Ok(Backbone { kind, mode, digest: state::digest(arrays), graph, idle: Mutex::default() })

@@ -12,6 +12,8 @@ zsad_core::choices! {
         ResNet18 = "resnet18",
         /// Wide ResNet-50-2: layers 1–4 (256, 512, 1024, 2048 channels; 1/4 … 1/32).
         WideResNet50x2 = "wide_resnet50_2",
+        /// The same with timm's `racm` weights, another training of it, which ResAD's authors use.
+        WideResNet50x2Racm = "wide_resnet50_2_racm",
     }
 }
 
@@ -40,6 +42,10 @@ impl BackboneKind {
     pub(crate) fn hint(self) -> String {
         match self {
             BackboneKind::EfficientNetLite0 => "run scripts/fetch_efficientnet_lite0.sh".into(),
+            BackboneKind::WideResNet50x2Racm => format!(
+                "put timm's wide_resnet50_2.racm_in1k there as {self}.safetensors or .pth: python -c \"import timm, torch; \
+                 torch.save(timm.create_model('wide_resnet50_2.racm_in1k', pretrained=True).state_dict(), '{self}.pth')\""
+            ),
             BackboneKind::ResNet18 | BackboneKind::ResNet152 | BackboneKind::WideResNet50x2 => format!(
                 "put torchvision's or timm's {self} there as .safetensors or .pth: \
                  python -c \"import torch, torchvision; \

@@ -32,6 +32,14 @@ pub fn resize_bilinear_corners(shape: LayerShape, map: &[f32], height: usize, wi
     resize(shape, map, (corner_taps(shape.height, height), corner_taps(shape.width, width)))
 }
 
+/// Resizing by the nearest position above and to the left (PyTorch's `interpolate(mode="nearest")`): every plane of
+/// `[c, h, w]` → `[c, height, width]`.
+pub fn resize_nearest(shape: LayerShape, map: &[f32], height: usize, width: usize) -> Vec<f32> {
+    let planes = map.chunks_exact(shape.height * shape.width);
+    let at = |y: usize, x: usize| y * shape.height / height * shape.width + x * shape.width / width;
+    planes.flat_map(|plane| (0..height).flat_map(move |y| (0..width).map(move |x| plane[at(y, x)]))).collect()
+}
+
 fn resize(shape: LayerShape, map: &[f32], (rows, columns): (Vec<Tap>, Vec<Tap>)) -> Vec<f32> {
     let (height, width) = (rows.len(), columns.len());
     let mut out = Vec::with_capacity(shape.channels * height * width);

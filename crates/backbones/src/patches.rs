@@ -1,7 +1,7 @@
 //! From feature maps to patch embeddings.
 
 use crate::features::Features;
-use crate::maps::{mean3x3, resize_bilinear};
+use crate::maps::{mean3x3, resize_bilinear, resize_nearest};
 
 /// How [`embed`] brings layers together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,9 +12,19 @@ pub enum Neighbourhood {
     Mean3x3,
 }
 
-/// One embedding a position of the first layer: the channels of all layers, the others resized bilinearly to the first
-/// one's height and width. Row-major `[height · width, Σ channels]`.
-pub fn embed(features: Features, neighbourhood: Neighbourhood) -> Vec<f32> {
+zsad_core::choices! {
+    /// How coarser layers are brought to the finest one's size.
+    pub enum Upsampling {
+        /// [`resize_bilinear`].
+        Bilinear = "bilinear",
+        /// [`resize_nearest`]: a coarse position stands for all fine ones that it covers.
+        Nearest = "nearest",
+    }
+}
+
+/// One embedding a position of the first layer: the channels of all layers, the others resized to the first one's height
+/// and width. Row-major `[height · width, Σ channels]`.
+pub fn embed(features: Features, neighbourhood: Neighbourhood, upsampling: Upsampling) -> Vec<f32> {
     let (first, _) = features.layer(0);
     let (positions, dim) = (first.positions(), features.layers().map(|(s, _)| s.channels).sum::<usize>());
     let mut out = vec![0f32; positions * dim];
@@ -25,8 +35,12 @@ pub fn embed(features: Features, neighbourhood: Neighbourhood) -> Vec<f32> {
             Neighbourhood::Mean3x3 => Some(mean3x3(shape, map)),
         };
         let map = pooled.as_deref().unwrap_or(map);
+        let resize = match upsampling {
+            Upsampling::Bilinear => resize_bilinear,
+            Upsampling::Nearest => resize_nearest,
+        };
         let resized = ((shape.height, shape.width) != (first.height, first.width))
-            .then(|| resize_bilinear(shape, map, first.height, first.width));
+            .then(|| resize(shape, map, first.height, first.width));
         for plane in resized.as_deref().unwrap_or(map).chunks_exact(positions) {
             for (row, value) in out.chunks_exact_mut(dim).zip(plane) {
                 row[channel] = *value;
@@ -54,13 +68,15 @@ mod tests {
         let shapes = [SHAPE, small];
         let mut values = wave(24);
         values.extend([5.0, 7.0]);
-        let out = embed(Features::new(&shapes, &values), Neighbourhood::None);
+        let out = embed(Features::new(&shapes, &values), Neighbourhood::None, Upsampling::Bilinear);
         assert_eq!(out.len(), 12 * 3);
         let row = |y: usize, x: usize| &out[(y * 4 + x) * 3..][..3];
         assert_eq!(row(0, 0), [values[0], values[12], 5.0]);
         assert_eq!(row(2, 3), [values[11], values[23], 7.0]);
         assert_eq!(row(1, 1)[2], 5.5);
-        let pooled = embed(Features::new(&shapes, &values), Neighbourhood::Mean3x3);
+        let nearest = embed(Features::new(&shapes, &values), Neighbourhood::None, Upsampling::Nearest);
+        assert_eq!([0, 1, 2, 3].map(|x| nearest[x * 3 + 2]), [5.0, 5.0, 7.0, 7.0]);
+        let pooled = embed(Features::new(&shapes, &values), Neighbourhood::Mean3x3, Upsampling::Bilinear);
         assert_eq!(pooled[3 * 5], mean3x3(SHAPE, &values[..24])[5]);
     }
 }

@@ -2,7 +2,7 @@
 
 use zsad_core::{Level, MetricSpec, MetricValue, Unit};
 
-use crate::{Formula, Metric, Ranking};
+use crate::{Formula, Metric, Ranking, Step};
 
 pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
@@ -19,9 +19,12 @@ pub(crate) static DEF: Metric = Metric {
 };
 
 fn value(ranking: &Ranking) -> MetricValue {
-    // F1 = 2 tp / (2 tp + fp + fn), and tp + fn are all anomalies.
-    ranking
-        .defined(|steps, total| steps.map(|s| 2.0 * s.tp as f64 / (s.tp + s.fp + total.tp) as f64).fold(0.0, f64::max))
+    ranking.defined(|steps, total| greatest(steps, total))
+}
+
+/// The greatest 2 tp / (2 tp + fp + fn); tp + fn are all anomalies.
+pub(crate) fn greatest(steps: &mut dyn Iterator<Item = Step>, total: Step) -> f64 {
+    steps.map(|s| 2.0 * s.tp as f64 / (s.tp + s.fp + total.tp) as f64).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod f1_max;
 mod fpr95;
 mod pixel_aupr;
 mod pixel_auroc;
+mod pixel_f1_max;
 mod pixels;
 mod ranking;
 
@@ -42,8 +43,16 @@ pub struct Metric {
 }
 
 /// All metrics, in the order of their columns; new ones come last.
-pub static METRICS: &[&Metric] =
-    &[&auroc::DEF, &aupr::DEF, &f1_max::DEF, &fpr95::DEF, &pixel_auroc::DEF, &pixel_aupr::DEF, &aupro::DEF];
+pub static METRICS: &[&Metric] = &[
+    &auroc::DEF,
+    &aupr::DEF,
+    &f1_max::DEF,
+    &fpr95::DEF,
+    &pixel_auroc::DEF,
+    &pixel_aupr::DEF,
+    &aupro::DEF,
+    &pixel_f1_max::DEF,
+];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static Metric> {
@@ -110,7 +119,7 @@ mod tests {
     #[test]
     fn the_registry_holds_the_columns_in_order_and_finds_every_metric() {
         let names: Vec<_> = METRICS.iter().map(|m| m.spec.name).collect();
-        assert_eq!(names, ["auroc", "aupr", "f1_max", "fpr95", "pixel_auroc", "pixel_aupr", "aupro"]);
+        assert_eq!(names, ["auroc", "aupr", "f1_max", "fpr95", "pixel_auroc", "pixel_aupr", "aupro", "pixel_f1_max"]);
         assert!(names.iter().all(|n| find(n).is_some_and(|m| m.spec.name == *n)));
         for metric in METRICS {
             let level = if matches!(metric.formula, Formula::Samples(_)) { Level::Sample } else { Level::Pixel };

@@ -45,6 +45,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &pca::DEF,
     &resad::DEF,
     &resad_pp::DEF,
+    &residual_norm::DEF,
     &spade::DEF,
 ];
 

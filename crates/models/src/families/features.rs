@@ -1,6 +1,7 @@
 //! The methods on features of images, which a frozen backbone makes: which features, how they are had, and how a method
 //! is adapted to a support set once and scores batches from then on.
 
+mod summed;
 mod view;
 
 use std::marker::PhantomData;
@@ -17,6 +18,7 @@ use zsad_core::{
 };
 
 use super::both::Both;
+pub(crate) use summed::Summed;
 pub(crate) use view::View;
 #[cfg(test)]
 pub(crate) use view::testing;

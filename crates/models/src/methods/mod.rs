@@ -26,4 +26,5 @@ pub mod patchcore;
 pub mod pca;
 pub mod resad;
 pub mod resad_pp;
+pub mod residual_norm;
 pub mod spade;

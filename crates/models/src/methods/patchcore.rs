@@ -1,6 +1,6 @@
 //! PatchCore: distance of every patch to its nearest patch of the references.
 
-use zsad_backbones::patches::Neighbourhood;
+use zsad_backbones::patches::{Neighbourhood, Upsampling};
 use zsad_core::{Accepts, FitContext, MethodSpec, Result, Scores};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, View};
@@ -46,7 +46,7 @@ impl FeatureDetector for PatchCore {
     type Support = Points;
 
     fn adapt(&self, support: &View) -> Result<Points> {
-        let patches = |&id| support.patches(id, Neighbourhood::Mean3x3);
+        let patches = |&id| support.patches(id, Neighbourhood::Mean3x3, Upsampling::Bilinear);
         let patches = support.ids().iter().map(patches).collect::<Result<Vec<Points>>>()?;
         Ok(coreset(Points::concat(&patches), self.coreset))
     }
@@ -54,7 +54,8 @@ impl FeatureDetector for PatchCore {
     fn score(&self, memory: &Points, batch: &View) -> Result<Scores> {
         let k = self.neighbours.min(memory.len());
         batch.score(self.sigma, |_, id| {
-            let near = nearest_by::<f32>(memory, &batch.patches(id, Neighbourhood::Mean3x3)?, k, false);
+            let near =
+                nearest_by::<f32>(memory, &batch.patches(id, Neighbourhood::Mean3x3, Upsampling::Bilinear)?, k, false);
             Ok(near.chunks_exact(k).map(|near| near.iter().map(|n| n.squared.sqrt()).sum::<f64>() / k as f64).collect())
         })
     }

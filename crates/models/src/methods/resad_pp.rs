@@ -23,8 +23,9 @@ use params::ResAdPp;
 /// batch, and the probability of the anomalies' centre.
 ///
 /// Where the released code cannot be told by a parameter here: references of a training image are drawn for it alone and
-/// without replacement; constraintor, codebook and flow share one learning rate, divided by ten after 70 and 90 % of the
-/// mini-batches; the first epochs' normals include those of the test subsets where `all_normals` says so.
+/// without replacement; constraintor, codebook and flow share one learning rate; the
+/// first epochs' normals include those of the test subsets where `all_normals` says so. Its settings are `lr: 0.00001`,
+/// `schedule: epochs`, `batch: 32`, `condition: 256`, `normal_epochs: 10`, `flow_drop_last: true` and `exclude_query: false`.
 pub const DEF: Features<ResAdPp> = Features::new(&MethodSpec {
     name: "resad_pp",
     version: 1,

@@ -4,29 +4,46 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 use zsad_backbones::features::{FeatureSpec, Reduction};
-use zsad_backbones::patches::Neighbourhood;
-use zsad_core::{Accepts, FitContext, MethodSpec, Result, Scores};
+use zsad_backbones::patches::{Neighbourhood, Upsampling};
+use zsad_core::{Accepts, FitContext, MethodSpec, Result, SampleId, Scores};
 
-use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, View};
+use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, Summed, View};
 use crate::math::Points;
 use crate::math::neighbours::{Neighbour, nearest, nearest_by};
+use crate::methods::resad::residual::points;
 
 /// The registry's entry: the image score is the mean distance of the backbone's pooled last layer to the
-/// `neighbours` nearest references; a pixel's is the distance of its features over all layers to the nearest pixel of
-/// these references.
+/// `neighbours` nearest references; a pixel's is the mean over layers of the distance to the nearest pixel of these
+/// references at that layer, resized bilinearly, as the widely used code of byungjae89 has it. The paper concatenates the
+/// layers first (`pyramid: joint`).
+///
+/// Version 2: `joint` was all there was.
 pub const DEF: Features<Spade> = Features::new(&MethodSpec {
     name: "spade",
-    version: 1,
+    version: 2,
     summary: "distance to the nearest references as wholes, and of pixels to theirs",
     citation: "Cohen, Hoshen, Sub-Image Anomaly Detection with Deep Pyramid Correspondences, arXiv 2005.02357",
     accepts: Accepts::IMAGES,
 });
+
+zsad_core::choices! {
+    /// How the layers of a pixel are compared.
+    pub enum Pyramid {
+        /// Each with its own nearest pixel.
+        Apart = "apart",
+        /// As one vector, brought to the finest layer's size.
+        Joint = "joint",
+    }
+}
 
 zsad_core::params! {
     /// Its parameters.
     pub struct Spade {
         /// nearest references, at most all
         pub neighbours: usize = 50, in 1..=1000;
+        /// apart: every layer has a nearest pixel of its own, and distances are averaged; joint: one nearest pixel by the
+        /// concatenated layers (paper)
+        pub pyramid: Pyramid = Pyramid::Apart;
         /// Gaussian smoothing of the anomaly map, in pixels; 0: none
         pub sigma: f64 = 4.0, in 0.0..=64.0;
     }
@@ -50,9 +67,10 @@ impl FeatureMethod for Spade {
 /// The references as wholes and pixel by pixel.
 pub(crate) struct Galleries {
     whole: Points,
-    pixels: Vec<Points>,
-    /// The pixels of all references, where none is too far to count.
-    all: Option<Points>,
+    /// Of every reference, the levels of its pyramid.
+    pixels: Vec<Vec<Points>>,
+    /// The pixels of all references, level by level, where none is too far to count.
+    all: Option<Vec<Points>>,
 }
 
 impl FeatureDetector for Looking {
@@ -77,9 +95,11 @@ impl Looking {
 
 impl Spade {
     fn galleries(&self, pyramid: &View, whole: &View) -> Result<Galleries> {
-        let pixels = |&id| pyramid.patches(id, Neighbourhood::None);
-        let pixels = pyramid.ids().par_iter().map(pixels).collect::<Result<Vec<Points>>>()?;
-        let all = (self.neighbours >= pixels.len()).then(|| Points::concat(&pixels));
+        let levels = |&id| self.levels(pyramid, id);
+        let pixels = pyramid.ids().par_iter().map(levels).collect::<Result<Vec<Vec<Points>>>>()?;
+        let level = |level: usize| Points::concat(pixels.iter().map(|levels| &levels[level]));
+        let count = pixels.first().map_or(0, Vec::len);
+        let all = (self.neighbours >= pixels.len()).then(|| (0..count).map(level).collect());
         Ok(Galleries { whole: whole.layer(0)?, pixels, all })
     }
 
@@ -87,16 +107,30 @@ impl Spade {
         let k = self.neighbours.min(galleries.pixels.len());
         let near = nearest(&galleries.whole, &whole.layer(0)?, k, false);
         let near: Vec<_> = near.chunks_exact(k).collect();
-        let scores = pyramid.score(self.sigma, |place, id| {
-            let gallery = match &galleries.all {
-                Some(all) => Cow::Borrowed(all),
-                None => Cow::Owned(Points::concat(near[place].iter().map(|n| &galleries.pixels[n.index]))),
+        let summed = Summed { sigma: self.sigma, ..Summed::default() };
+        let scores = summed.score(pyramid, |place| {
+            let levels = self.levels(pyramid, pyramid.ids()[place])?;
+            let share = 1.0 / levels.len() as f64;
+            let distances = |(level, pixels): (usize, &Points)| -> Vec<f32> {
+                let gallery = match &galleries.all {
+                    Some(all) => Cow::Borrowed(&all[level]),
+                    None => Cow::Owned(Points::concat(near[place].iter().map(|n| &galleries.pixels[n.index][level]))),
+                };
+                let near = nearest_by::<f32>(&gallery, pixels, 1, false);
+                near.into_iter().map(|n| (n.squared.sqrt() * share) as f32).collect()
             };
-            let pixels = pyramid.patches(id, Neighbourhood::None)?;
-            Ok(nearest_by::<f32>(&gallery, &pixels, 1, false).into_iter().map(|n| n.squared.sqrt()).collect())
+            Ok(levels.iter().enumerate().map(distances).collect())
         })?;
         let mean = |near: &&[_]| near.iter().map(|n: &Neighbour| n.squared.sqrt()).sum::<f64>() / k as f64;
         Ok(Scores { samples: near.iter().map(mean).collect(), ..scores })
+    }
+
+    /// The pixels of an image, level by level of its pyramid.
+    fn levels(&self, view: &View, id: SampleId) -> Result<Vec<Points>> {
+        match self.pyramid {
+            Pyramid::Apart => (0..view.store().shapes().len()).map(|layer| points(view.store(), id, layer)).collect(),
+            Pyramid::Joint => Ok(vec![view.patches(id, Neighbourhood::None, Upsampling::Bilinear)?]),
+        }
     }
 }
 
@@ -106,15 +140,22 @@ mod tests {
     use crate::families::features::testing::{agree, maps, wholes};
 
     // as in families::features::view::testing, then
+    // pos = lambda m: m.reshape(len(m), -1).T
     // for k in (2, 4):
     //     for s in (4, 5):
     //         d = np.linalg.norm(np.array([w(5, r, 1) for r in range(4)]) - w(5, s, 1), axis=1); near = d.argsort()[:k]
     //         m = smooth(cdist(embed(maps(s)), np.concatenate([embed(maps(r)) for r in near])).min(1))
     //         print(d[near].mean(), m[1, :4], m[4, 4:])
+    //         l = [cdist(pos(maps(s)[l]), np.concatenate([pos(maps(r)[l]) for r in near])).min(1) for l in (0, 1)]
+    //         m = sum(resize(l[i].reshape(1, *maps(s)[i].shape[1:]), 6, 8)[0] for i in (0, 1)) / 2
+    //         m = gaussian_filter(m, 1); print(d[near].mean(), m[1, :4], m[4, 4:])
     #[test]
     fn maps_and_scores_are_numpys() {
-        for (neighbours, expected) in [(2, TWO), (50, ALL)] {
-            let spade = Spade { neighbours, sigma: 1.0 };
+        let (joint, apart) = (Pyramid::Joint, Pyramid::Apart);
+        for (pyramid, neighbours, expected) in
+            [(joint, 2, TWO), (joint, 50, ALL), (apart, 2, TWO_APART), (apart, 50, ALL_APART)]
+        {
+            let spade = Spade { neighbours, pyramid, sigma: 1.0 };
             let galleries = wholes(0..4, |whole| maps(0..4, |support| spade.galleries(support, whole))).unwrap();
             let scores = wholes(4..6, |whole| maps(4..6, |batch| spade.score(&galleries, batch, whole))).unwrap();
             agree(&scores, &expected);
@@ -174,6 +215,62 @@ mod tests {
                 0.6342909648363466,
                 0.6469270000156604,
                 0.680557764459019,
+            ],
+        ),
+    ];
+    const TWO_APART: [(f64, [f32; 8]); 2] = [
+        (
+            0.8439098591318299,
+            [
+                0.5666211863614881,
+                0.5655522995970463,
+                0.5499380464372515,
+                0.510086282440729,
+                0.4190292126955072,
+                0.42342863193181235,
+                0.42315689552195485,
+                0.42128105130477,
+            ],
+        ),
+        (
+            1.3473439253836164,
+            [
+                0.7060286694398914,
+                0.695559168024595,
+                0.6630354869378923,
+                0.6020259870204978,
+                0.5514525595302566,
+                0.5454352813913564,
+                0.543099730533102,
+                0.5419561721048273,
+            ],
+        ),
+    ];
+    const ALL_APART: [(f64, [f32; 8]); 2] = [
+        (
+            1.2362404084192584,
+            [
+                0.512328287084356,
+                0.5191691205763687,
+                0.5154501554660873,
+                0.48508109103947616,
+                0.4083543579942352,
+                0.4117373589170982,
+                0.40509115926992467,
+                0.39785405913487454,
+            ],
+        ),
+        (
+            1.70838530887491,
+            [
+                0.5344526149467808,
+                0.5317892319530175,
+                0.5175177225214123,
+                0.48682247659008593,
+                0.4440683825620729,
+                0.44973204057611593,
+                0.4553086823170589,
+                0.4584529398711693,
             ],
         ),
     ];

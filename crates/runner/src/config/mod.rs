@@ -92,4 +92,6 @@ pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<E
 }
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use zsad_backbones::features::FeatureStore;
 use zsad_backbones::maps::anomaly_map;
-use zsad_backbones::patches::{Neighbourhood, embed};
+use zsad_backbones::patches::{Neighbourhood, Upsampling, embed};
 use zsad_core::{Batch, Error, Maps, Result, SampleId, Scores};
 
 use crate::math::Points;
@@ -44,8 +44,8 @@ impl<'a> View<'a> {
     }
 
     /// One point a position of the first layer: the channels of all layers.
-    pub fn patches(&self, id: SampleId, neighbourhood: Neighbourhood) -> Result<Points> {
-        let values = embed(self.store.get(id)?, neighbourhood);
+    pub fn patches(&self, id: SampleId, neighbourhood: Neighbourhood, upsampling: Upsampling) -> Result<Points> {
+        let values = embed(self.store.get(id)?, neighbourhood, upsampling);
         let dim = self.store.shapes().iter().map(|s| s.channels).sum();
         Ok(Points::from_values(values.into_iter().map(f64::from).collect(), dim))
     }

@@ -4,10 +4,10 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use serde_json::json;
 use zsad_backbones::LayerShape;
-use zsad_backbones::maps::{gaussian_blur, resize_bilinear};
 use zsad_core::{Environment, FitReport, Result, SampleId, Scores, State};
 
 use super::layers::{FeatureLayer, FeatureLayers};
+use super::likelihood::{Peak, improbability};
 use super::params::{MapScore, ResAd};
 use super::residual::Matching;
 use crate::families::features::{FeatureDetector, View};
@@ -41,9 +41,17 @@ impl FeatureDetector for Trained {
 
     fn score(&self, pools: &Self::Support, batch: &View) -> Result<Scores> {
         let embeddings = self.layers.embeddings(batch.store().shapes())?;
-        let map = |&id: &SampleId| self.map(batch, id, pools, &embeddings);
-        let maps = batch.ids().par_iter().map(map).collect::<Result<Vec<Vec<f32>>>>()?;
-        Ok(batch.maps(maps).into())
+        let look = |&id: &SampleId| self.log_likelihoods(batch, id, pools, &embeddings);
+        let seen = batch.ids().par_iter().map(look).collect::<Result<Vec<Vec<Vec<f64>>>>>()?;
+        let peaks = self.peaks(&seen)?;
+        let score = |(values, &peak): (&Vec<f64>, &f64)| -> Vec<f32> {
+            let score = |&v: &f64| match self.params.score {
+                MapScore::Probability => improbability(v, peak),
+                MapScore::NegativeLog => peak - v,
+            };
+            values.iter().map(|v| score(v) as f32).collect()
+        };
+        self.params.summed.score(batch, |place| Ok(seen[place].iter().zip(&peaks).map(score).collect()))
     }
 
     fn state(&self) -> Result<Option<State>> {
@@ -56,38 +64,44 @@ impl FeatureDetector for Trained {
 }
 
 impl Trained {
-    /// The anomaly map of an image: the sum over layers, each resized bilinearly.
-    fn map(&self, batch: &View, id: SampleId, pools: &[Option<Points>], embeddings: &[Tensor]) -> Result<Vec<f32>> {
-        let (height, width) = batch.image();
+    /// The log-likelihood of every position of an image, a layer each.
+    fn log_likelihoods(
+        &self,
+        batch: &View,
+        id: SampleId,
+        pools: &[Option<Points>],
+        embeddings: &[Tensor],
+    ) -> Result<Vec<Vec<f64>>> {
         let matching = Matching::by_distance(self.params.residual);
-        let mut sum = vec![0f32; height * width];
-        for (number, layer) in self.layers.layers.iter().enumerate() {
-            let shape = batch.store().shapes()[number];
+        let layer = |(number, layer): (usize, &FeatureLayer)| {
             let rows = matching.rows(batch.store(), id, number, pools[number].as_ref())?;
-            let gap = layer.log_likelihood_gap(rows, shape, &embeddings[number])?;
-            let scores: Vec<f32> = match self.params.score {
-                MapScore::Probability => gap.iter().map(|v| (1.0 - (-v).exp()) as f32).collect(),
-                MapScore::NegativeLog => gap.iter().map(|&v| v as f32).collect(),
-            };
-            let map = resize_bilinear(LayerShape { channels: 1, ..shape }, &scores, height, width);
-            sum.iter_mut().zip(map).for_each(|(sum, v)| *sum += v);
-        }
-        if self.params.sigma > 0.0 {
-            gaussian_blur(&mut sum, width, self.params.sigma);
-        }
-        Ok(sum)
+            Ok(layer.log_likelihoods(rows, batch.store().shapes()[number], &embeddings[number])?)
+        };
+        self.layers.layers.iter().enumerate().map(layer).collect()
+    }
+
+    /// What each layer's log-likelihoods are relative to; `seen` are those of a batch, image by image.
+    fn peaks(&self, seen: &[Vec<Vec<f64>>]) -> Result<Vec<f64>> {
+        let greatest = |number: usize| {
+            let all = seen.iter().flat_map(|image| &image[number]);
+            all.copied().fold(f64::NEG_INFINITY, f64::max)
+        };
+        let peak = |(number, layer): (usize, &FeatureLayer)| match self.params.peak {
+            Peak::TargetBatch => Ok(greatest(number)),
+            Peak::Training | Peak::Quantile => Ok(layer.max_log_likelihood()?),
+        };
+        self.layers.layers.iter().enumerate().map(peak).collect()
     }
 }
 
 impl FeatureLayer {
-    /// How far every position's log-likelihood lies below the greatest of training.
-    fn log_likelihood_gap(&self, rows: Vec<f32>, shape: LayerShape, embedding: &Tensor) -> zsad_nn::Result<Vec<f64>> {
-        let max = self.max_log_likelihood()?;
-        let mut gap = Vec::with_capacity(shape.positions());
+    /// The log-likelihood of every position of an image.
+    fn log_likelihoods(&self, rows: Vec<f32>, shape: LayerShape, embedding: &Tensor) -> zsad_nn::Result<Vec<f64>> {
+        let mut all = Vec::with_capacity(shape.positions());
         for (part, positions) in self.chunks(rows, shape)? {
             let likelihood = self.log_likelihood(&part, embedding, &positions)?;
-            gap.extend(likelihood.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().map(|v| max - v));
+            all.extend(likelihood.to_dtype(DType::F64)?.to_vec1::<f64>()?);
         }
-        Ok(gap)
+        Ok(all)
     }
 }

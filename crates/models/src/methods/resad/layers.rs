@@ -16,7 +16,7 @@ pub(crate) const CHUNK: usize = 1024;
 pub(crate) struct FeatureLayer {
     pub constraintor: Constraintor,
     flow: ConditionalFlow,
-    /// The greatest log-likelihood of a normal in training, `[1]`.
+    /// What log-likelihoods are relative to, such as the greatest of a normal in training, `[1]`.
     pub max_log_likelihood: Var,
     channels: usize,
     condition: usize,
@@ -68,7 +68,7 @@ impl FeatureLayers {
         self.layers.iter().zip(shapes).map(embed).collect()
     }
 
-    /// Sets every layer's greatest log-likelihood.
+    /// Sets what every layer's log-likelihoods are relative to.
     pub fn set_max_log_likelihoods(&self, values: impl IntoIterator<Item = f64>) -> Result<()> {
         for (layer, value) in self.layers.iter().zip(values) {
             let value = Tensor::new(&[value], self.store.device())?.to_dtype(self.store.dtype())?;
@@ -79,7 +79,7 @@ impl FeatureLayers {
 }
 
 impl FeatureLayer {
-    /// The greatest log-likelihood of a normal in training.
+    /// What log-likelihoods are relative to.
     pub fn max_log_likelihood(&self) -> Result<f64> {
         Ok(f64::from(self.max_log_likelihood.to_vec1::<f32>()?[0]))
     }

@@ -68,8 +68,8 @@ impl Matching {
     }
 }
 
-/// One point a position.
-fn points(store: &FeatureStore, id: SampleId, layer: usize) -> Result<Points> {
+/// One point a position of a layer.
+pub(crate) fn points(store: &FeatureStore, id: SampleId, layer: usize) -> Result<Points> {
     let (shape, map) = store.get(id)?.layer(layer);
     let positions = shape.positions();
     let rows = (0..positions).flat_map(|p| map[p..].iter().step_by(positions));

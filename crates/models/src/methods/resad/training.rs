@@ -10,9 +10,11 @@ use zsad_nn::Result;
 use zsad_nn::optim::{Gradients, add_gradients};
 use zsad_nn::train::{Updater, run};
 
+use super::constraintor::Convolution;
 use super::images::{Images, MiniBatch};
 use super::layers::{CHUNK, FeatureLayers};
-use super::objective::{Boundary, constraint};
+use super::likelihood::{note, peak};
+use super::objective::Boundary;
 use super::params::{FlowParams, ResAd};
 use super::residual::Matching;
 use crate::families::features::Selected;
@@ -23,12 +25,19 @@ pub(super) fn train(
     selected: &Selected,
     ctx: &FitContext,
 ) -> zsad_core::Result<(FeatureLayers, FitReport)> {
-    let (images, store, notes) = Images::open(&params.flow, selected, ctx)?;
+    let (images, store, mut notes) = Images::open(&params.flow, selected, ctx)?;
     let channels: Vec<usize> = store.shapes().iter().map(|s| s.channels).collect();
     let layers = FeatureLayers::new(&params.flow, &channels, ctx.env.device, ctx.seed)?;
     let training = Training { params, ctx, embeddings: layers.embeddings(store.shapes())?, images, store, layers };
-    let loss = training.epochs()?;
-
+    let (loss, seen) = training.epochs()?;
+    let mut peaks = Vec::new();
+    for (mut seen, number) in seen.into_iter().zip(&selected.spec.layers) {
+        let peak = peak(&mut seen.normals, params.peak);
+        notes.push((format!("flow_loss_layer_{number}"), seen.losses.tenths()));
+        notes.push((format!("saturation_layer_{number}"), note(&seen.normals, peak)));
+        peaks.push(peak);
+    }
+    training.layers.set_max_log_likelihoods(peaks)?;
     let report = FitReport { loss, parameters: training.layers.store.count() as u64, notes };
     Ok((training.layers, report))
 }
@@ -59,31 +68,50 @@ struct Job<'a> {
     of: (usize, usize),
 }
 
-/// A loss, its gradients, and the greatest log-likelihood of a normal.
-type Outcome = (f64, Gradients, f64);
+/// A loss, its gradients, and the log-likelihoods of normals.
+type Outcome = (f64, Gradients, Vec<f32>);
+
+/// What a layer's flow leaves beside its parameters.
+#[derive(Default)]
+struct Seen {
+    /// Its loss in every mini-batch.
+    losses: Losses,
+    /// The log-likelihoods of normals in the last epoch.
+    normals: Vec<f32>,
+}
+
+/// Losses of mini-batch after mini-batch.
+#[derive(Default)]
+struct Losses(Vec<f64>);
+
+impl Losses {
+    /// Their mean in each tenth of the training, or all if there are fewer.
+    fn tenths(&self) -> String {
+        let mean = |part: &[f64]| format!("{:.3}", part.iter().sum::<f64>() / part.len() as f64);
+        self.0.chunks(self.0.len().div_ceil(10).max(1)).map(mean).collect::<Vec<_>>().join(" ")
+    }
+}
 
 impl Training<'_> {
-    fn epochs(&self) -> Result<Vec<(u64, f64)>> {
+    /// The curve of the whole loss, and what every layer's flow saw.
+    fn epochs(&self) -> Result<(Vec<(u64, f64)>, Vec<Seen>)> {
         let flow = &self.params.flow;
         let batches = self.images.batches(flow, 0);
         let steps = batches.len() as u64;
         let mut updater = Updater::new(&self.layers.store, flow.adam(), None)?;
-        let mut max = vec![f64::NEG_INFINITY; self.layers.layers.len()];
+        let mut seen: Vec<Seen> = self.layers.layers.iter().map(|_| Seen::default()).collect();
         let curve = run(steps, self.ctx.progress, |step| {
             let batch = &batches[step as usize - 1];
-            let (loss, gradients, maxima) = self.step(step, batch)?;
-            if batch.epoch + 1 == flow.epochs {
-                max.iter_mut().zip(maxima).for_each(|(max, value)| *max = max.max(value));
-            }
-            Ok(updater.update(loss, gradients, flow.learning_rate(step - 1, steps))?.into())
+            let (loss, gradients) = self.step(step, batch, &mut seen)?;
+            let lr = flow.learning_rate(step - 1, steps, batch.epoch);
+            Ok(updater.update(loss, gradients, lr)?.into())
         })?;
-        self.layers.set_max_log_likelihoods(max)?;
-        Ok(curve)
+        Ok((curve, seen))
     }
 
-    /// Loss and gradients of a mini-batch, and each layer's greatest log-likelihood of a normal. The work is cut by
-    /// layer and by [`CHUNK`] rows, and summed in that order.
-    fn step(&self, step: u64, batch: &MiniBatch) -> Result<(f64, Gradients, Vec<f64>)> {
+    /// Loss and gradients of a mini-batch; notes what each layer's flow saw. The work is cut by layer and by [`CHUNK`]
+    /// rows, and summed in that order.
+    fn step(&self, step: u64, batch: &MiniBatch, seen: &mut [Seen]) -> Result<(f64, Gradients)> {
         let numbered: Vec<usize> = (0..self.layers.layers.len()).collect();
         let constrained: Vec<Result<_>> = numbered.par_iter().map(|&number| self.constrain(number, batch)).collect();
         let mut parts = Vec::new();
@@ -98,14 +126,18 @@ impl Training<'_> {
         let jobs: Vec<Job> =
             parts.iter().enumerate().flat_map(|(layer, part)| self.jobs(layer, part, step, images)).collect();
         let outcomes: Vec<Result<Outcome>> = jobs.par_iter().map(|job| self.flow(job)).collect();
-        let mut maxima = vec![f64::NEG_INFINITY; parts.len()];
+        let mut losses = vec![0.0; parts.len()];
         for (job, outcome) in jobs.iter().zip(outcomes) {
-            let (loss, gradients, max) = outcome?;
-            total += loss;
+            let (loss, gradients, normals) = outcome?;
+            losses[job.layer] += loss;
             add_gradients(&mut sums, gradients)?;
-            maxima[job.layer] = maxima[job.layer].max(max);
+            if batch.epoch + 1 == self.params.flow.epochs {
+                seen[job.layer].normals.extend(normals);
+            }
         }
-        Ok((total, sums, maxima))
+        total += losses.iter().sum::<f64>();
+        seen.iter_mut().zip(losses).for_each(|(seen, loss)| seen.losses.0.push(loss));
+        Ok((total, sums))
     }
 
     /// The constraintor's loss and gradients at one layer, and what it makes of the residuals.
@@ -116,10 +148,14 @@ impl Training<'_> {
         let anomalous = self.images.labels(number, shape, &batch.images);
         let device = self.layers.store.device();
         let residuals = Tensor::from_vec(rows, (anomalous.len(), shape.channels), device)?;
-        let flags: Vec<f32> = anomalous.iter().map(|&a| f32::from(u8::from(a))).collect();
         let features = self.layers.layers[number].constraintor.forward(&residuals, shape, true)?;
-        let loss = constraint(&features, &residuals, &Tensor::new(flags, device)?)?;
-        let (value, gradients) = self.layers.store.gradients_of(&loss)?;
+        let (value, gradients) = match self.params.flow.constraintor {
+            Convolution::None => (0.0, Gradients::new()),
+            _ => {
+                let loss = self.params.constraint.loss(&features, &residuals, &anomalous)?;
+                self.layers.store.gradients_of(&loss)?
+            }
+        };
         Ok((value, gradients, Part { features: features.detach(), anomalous }))
     }
 
@@ -151,9 +187,9 @@ impl Training<'_> {
         let (normals, anomalies) = (here(false), here(true));
         let FlowParams { tau, lambda, quantile, .. } = self.params.flow;
         let loss = Boundary { tau, lambda, quantile }.loss(&likelihood, &normals, &anomalies, job.of)?;
-        let values = likelihood.to_dtype(DType::F64)?.to_vec1::<f64>()?;
-        let max = normals.iter().map(|&i| values[i as usize]).fold(f64::NEG_INFINITY, f64::max);
+        let values = likelihood.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+        let normals = normals.iter().map(|&i| values[i as usize]).collect();
         let (value, gradients) = self.layers.store.gradients_of(&loss)?;
-        Ok((value, gradients, max))
+        Ok((value, gradients, normals))
     }
 }

@@ -71,7 +71,7 @@ impl Training<'_> {
         let mut carried: Vec<Carried> = (0..self.embeddings.len()).map(fresh).collect::<Result<_>>()?;
         let curve = run(steps, self.ctx.progress, |number| {
             let batch = &batches[number as usize - 1];
-            let (lr, last_epoch) = (flow.learning_rate(number - 1, steps), batch.epoch + 1 == flow.epochs);
+            let (lr, last_epoch) = (flow.learning_rate(number - 1, steps, batch.epoch), batch.epoch + 1 == flow.epochs);
             let step = Step { batch, number, lr, last_epoch };
             let layers = carried.par_iter_mut().enumerate();
             let losses: Vec<Result<f64>> = layers.map(|(layer, carried)| self.layer(layer, carried, &step)).collect();

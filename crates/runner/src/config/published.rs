@@ -1,0 +1,86 @@
+//! The experiments that claim published settings have them: `results/reference/settings/published.csv`, line by line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{Experiment, load};
+use crate::registry::Registry;
+
+/// The place of the settings of an experiment's data sets, in the column `method`.
+const DATA: &str = "data";
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// The experiments' lines: experiment, method, parameter, value; the source alone may hold commas.
+fn lines() -> Vec<[String; 4]> {
+    let text = std::fs::read_to_string(repository("results/reference/settings/published.csv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("experiment,method,parameter,value,source"));
+    let fields = |line: &str| {
+        let fields: Vec<String> = line.splitn(5, ',').map(str::to_owned).collect();
+        let [experiment, method, parameter, value, source] = <[String; 5]>::try_from(fields).expect(line);
+        assert!(!source.is_empty(), "{line}: no source");
+        [experiment, method, parameter, value]
+    };
+    lines.map(fields).collect()
+}
+
+/// Whether a parameter has the value of the table: numbers by value, lists without brackets and commas.
+fn is(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64() == wanted.parse().ok(),
+        Value::Array(items) => items.iter().map(Value::to_string).collect::<Vec<_>>().join(" ") == wanted,
+        Value::String(word) => word == wanted,
+        other => other.to_string() == wanted,
+    }
+}
+
+/// The parameters of every row of `method`, or of every data set.
+fn rows(experiment: &Experiment, method: &str) -> Vec<Value> {
+    match method {
+        DATA => experiment.datasets.iter().map(|d| d.source.values()).collect(),
+        _ => {
+            let rows = experiment.methods.iter().filter(|m| m.def.spec().name == method);
+            rows.map(|m| m.method.values()).collect()
+        }
+    }
+}
+
+#[test]
+fn experiments_that_claim_published_settings_have_them() {
+    let mut experiments: BTreeMap<String, (Experiment, BTreeSet<String>)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for [name, method, parameter, wanted] in lines() {
+        let (experiment, seen) = experiments.entry(name.clone()).or_insert_with(|| {
+            let path = repository("experiments").join(&name).with_extension("yaml");
+            (load(&path, &Registry::built_in(), None).unwrap_or_else(|e| panic!("{e}")), BTreeSet::new())
+        });
+        seen.insert(method.clone());
+        let rows = rows(experiment, &method);
+        if rows.is_empty() {
+            wrong.push(format!("{name}: no row of `{method}`"));
+        }
+        let differing = rows.iter().map(|row| &row[&parameter]).filter(|value| !is(value, &wanted));
+        wrong.extend(differing.map(|value| format!("{name}: {method}: {parameter} is {value}, published {wanted}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (name, (experiment, seen)) in &experiments {
+        if seen.iter().all(|method| method == DATA) {
+            continue;
+        }
+        for row in &experiment.methods {
+            assert!(seen.contains(row.def.spec().name), "{name}: no settings of `{}`", row.def.spec().name);
+        }
+    }
+}
+
+#[test]
+fn values_are_compared_by_what_they_are() {
+    assert!(is(&serde_json::json!(1e-5), "0.00001") && !is(&serde_json::json!(1e-3), "0.00001"));
+    assert!(is(&serde_json::json!([1, 2]), "1 2") && !is(&serde_json::json!([1]), "1 2"));
+    assert!(is(&serde_json::json!("l2"), "l2") && is(&serde_json::json!(true), "true") && !is(&Value::Null, "1"));
+}
