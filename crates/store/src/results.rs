@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 use polars_core::prelude::*;
-use polars_io::prelude::*;
 use zsad_core::{BatchSize, Choice, Error, Result, file};
 use zsad_metrics::METRICS;
 

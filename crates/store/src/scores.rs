@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use polars_core::prelude::*;
-use polars_io::prelude::*;
 use zsad_core::{Error, Result, file};
 
 use crate::frame::{self, Field};

@@ -1,6 +1,9 @@
 //! Parity with other libraries, and the statistics of the random draws.
 
+use std::path::Path;
+
 use super::*;
+use crate::formats::npz::Npz;
 
 /// The draws of `scripts/golden_corruptions.py`.
 struct Formula(u32);
@@ -23,8 +26,8 @@ impl Draws for Formula {
 
 fn golden(name: &str) -> Vec<u8> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/corruptions.npz");
-    let mut file = npyz::npz::NpzArchive::open(path).unwrap();
-    file.by_name(name).unwrap().unwrap_or_else(|| panic!("{name} is not in the golden file")).into_vec().unwrap()
+    let array = Npz::open(Path::new(path)).unwrap().array(name).unwrap();
+    array.into_f64().into_iter().map(|v| v as u8).collect()
 }
 
 #[test]

@@ -34,8 +34,7 @@ impl Npz {
     /// The names of its arrays, sorted.
     pub fn names(&self) -> Vec<String> {
         let names = self.archive.file_names().filter_map(std::result::Result::ok);
-        let mut names: Vec<_> =
-            names.filter_map(|n| n.strip_suffix(EXTENSION).map(str::to_owned)).collect();
+        let mut names: Vec<_> = names.filter_map(|n| n.strip_suffix(EXTENSION).map(str::to_owned)).collect();
         names.sort();
         names
     }

@@ -8,6 +8,9 @@ use polars_io::prelude::*;
 use zsad_core::panics::caught;
 use zsad_core::{Error, Result, suggest};
 
+/// Rows from which the types of CSV columns are guessed before all rows are looked at.
+const HEAD: usize = 1000;
+
 /// A table in memory.
 pub struct Table {
     path: PathBuf,
@@ -31,13 +34,7 @@ impl Table {
             // The reader may panic on damaged files.
             caught(read).map_err(|panic| wrong(&format!("damaged: {panic}")))?
         } else {
-            let separator = if extension == "tsv" { b'\t' } else { b',' };
-            CsvReadOptions::default()
-                .with_infer_schema_length(None)
-                .with_n_threads(Some(1))
-                .map_parse_options(|o| o.with_separator(separator))
-                .into_reader_with_file_handle(file)
-                .finish()
+            read_csv(path, if extension == "tsv" { b'\t' } else { b',' })
         };
         let frame = frame.map_err(|e| wrong(&e))?;
         if frame.height() == 0 {
@@ -136,5 +133,24 @@ impl Table {
             let hint = suggest::hint(name, names.iter().map(String::as_str).collect::<Vec<_>>());
             Error::data(&self.path, format!("no column `{name}`"), hint)
         })
+    }
+}
+
+/// Reads a CSV file with a header. Types guessed from its head hold where all rows can be read with them; else all rows
+/// decide, which takes most of the time that a large file takes.
+fn read_csv(path: &Path, separator: u8) -> PolarsResult<DataFrame> {
+    let read = |rows: Option<usize>| {
+        CsvReadOptions::default()
+            .with_infer_schema_length(rows)
+            .with_n_threads(Some(1))
+            .map_parse_options(|o| o.with_separator(separator))
+            .into_reader_with_file_handle(File::open(path)?)
+            .finish()
+    };
+    // A column that is empty in the head says nothing of its type.
+    let unknown = |column: &Column| *column.dtype() == DataType::String && column.head(Some(HEAD)).is_null().all();
+    match read(Some(HEAD)) {
+        Ok(frame) if !frame.columns().iter().any(unknown) => Ok(frame),
+        _ => read(None),
     }
 }

@@ -35,7 +35,8 @@ fn is(value: &Value, wanted: &str) -> bool {
         Value::Number(number) => number.as_f64() == wanted.parse().ok(),
         Value::Array(items) => items.iter().map(Value::to_string).collect::<Vec<_>>().join(" ") == wanted,
         Value::String(word) => word == wanted,
-        other => other.to_string() == wanted,
+        Value::Bool(yes) => wanted.parse() == Ok(*yes),
+        Value::Null | Value::Object(_) => false,
     }
 }
 

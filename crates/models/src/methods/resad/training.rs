@@ -68,6 +68,9 @@ struct Job<'a> {
     of: (usize, usize),
 }
 
+/// Steps with their loss.
+type Curve = Vec<(u64, f64)>;
+
 /// A loss, its gradients, and the log-likelihoods of normals.
 type Outcome = (f64, Gradients, Vec<f32>);
 
@@ -94,7 +97,7 @@ impl Losses {
 
 impl Training<'_> {
     /// The curve of the whole loss, and what every layer's flow saw.
-    fn epochs(&self) -> Result<(Vec<(u64, f64)>, Vec<Seen>)> {
+    fn epochs(&self) -> Result<(Curve, Vec<Seen>)> {
         let flow = &self.params.flow;
         let batches = self.images.batches(flow, 0);
         let steps = batches.len() as u64;

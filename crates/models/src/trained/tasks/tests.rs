@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use zsad_core::{AnomalySource, DataDir, Environment, Modality, Samples, Silent, TrainingData, Values};
+use zsad_core::{AnomalySource, DataDir, Dataset, Environment, Modality, Samples, Silent, TrainingData, Values};
 use zsad_data::memory::{InMemory, MemoryDomain};
 
 use super::*;
