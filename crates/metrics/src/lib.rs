@@ -135,7 +135,7 @@ mod tests {
         let masks: Vec<u8> = (0..32).map(|i| u8::from(i % 5 == 0)).collect();
         let samples = MetricInput::Samples { scores: &scores, labels: &labels };
         let pixels = MetricInput::Maps { maps: &maps, masks: &masks, shape: &[4, 4] };
-        for (input, n) in [(samples, 4), (pixels, 3)] {
+        for (input, n) in [(samples, 4), (pixels, 4)] {
             let all = evaluate(input, METRICS);
             assert_eq!(all.len(), n);
             for (spec, value) in all {
@@ -167,7 +167,7 @@ mod tests {
         all(&[1.0], &[true, false], "scores and labels differ in number");
 
         let pixel = |maps: &[f32], masks: &[u8], reason: &str| {
-            assert_eq!(reasons(evaluate(MetricInput::Maps { maps, masks, shape: &[1, 2] }, METRICS)), [reason; 3]);
+            assert_eq!(reasons(evaluate(MetricInput::Maps { maps, masks, shape: &[1, 2] }, METRICS)), [reason; 4]);
         };
         pixel(&[1.0, f32::NAN], &[0, 1], "non-finite score");
         pixel(&[1.0, 2.0], &[0], "maps and masks differ in shape");

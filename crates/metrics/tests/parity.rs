@@ -53,6 +53,7 @@ fn sample_metrics_equal_scikit_learn() {
 // keep = x <= 0.3
 // print(np.trapezoid(np.append(o[keep], np.interp(0.3, x, o)), np.append(x[keep], 0.3)) / 0.3)
 // print(average_precision_score(mask.ravel(), a.ravel()), roc_auc_score(mask.ravel(), a.ravel()))
+// print(max(2 * (mask & (a >= t)).sum() / ((a >= t).sum() + mask.sum()) for t in np.unique(a)))
 // # anomalib 2.7, in single precision: m = _AUPRO(); m.update(torch.tensor(a), torch.tensor(mask).int()); m.compute() = 0.68567312
 #[test]
 fn pixel_metrics_equal_numpy_scikit_learn_and_anomalib() {
@@ -71,6 +72,11 @@ fn pixel_metrics_equal_numpy_scikit_learn_and_anomalib() {
     assert!((aupro - 0.6856731176376343).abs() < 1e-6, "anomalib: {aupro}");
     check(
         input,
-        &[("aupro", 0.6856731654051182), ("pixel_aupr", 0.6568208272949293), ("pixel_auroc", 0.900201106083459)],
+        &[
+            ("aupro", 0.6856731654051182),
+            ("pixel_aupr", 0.6568208272949293),
+            ("pixel_auroc", 0.900201106083459),
+            ("pixel_f1_max", 0.6013745704467354),
+        ],
     );
 }
