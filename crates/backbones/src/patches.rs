@@ -1,6 +1,7 @@
 //! From feature maps to patch embeddings.
 
 use crate::features::Features;
+use crate::layer::LayerShape;
 use crate::maps::{mean3x3, resize_bilinear, resize_nearest};
 
 /// How [`embed`] brings layers together.
@@ -51,10 +52,81 @@ pub fn embed(features: Features, neighbourhood: Neighbourhood, upsampling: Upsam
     out
 }
 
+/// One embedding a position of the first layer, as PatchCore's authors make it: at each layer the nine values around a
+/// position of every channel, zeros beyond the edge, in the order `[channel, y, x]`, averaged down (or spread) to `size`
+/// as PyTorch's `adaptive_avg_pool1d` does; the layers one after the other, averaged to `size` once more. Row-major `[height · width, size]`.
+///
+/// patchcore-inspection, `common.py`: `MeanMapper`, `Aggregator`.
+pub fn embed_pooled(features: Features, size: usize) -> Vec<f32> {
+    let (first, _) = features.layer(0);
+    let positions = first.positions();
+    let mut layers = Vec::new();
+    for (shape, map) in features.layers() {
+        let mut pooled = Bins::new(9 * shape.channels, size, positions);
+        for plane in map.chunks_exact(shape.positions()) {
+            for (y, x) in (0..3).flat_map(|y| (0..3).map(move |x| (y, x))) {
+                let moved = moved(shape, plane, y, x);
+                let one = LayerShape { channels: 1, ..shape };
+                pooled.push(&match (shape.height, shape.width) == (first.height, first.width) {
+                    true => moved,
+                    false => resize_bilinear(one, &moved, first.height, first.width),
+                });
+            }
+        }
+        layers.push(pooled.means());
+    }
+    let mut all = Bins::new(layers.len() * size, size, positions);
+    layers.iter().flat_map(|layer| layer.chunks_exact(positions)).for_each(|plane| all.push(plane));
+    let means = all.means();
+    (0..positions).flat_map(|p| means[p..].iter().step_by(positions).copied()).collect()
+}
+
+/// A plane whose value at a position is that of the neighbour in row `y` and column `x` of the 3 × 3 around it.
+fn moved(shape: LayerShape, plane: &[f32], y: usize, x: usize) -> Vec<f32> {
+    let at = |row: usize, column: usize| match (row + y).checked_sub(1).zip((column + x).checked_sub(1)) {
+        Some((row, column)) if row < shape.height && column < shape.width => plane[row * shape.width + column],
+        _ => 0.0,
+    };
+    (0..shape.height).flat_map(|row| (0..shape.width).map(move |column| at(row, column))).collect()
+}
+
+/// Running means of planes: bin i of `to` covers the planes ⌊i·from/to⌋ … ⌈(i+1)·from/to⌉ (PyTorch's
+/// `adaptive_avg_pool1d`), so that a plane may lie in several.
+struct Bins {
+    from: usize,
+    to: usize,
+    seen: usize,
+    sums: Vec<f32>,
+}
+
+impl Bins {
+    fn new(from: usize, to: usize, positions: usize) -> Self {
+        Bins { from, to, seen: 0, sums: vec![0.0; to * positions] }
+    }
+
+    /// Adds the next plane.
+    fn push(&mut self, plane: &[f32]) {
+        let bins = self.seen * self.to / self.from..((self.seen + 1) * self.to).div_ceil(self.from);
+        for sums in self.sums[bins.start * plane.len()..bins.end * plane.len()].chunks_exact_mut(plane.len()) {
+            sums.iter_mut().zip(plane).for_each(|(sum, v)| *sum += v);
+        }
+        self.seen += 1;
+    }
+
+    /// The means, `[to, positions]`.
+    fn means(mut self) -> Vec<f32> {
+        let positions = self.sums.len() / self.to;
+        for (i, sums) in self.sums.chunks_exact_mut(positions).enumerate() {
+            let count = ((i + 1) * self.from).div_ceil(self.to) - i * self.from / self.to;
+            sums.iter_mut().for_each(|sum| *sum /= count as f32);
+        }
+        self.sums
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::LayerShape;
 
     const SHAPE: LayerShape = LayerShape { channels: 2, height: 3, width: 4 };
 
@@ -79,4 +151,49 @@ mod tests {
         let pooled = embed(Features::new(&shapes, &values), Neighbourhood::Mean3x3, Upsampling::Bilinear);
         assert_eq!(pooled[3 * 5], mean3x3(SHAPE, &values[..24])[5]);
     }
+
+    // import torch, torch.nn.functional as F
+    // w = lambda n, s, k: torch.sin(torch.arange(n, dtype=torch.float64) * (0.9 + 0.13 * s) + k).float()
+    // maps = lambda s: [w(24, s, 0).reshape(1, 2, 3, 4), w(12, s, 2).reshape(1, 3, 2, 2)]
+    // def patches(m):  # PatchMaker.patchify: [positions, channels, 3, 3], and the positions' rows and columns
+    //     u = F.unfold(m, 3, padding=1).reshape(*m.shape[:2], 3, 3, -1).permute(0, 4, 1, 2, 3)
+    //     return u[0], m.shape[2:]
+    // def embed(maps, size):
+    //     (first, (h, w)), *rest = [patches(m) for m in maps]
+    //     layers = [first]
+    //     for p, (a, b) in rest:
+    //         p = p.reshape(a, b, *p.shape[1:]).permute(2, 3, 4, 0, 1)
+    //         shape = p.shape
+    //         p = F.interpolate(p.reshape(-1, 1, a, b), size=(h, w), mode="bilinear", align_corners=False)
+    //         layers.append(p.reshape(*shape[:3], h, w).permute(3, 4, 0, 1, 2).reshape(h * w, *shape[:3]))
+    //     pool = lambda l: F.adaptive_avg_pool1d(l.reshape(len(l), 1, -1), size).squeeze(1)
+    //     return pool(torch.stack([pool(l) for l in layers], 1))
+    // for size in (5, 20):
+    //     e = embed(maps(0), size); print(e[0, :5], e[7, :5], e[11, -5:], e.double().abs().sum())
+    #[test]
+    fn pooled_embeddings_are_those_of_the_authors_functions_in_pytorch() {
+        let shapes = [SHAPE, LayerShape { channels: 3, height: 2, width: 2 }];
+        let mut values = wave(24);
+        values.extend((0..12).map(|i| (f64::from(i) * 0.9 + 2.0).sin() as f32));
+        for (size, rows, sum) in [(5, FIVE, 5.68438371643424), (20, TWENTY, 68.6408729421464)] {
+            let out = embed_pooled(Features::new(&shapes, &values), size);
+            assert_eq!(out.len(), 12 * size);
+            for (at, row) in [0, 7 * size, 12 * size - 5].into_iter().zip(rows) {
+                assert!(out[at..].iter().zip(row).all(|(v, w)| (v - w).abs() < 1e-6), "{:?} {row:?}", &out[at..at + 5]);
+            }
+            let got: f64 = out.iter().map(|v| f64::from(v.abs())).sum();
+            assert!((got - sum).abs() < 1e-4, "{got} {sum}");
+        }
+    }
+
+    const FIVE: [[f32; 5]; 3] = [
+        [0.03408064693212509, -0.35179829597473145, 0.17076405882835388, -0.07990897446870804, -0.018285661935806274],
+        [-0.0015789270401000977, -0.017786312848329544, 0.25040799379348755, 0.03695777803659439, -0.1631476879119873],
+        [-0.04752075672149658, -0.102984718978405, -0.03860287368297577, 0.10932108759880066, -0.2516915202140808],
+    ];
+    const TWENTY: [[f32; 5]; 3] = [
+        [0.0, 0.0, 0.19583173096179962, 0.08520162105560303, -0.8437777161598206],
+        [0.8372306823730469, -0.08634615689516068, -0.1847841888666153, 0.0916752740740776, -0.11438397318124771],
+        [0.22554294764995575, 0.05572247877717018, -0.31702765822410583, -0.5075547099113464, 0.0],
+    ];
 }

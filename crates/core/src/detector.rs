@@ -12,7 +12,7 @@ use crate::dataset::{DatasetInfo, Fold};
 use crate::env::Environment;
 use crate::error::{Error, Result};
 use crate::modality::Accepts;
-use crate::params::{Given, ParamProblem, ParamSpec};
+use crate::params::{All, Given, OrWord, ParamProblem, ParamSpec};
 use crate::sample::Scores;
 use crate::state::State;
 
@@ -63,6 +63,9 @@ pub trait MethodDef: Sync {
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>>;
 }
 
+/// Normal references of the target: so many, or all that there are.
+pub type Shots = OrWord<All>;
+
 /// Told how far long work has come.
 pub trait Progress: Sync {
     /// `done` of `total` steps, with a short message such as the current loss.
@@ -106,16 +109,17 @@ pub trait Method: Send + Sync {
     fn learns(&self) -> bool;
 
     /// How many normal references of the target it wants at test time.
-    fn shots(&self) -> usize {
-        0
+    fn shots(&self) -> Shots {
+        Shots::Number(0)
     }
 
     /// What it sees of the target.
     fn supervision(&self) -> Supervision {
         match (self.shots(), self.learns()) {
-            (0, true) => Supervision::ZeroShot,
-            (0, false) => Supervision::InBatch,
-            _ => Supervision::FewShot,
+            (Shots::Word(All), _) => Supervision::OneClass,
+            (Shots::Number(0), true) => Supervision::ZeroShot,
+            (Shots::Number(0), false) => Supervision::InBatch,
+            (Shots::Number(_), _) => Supervision::FewShot,
         }
     }
 
@@ -208,8 +212,8 @@ impl fmt::Debug for dyn Detector {
 ///
 /// # Errors
 /// Those of [`Detector::adapt`]; [`Error::Refused`] where `shots` are wanted and there is no support.
-pub fn adapted<'d>(detector: &'d dyn Detector, shots: usize, support: &Batch) -> Result<Adapted<'d>> {
-    if shots == 0 {
+pub fn adapted<'d>(detector: &'d dyn Detector, shots: Shots, support: &Batch) -> Result<Adapted<'d>> {
+    if shots == Shots::Number(0) {
         return Ok(Adapted::Same(detector));
     }
     if support.is_empty() {

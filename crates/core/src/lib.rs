@@ -28,7 +28,9 @@ pub use dataset::{
     AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, Loader, PictureSpec,
     ReadBy, Source, Standardise,
 };
-pub use detector::{Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Silent, Supervision};
+pub use detector::{
+    Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Shots, Silent, Supervision,
+};
 pub use env::{DataDir, Device, Environment};
 pub use error::{Error, Result};
 pub use metric::{Level, MetricInput, MetricSpec, MetricValue, Unit};

@@ -131,6 +131,9 @@ pub struct TestPoint {
     pub n_batches: usize,
     /// How scores become metrics.
     pub pooling: Pooling,
+    /// The seed that draws the references of the target; `None`: the fit's own, so that both vary together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_seed: Option<u64>,
 }
 
 /// How many normals and anomalies one batch holds.
@@ -190,7 +193,14 @@ mod tests {
     use super::*;
 
     fn point(size: BatchSize, r: f64, min_anomalies: usize) -> TestPoint {
-        TestPoint { size, contamination: Contamination::Ratio(r), min_anomalies, n_batches: 1, pooling: Pooling::Batch }
+        TestPoint {
+            size,
+            contamination: Contamination::Ratio(r),
+            min_anomalies,
+            n_batches: 1,
+            pooling: Pooling::Batch,
+            reference_seed: None,
+        }
     }
 
     #[test]

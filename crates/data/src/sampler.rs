@@ -9,7 +9,7 @@ mod tests;
 
 use rand::seq::{SliceRandom, index};
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{AnomalySource, Dataset, Error, Fold, Result, SampleRef, Subset, TestPoint};
+use zsad_core::{AnomalySource, Dataset, Error, Fold, Result, SampleRef, Shots, Subset, TestPoint};
 
 pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
 
@@ -76,15 +76,15 @@ pub fn test_batches(
         .collect())
 }
 
-/// `k` normal references of a domain, in a random order fixed by (domain, seed): from its reference pool where it has
-/// one, else from its normals, passing over those in `batch`. Fewer references are a prefix of more.
+/// Normal references of a domain, in a random order fixed by (domain, seed): from its reference pool where it has one, else
+/// from its normals, passing over those in `batch`. Fewer references are a prefix of more.
 ///
 /// # Errors
-/// [`Error::Refused`] where there are fewer than `k`.
+/// [`Error::Refused`] where there are fewer than `shots`, or none.
 pub fn support(
     dataset: &dyn Dataset,
     domain: usize,
-    k: usize,
+    shots: Shots,
     seed: u64,
     batch: &[SampleRef],
 ) -> Result<Vec<SampleRef>> {
@@ -98,8 +98,12 @@ pub fn support(
         let taken: std::collections::HashSet<_> = batch.iter().collect();
         order.retain(|r| !taken.contains(r));
     }
-    if order.len() < k {
-        let (name, have) = (&this.name, order.len());
+    let (name, have) = (&this.name, order.len());
+    let k = shots.of(have);
+    if k == 0 && shots != Shots::Number(0) {
+        return Err(Error::refused(format!("references wanted and domain `{name}` has none outside the batch")));
+    }
+    if have < k {
         return Err(Error::refused(format!("{k} references wanted and domain `{name}` has {have} outside the batch")));
     }
     order.truncate(k);

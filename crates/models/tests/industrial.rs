@@ -54,7 +54,10 @@ fn aurocs(method: &str, given: Value) -> Result<(f64, f64)> {
 
     let all = |subset| SampleRef::all(domain, subset, info.domains[domain].size(subset));
     let refs: Vec<_> = all(Subset::Normal).chain(all(Subset::Anomalous)).collect();
-    let support: Vec<_> = SampleRef::all(domain, Subset::Reference, method.shots()).collect();
+    let support: Vec<_> = {
+        let have = info.domains[domain].reference;
+        SampleRef::all(domain, Subset::Reference, method.shots().of(have)).collect()
+    };
     let source = Unlabelled::new(dataset);
     let adapted = adapted(fitted.as_ref(), method.shots(), &Batch::new(&source, &support, &env))?;
     let scores = adapted.detector().score(&Batch::new(&source, &refs, &env))?;

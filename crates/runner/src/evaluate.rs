@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use zsad_core::detector::{Adapted, adapted};
 use zsad_core::{
     Batch, Dataset, Detector, Environment, Error, Fold, Maps, Masks, MetricInput, Pooling, Result, SampleRef, Scores,
-    TestPoint, Unlabelled,
+    Shots, TestPoint, Unlabelled,
 };
 use zsad_data::sampler;
 use zsad_metrics::{Metric, evaluate};
@@ -24,7 +24,7 @@ pub struct CellInput<'a> {
     /// Base seed of the test batches.
     pub seed: u64,
     /// Normal references of the target that the method wants.
-    pub shots: usize,
+    pub shots: Shots,
     /// Device, caches, weights.
     pub env: &'a Environment,
 }
@@ -90,8 +90,9 @@ pub fn score_domain(
     for (number, batch) in (0u32..).zip(&sampler::test_batches(dataset, fold, domain, point, seed)?) {
         let at = |e: Error| e.at(format_args!("domain `{name}`, batch {number}"));
         let support = match shots {
-            0 => Vec::new(),
-            k => sampler::support(dataset, domain, k, seed, &batch.refs).map_err(at)?,
+            Shots::Number(0) => Vec::new(),
+            shots => sampler::support(dataset, domain, shots, point.reference_seed.unwrap_or(seed), &batch.refs)
+                .map_err(at)?,
         };
         let start = Instant::now();
         if ready.as_ref().is_none_or(|(of, _)| *of != support) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use zsad_core::job::{CellJob, FitJob};
-use zsad_core::{Dataset, Environment, Error, Modality, Result, SampleRef, TestPoint};
+use zsad_core::params::All;
+use zsad_core::{Dataset, Environment, Error, Modality, Result, SampleRef, Shots, TestPoint};
 use zsad_report::heatmaps::{self, Sample};
 use zsad_store::{CellRecord, ModelStore, Row, RunFolder};
 
@@ -73,8 +74,9 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> 
     })?;
     let path = heatmaps::path(bench.folder.root(), category);
     let shots = match ready.shots {
-        0 => String::new(),
-        k => format!(", {k} references"),
+        Shots::Number(0) => String::new(),
+        Shots::Number(k) => format!(", {k} references"),
+        Shots::Word(All) => ", all references".to_owned(),
     };
     let title = format!("{category}: {}{shots}, seed {}", job.id.method.name, job.id.seed);
     heatmaps::write(&path, &title, size, &samples)?;

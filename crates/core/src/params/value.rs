@@ -254,6 +254,13 @@ impl Word for All {
     const WORD: &'static str = "all";
 }
 
+impl OrWord<All> {
+    /// How many are meant where there are `have`: the number itself, be there fewer, or all.
+    pub fn of(self, have: usize) -> usize {
+        self.number().unwrap_or(have)
+    }
+}
+
 /// One of some words; see [`choices!`](crate::choices!).
 pub trait Choice: Copy + PartialEq + 'static {
     /// Every value, in the order in which they are printed.

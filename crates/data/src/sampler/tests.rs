@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 use rayon::prelude::*;
+use zsad_core::params::All;
 use zsad_core::{BatchSize, Contamination, Modality, Pooling, Samples, Values};
 
 use super::*;
@@ -23,7 +24,14 @@ fn set(sizes: &[(usize, usize, usize)], anomalies: AnomalySource) -> InMemory {
 }
 
 fn point(size: BatchSize, r: f64) -> TestPoint {
-    TestPoint { size, contamination: Contamination::Ratio(r), min_anomalies: 0, n_batches: 3, pooling: Pooling::Batch }
+    TestPoint {
+        size,
+        contamination: Contamination::Ratio(r),
+        min_anomalies: 0,
+        n_batches: 3,
+        pooling: Pooling::Batch,
+        reference_seed: None,
+    }
 }
 
 fn unique(refs: &[SampleRef]) -> bool {
@@ -242,13 +250,19 @@ fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
 fn references_are_fixed_and_outside_the_batch() {
     let set = set(&[(5, 0, 0), (20, 0, 0), (20, 0, 6)], AnomalySource::OtherDomains);
     let batch = &test_batches(&set, &set.info().folds[0], 1, &point(BatchSize::Total(12), 0.0), 0).unwrap()[0].refs;
-    let eight = support(&set, 1, 8, 0, batch).unwrap();
+    let eight = support(&set, 1, Shots::Number(8), 0, batch).unwrap();
     assert!(unique(&eight) && eight.iter().all(|r| r.domain == 1 && !batch.contains(r)));
-    assert_eq!(support(&set, 1, 3, 0, batch).unwrap(), eight[..3]);
-    assert_ne!(support(&set, 1, 8, 1, batch).unwrap(), eight);
-    let refused = support(&set, 1, 9, 0, batch).unwrap_err().to_string();
+    assert_eq!(support(&set, 1, Shots::Number(3), 0, batch).unwrap(), eight[..3]);
+    assert_ne!(support(&set, 1, Shots::Number(8), 1, batch).unwrap(), eight);
+    let refused = support(&set, 1, Shots::Number(9), 0, batch).unwrap_err().to_string();
     assert_eq!(refused, "9 references wanted and domain `d1` has 8 outside the batch");
-    let pool = support(&set, 2, 4, 0, batch).unwrap();
+    let pool = support(&set, 2, Shots::Number(4), 0, batch).unwrap();
     assert!(unique(&pool) && pool.iter().all(|r| r.domain == 2 && r.subset == Subset::Reference));
-    assert!(support(&set, 2, 7, 0, batch).is_err());
+    assert!(support(&set, 2, Shots::Number(7), 0, batch).is_err());
+    let mut all = support(&set, 2, Shots::Word(All), 0, batch).unwrap();
+    assert_eq!((&all[..4], all.len()), (&pool[..], 6));
+    all.sort();
+    assert_eq!(all, SampleRef::all(2, Subset::Reference, 6).collect::<Vec<_>>());
+    let everything: Vec<_> = SampleRef::all(1, Subset::Normal, 20).collect();
+    assert!(support(&set, 1, Shots::Word(All), 0, &everything).unwrap_err().to_string().contains("has none"));
 }

@@ -13,8 +13,8 @@ use zsad_backbones::features::{FeatureSpec, FeatureStore, Reduction};
 use zsad_backbones::{Backbone, BackboneKind, NormMode};
 use zsad_core::{
     Batch, DatasetInfo, Detector, Environment, Error, FitContext, FitReport, Fold, Given, Method, MethodDef,
-    MethodSpec, ParamProblem, ParamSet, ParamSpec, Progress, Result, SampleId, SampleSource, Scores, Silent, State,
-    Supervision,
+    MethodSpec, ParamProblem, ParamSet, ParamSpec, Progress, Result, SampleId, SampleSource, Scores, Shots, Silent,
+    State, Supervision,
 };
 
 use super::both::Both;
@@ -35,7 +35,7 @@ pub(crate) trait Selection: ParamSet {
     fn settle(&mut self);
 
     /// Normal references of the target that are wanted.
-    fn shots(&self) -> usize;
+    fn shots(&self) -> Shots;
 }
 
 zsad_core::params! {
@@ -45,8 +45,8 @@ zsad_core::params! {
         pub backbone: BackboneKind = BackboneKind::EfficientNetLite0;
         /// its layers, the finest first; auto: those at 1/8 and 1/16 of the image
         pub layers: Option<Vec<usize>> = None, in 1..=7;
-        /// number of normal references of the target
-        pub shots: usize = 4, in 1..=10_000;
+        /// number of normal references of the target; all: as many as there are, which makes the setting one_class
+        pub shots: Shots = Shots::Number(4), in 1..=10_000;
     }
 }
 
@@ -64,7 +64,7 @@ impl Selection for FewShotFeatures {
         self.layers = Some(self.layers());
     }
 
-    fn shots(&self) -> usize {
+    fn shots(&self) -> Shots {
         self.shots
     }
 }
@@ -89,7 +89,7 @@ pub(crate) trait FeatureMethod: ParamSet {
     }
 
     /// Normal references of the target that it wants.
-    fn shots(&self, selection: &Self::Selection) -> usize {
+    fn shots(&self, selection: &Self::Selection) -> Shots {
         selection.shots()
     }
 
@@ -129,7 +129,7 @@ pub(crate) trait FeatureDetector: Send + Sync + 'static {
 pub(crate) struct Selected {
     pub backbone: BackboneKind,
     pub spec: FeatureSpec,
-    pub shots: usize,
+    pub shots: Shots,
 }
 
 impl Selected {
@@ -232,7 +232,7 @@ impl<M: FeatureMethod> Method for Configured<M> {
         M::LEARNS
     }
 
-    fn shots(&self) -> usize {
+    fn shots(&self) -> Shots {
         self.0.1.shots(&self.0.0)
     }
 

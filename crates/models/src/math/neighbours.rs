@@ -4,7 +4,6 @@
 //! that can be near; those are measured again by their differences, so that nothing is lost to cancellation. Memory is
 //! one block of products a thread; no n × n matrix is ever held.
 
-use std::borrow::Cow;
 use std::ops::Add;
 
 use faer::linalg::matmul::matmul;
@@ -30,14 +29,14 @@ pub(crate) struct Neighbour {
     pub squared: f64,
 }
 
-/// The type that the products are computed in: a finer one leaves less to be measured again, a coarser one is faster.
-pub(crate) trait Product: ComplexField + Copy + PartialOrd + Default + Add<Output = Self> + Send + Sync {
+/// What points are made of, and the products computed in.
+pub(crate) trait Product:
+    ComplexField + Copy + PartialOrd + Default + Add<Output = Self> + Into<f64> + Send + Sync
+{
     /// The rounding of one operation.
     const EPSILON: f64;
     /// The nearest value.
     fn of(v: f64) -> Self;
-    /// All of them.
-    fn all(values: &[f64]) -> Cow<'_, [Self]>;
 }
 
 impl Product for f64 {
@@ -45,10 +44,6 @@ impl Product for f64 {
 
     fn of(v: f64) -> Self {
         v
-    }
-
-    fn all(values: &[f64]) -> Cow<'_, [f64]> {
-        values.into()
     }
 }
 
@@ -58,66 +53,56 @@ impl Product for f32 {
     fn of(v: f64) -> Self {
         v as f32
     }
-
-    fn all(values: &[f64]) -> Cow<'_, [f32]> {
-        values.iter().map(|&v| v as f32).collect()
-    }
 }
 
 /// The `k` points of `base` that are nearest to each of `queries`, nearest first; of equally near ones those with the
 /// least index. `[queries · k]`.
 ///
 /// With `itself`, the queries are the base and a point is no neighbour of itself. There must be at least `k` others.
-pub(crate) fn nearest(base: &Points, queries: &Points, k: usize, itself: bool) -> Vec<Neighbour> {
-    nearest_by::<f64>(base, queries, k, itself)
-}
-
-/// [`nearest`] by products in `T`. The result is the same, as long as `T` holds the squared norms; f32 is faster where
-/// distances are not tiny beside the norms, as those of a network's features.
-pub(crate) fn nearest_by<T: Product>(base: &Points, queries: &Points, k: usize, itself: bool) -> Vec<Neighbour> {
+///
+/// Products in f32 leave more to be measured again than such in f64; the result is exact in both, as long as the type holds
+/// the squared norms.
+pub(crate) fn nearest<T: Product>(base: &Points<T>, queries: &Points<T>, k: usize, itself: bool) -> Vec<Neighbour> {
     assert!(k > 0 && base.len() >= k + usize::from(itself), "{k} neighbours among {} points", base.len());
     let norms: Vec<f64> = base.rows().map(squared_norm).collect();
-    let coarse = Coarse { base: T::all(base.values()), queries: T::all(queries.values()), norms: T::all(&norms) };
+    let coarse: Vec<T> = norms.iter().map(|&v| T::of(v)).collect();
     let blocks: Vec<usize> = (0..queries.len()).step_by(QUERIES).collect();
-    let block = |first| Block { base, queries, norms: &norms, first, k, itself }.nearest(&coarse);
+    let block = |first| Block { base, queries, norms: &norms, coarse: &coarse, first, k, itself }.nearest();
     blocks.into_par_iter().map(block).collect::<Vec<_>>().concat()
 }
 
-fn squared_norm(row: &[f64]) -> f64 {
-    row.iter().map(|v| v * v).sum()
-}
-
-/// What the products are made of.
-struct Coarse<'a, T: Product> {
-    base: Cow<'a, [T]>,
-    queries: Cow<'a, [T]>,
-    norms: Cow<'a, [T]>,
+fn squared_norm<T: Copy + Into<f64>>(row: &[T]) -> f64 {
+    row.iter().map(|&v| v.into()).map(|v| v * v).sum()
 }
 
 /// Some queries from `first` on.
-struct Block<'a> {
-    base: &'a Points,
-    queries: &'a Points,
+struct Block<'a, T> {
+    base: &'a Points<T>,
+    queries: &'a Points<T>,
+    /// Squared norms of the base.
     norms: &'a [f64],
+    /// The same in the products' type.
+    coarse: &'a [T],
     first: usize,
     k: usize,
     itself: bool,
 }
 
-impl Block<'_> {
-    fn nearest<T: Product>(&self, coarse: &Coarse<T>) -> Vec<Neighbour> {
+impl<T: Product> Block<'_, T> {
+    fn nearest(&self) -> Vec<Neighbour> {
         let d = self.base.dim();
         let n = QUERIES.min(self.queries.len() - self.first);
         let query_norms: Vec<f64> = (self.first..self.first + n).map(|q| squared_norm(self.queries.row(q))).collect();
-        let queries = MatRef::from_column_major_slice(&coarse.queries[self.first * d..(self.first + n) * d], d, n);
+        let queries =
+            MatRef::from_column_major_slice(&self.queries.values()[self.first * d..(self.first + n) * d], d, n);
         let mut best: Vec<Vec<Neighbour>> = vec![Vec::with_capacity(self.k + 1); n];
         let mut products = vec![T::default(); POINTS * n];
         for start in (0..self.base.len()).step_by(POINTS) {
             let m = POINTS.min(self.base.len() - start);
-            let points = MatRef::from_row_major_slice(&coarse.base[start * d..(start + m) * d], m, d);
+            let points = MatRef::from_row_major_slice(&self.base.values()[start * d..(start + m) * d], m, d);
             let out = MatMut::from_column_major_slice_mut(&mut products[..m * n], m, n);
             matmul(out, Accum::Replace, points, queries, T::of(-2.0), Par::Seq);
-            let norms = &coarse.norms[start..start + m];
+            let norms = &self.coarse[start..start + m];
             let largest = self.norms[start..start + m].iter().fold(0.0, |m: f64, &v| m.max(v));
             for (q, best) in best.iter_mut().enumerate() {
                 // What rounding can do to the norms and the product together, with room to spare.
@@ -172,7 +157,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn brute(base: &Points, queries: &Points, k: usize, itself: bool) -> Vec<Neighbour> {
+    fn brute<T: Product>(base: &Points<T>, queries: &Points<T>, k: usize, itself: bool) -> Vec<Neighbour> {
         let of = |q: usize| {
             let others = (0..base.len()).filter(|&i| !itself || i != q);
             let mut all: Vec<_> = others
@@ -197,8 +182,10 @@ mod tests {
             let (base, queries) = (points(&values[..values.len() / 2 * 2]), points(&extra));
             prop_assert_eq!(nearest(&base, &queries, k, false), brute(&base, &queries, k, false));
             prop_assert_eq!(nearest(&base, &base, k, true), brute(&base, &base, k, true));
-            prop_assert_eq!(nearest_by::<f32>(&base, &queries, k, false), brute(&base, &queries, k, false));
-            prop_assert_eq!(nearest_by::<f32>(&base, &base, k, true), brute(&base, &base, k, true));
+            let single = |x: &Points| Points::from_values(x.values().iter().map(|&v| v as f32).collect(), 2);
+            let (base, queries) = (single(&base), single(&queries));
+            prop_assert_eq!(nearest(&base, &queries, k, false), brute(&base, &queries, k, false));
+            prop_assert_eq!(nearest(&base, &base, k, true), brute(&base, &base, k, true));
         }
     }
 }

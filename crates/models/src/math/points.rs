@@ -1,28 +1,26 @@
-//! Points in double precision: what every classical method computes with.
+//! Points: in double precision what every classical method computes with, in single precision a network's features.
 
 use zsad_core::Samples;
 
 /// `n` points of `dim` values, row-major.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Points {
-    values: Vec<f64>,
+pub(crate) struct Points<T = f64> {
+    values: Vec<T>,
     dim: usize,
 }
 
-impl Points {
-    /// The samples, images flattened.
-    pub fn new(samples: &Samples) -> Self {
-        Points { values: samples.to_f64().into_owned(), dim: samples.dim() }
-    }
-
+impl<T: Copy> Points<T> {
     /// Points of `dim > 0` values each.
-    pub fn from_values(values: Vec<f64>, dim: usize) -> Self {
+    pub fn from_values(values: Vec<T>, dim: usize) -> Self {
         assert!(dim > 0 && values.len().is_multiple_of(dim), "{} values make no points of {dim}", values.len());
         Points { values, dim }
     }
 
     /// All points of several sets, one after the other.
-    pub fn concat<'p>(sets: impl IntoIterator<Item = &'p Points>) -> Points {
+    pub fn concat<'p>(sets: impl IntoIterator<Item = &'p Points<T>>) -> Self
+    where
+        T: 'p,
+    {
         let mut sets = sets.into_iter().peekable();
         let dim = sets.peek().map_or(1, |set| set.dim());
         Points::from_values(sets.flat_map(|set| set.values()).copied().collect(), dim)
@@ -39,18 +37,30 @@ impl Points {
     }
 
     /// All values, row-major.
-    pub fn values(&self) -> &[f64] {
+    pub fn values(&self) -> &[T] {
         &self.values
     }
 
     /// One point.
-    pub fn row(&self, i: usize) -> &[f64] {
+    pub fn row(&self, i: usize) -> &[T] {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }
 
     /// The points one after the other.
-    pub fn rows(&self) -> std::slice::ChunksExact<'_, f64> {
+    pub fn rows(&self) -> std::slice::ChunksExact<'_, T> {
         self.values.chunks_exact(self.dim)
+    }
+
+    /// The points of `indices`, in their order.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Points { values: indices.iter().flat_map(|&i| self.row(i)).copied().collect(), dim: self.dim }
+    }
+}
+
+impl Points {
+    /// The samples, images flattened.
+    pub fn new(samples: &Samples) -> Self {
+        Points { values: samples.to_f64().into_owned(), dim: samples.dim() }
     }
 
     /// Feature `j` of every point.
@@ -67,11 +77,6 @@ impl Points {
         };
         order.sort_by(|&a, &b| compare(self.row(a), self.row(b)));
         order
-    }
-
-    /// The points of `indices`, in their order.
-    pub fn select(&self, indices: &[usize]) -> Points {
-        Points { values: indices.iter().flat_map(|&i| self.row(i)).copied().collect(), dim: self.dim }
     }
 
     /// These points and then `other`'s.
@@ -105,9 +110,9 @@ impl Points {
     }
 }
 
-/// The squared Euclidean distance of two points.
-pub(crate) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+/// The squared Euclidean distance of two points, in double precision.
+pub(crate) fn squared_distance<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| a.into() - b.into()).map(|d| d * d).sum()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A Gaussian of pooled features at every level of a pretrained network.
 
 use zsad_backbones::features::Reduction;
-use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, Scores};
+use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, Scores, Shots};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, View};
 use crate::math::Points;
@@ -44,8 +44,8 @@ impl FeatureMethod for GaussianAd {
     type Detector = GaussianAd;
     const REDUCTION: Reduction = Reduction::Mean;
 
-    fn shots(&self, selection: &FewShotFeatures) -> usize {
-        if self.fit == FitTo::Batch { 0 } else { selection.shots }
+    fn shots(&self, selection: &FewShotFeatures) -> Shots {
+        if self.fit == FitTo::Batch { Shots::Number(0) } else { selection.shots }
     }
 
     fn fit(&self, _: &Selected, _: &FitContext) -> Result<GaussianAd> {

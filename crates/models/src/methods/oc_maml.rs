@@ -4,7 +4,7 @@ use candle_core::{D, Tensor};
 use rayon::prelude::*;
 use zsad_core::params::All;
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{Accepts, Choice, DatasetInfo, FitContext, Fold, MethodSpec, OrWord, Result};
+use zsad_core::{Accepts, Choice, DatasetInfo, FitContext, Fold, MethodSpec, OrWord, Result, Shots};
 use zsad_nn::optim::{AdamConfig, Gradients, Optimizer, Sgd, SgdConfig, add_gradients};
 use zsad_nn::train::{self, Updater};
 use zsad_nn::{ParamStore, loss};
@@ -185,8 +185,8 @@ impl Train for OcMaml {
         Ok((curve, [vec![("steps".into(), params.steps.to_string())], settings.notes()].concat()))
     }
 
-    fn shots(params: &OcMaml) -> usize {
-        params.shots
+    fn shots(params: &OcMaml) -> Shots {
+        Shots::Number(params.shots)
     }
 }
 

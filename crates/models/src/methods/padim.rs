@@ -93,7 +93,7 @@ impl Seeded {
     /// The channels `kept` at every position.
     fn patches(&self, view: &View, id: SampleId, kept: &[usize]) -> Result<Points> {
         let patches = view.patches(id, Neighbourhood::None, self.params.upsampling)?;
-        let values = patches.rows().flat_map(|row| kept.iter().map(|&c| row[c])).collect();
+        let values = patches.rows().flat_map(|row| kept.iter().map(|&c| f64::from(row[c]))).collect();
         Ok(Points::from_values(values, kept.len()))
     }
 }

@@ -1,17 +1,20 @@
 //! PatchCore: distance of every patch to its nearest patch of the references.
 
-use zsad_backbones::patches::{Neighbourhood, Upsampling};
-use zsad_core::{Accepts, FitContext, MethodSpec, Result, Scores};
+mod coreset;
+
+use coreset::Coreset;
+use zsad_backbones::patches::{Neighbourhood, Upsampling, embed_pooled};
+use zsad_core::{Accepts, FitContext, MethodSpec, Result, SampleId, Scores};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, View};
 use crate::math::Points;
-use crate::math::neighbours::nearest_by;
-use crate::math::points::squared_distance;
+use crate::math::neighbours::nearest;
 
 /// The registry's entry: layers are averaged over 3 × 3, brought to the finest one's size and concatenated; a memory of
 /// the references' patches (a greedy k-centre coreset of them where `coreset` < 1); the mean Euclidean distance to the
-/// nearest ones is a patch's score, the greatest patch's the image's. Beside the paper, channels are not reduced to
-/// 1,024, and the score is not re-weighted by the neighbourhood (as in the official script).
+/// nearest ones is a patch's score, the greatest patch's the image's. That is anomalib's form, in which the score is not
+/// re-weighted by the neighbourhood here (nor in the authors' script). The authors' own is
+/// `{pooled: 1024, coreset: 0.1, anchors: 10, projection: 128, distance: squared}`.
 pub const DEF: Features<PatchCore> = Features::new(&MethodSpec {
     name: "patchcore",
     version: 1,
@@ -20,81 +23,94 @@ pub const DEF: Features<PatchCore> = Features::new(&MethodSpec {
     accepts: Accepts::IMAGES,
 });
 
+zsad_core::choices! {
+    /// What is averaged over the nearest patches.
+    pub enum Distance {
+        /// The distance.
+        Euclidean = "euclidean",
+        /// Its square.
+        Squared = "squared",
+    }
+}
+
 zsad_core::params! {
     /// Its parameters.
     pub struct PatchCore {
-        /// share of the references' patches that is kept
+        /// values of a patch: the nine values of every channel around it, averaged to so many at each layer, and all layers
+        /// to so many (1024 as released); 0: the mean of the nine, channel by channel (anomalib)
+        pub pooled: usize = 0, in 0..=8192;
+        /// share of the references' patches that is kept (0.1 as released, with all normals as references)
         pub coreset: f64 = 1.0, in 0.0001..=1.0;
+        /// random patches whose mean distance the choice of the coreset starts at (10 as released); 0: it starts at the
+        /// first patch
+        pub anchors: usize = 0, in 0..=1000;
+        /// values that patches are randomly projected to for that choice (128 as released); 0: no projection
+        pub projection: usize = 0, in 0..=8192;
         /// nearest patches whose distances are averaged
         pub neighbours: usize = 1, in 1..=1000;
+        /// what is averaged, resized and smoothed: euclidean: the distance (paper, anomalib); squared: its square, as
+        /// the released code's index gives it
+        pub distance: Distance = Distance::Euclidean;
         /// Gaussian smoothing of the anomaly map, in pixels; 0: none
         pub sigma: f64 = 4.0, in 0.0..=64.0;
     }
 }
 
+/// The method with its seed.
+pub struct Seeded {
+    params: PatchCore,
+    seed: u64,
+}
+
 impl FeatureMethod for PatchCore {
     type Selection = FewShotFeatures;
-    type Detector = PatchCore;
+    type Detector = Seeded;
 
-    fn fit(&self, _: &Selected, _: &FitContext) -> Result<PatchCore> {
-        Ok(self.clone())
+    fn fit(&self, _: &Selected, ctx: &FitContext) -> Result<Seeded> {
+        Ok(Seeded { params: self.clone(), seed: ctx.seed })
     }
 }
 
-impl FeatureDetector for PatchCore {
+impl FeatureDetector for Seeded {
     /// The memory of patches.
-    type Support = Points;
+    type Support = Points<f32>;
 
-    fn adapt(&self, support: &View) -> Result<Points> {
-        let patches = |&id| support.patches(id, Neighbourhood::Mean3x3, Upsampling::Bilinear);
-        let patches = support.ids().iter().map(patches).collect::<Result<Vec<Points>>>()?;
-        Ok(coreset(Points::concat(&patches), self.coreset))
+    fn adapt(&self, support: &View) -> Result<Points<f32>> {
+        let PatchCore { coreset, anchors, projection, .. } = self.params;
+        let patches = support.ids().iter().map(|&id| self.params.patches(support, id)).collect::<Result<Vec<_>>>()?;
+        Ok(Coreset { share: coreset, anchors, projection, seed: self.seed }.of(Points::concat(&patches)))
     }
 
-    fn score(&self, memory: &Points, batch: &View) -> Result<Scores> {
-        let k = self.neighbours.min(memory.len());
-        batch.score(self.sigma, |_, id| {
-            let near =
-                nearest_by::<f32>(memory, &batch.patches(id, Neighbourhood::Mean3x3, Upsampling::Bilinear)?, k, false);
-            Ok(near.chunks_exact(k).map(|near| near.iter().map(|n| n.squared.sqrt()).sum::<f64>() / k as f64).collect())
+    fn score(&self, memory: &Points<f32>, batch: &View) -> Result<Scores> {
+        let k = self.params.neighbours.min(memory.len());
+        let measure = |squared: f64| match self.params.distance {
+            Distance::Euclidean => squared.sqrt(),
+            Distance::Squared => squared,
+        };
+        batch.score(self.params.sigma, |_, id| {
+            let near = nearest(memory, &self.params.patches(batch, id)?, k, false);
+            Ok(near
+                .chunks_exact(k)
+                .map(|near| near.iter().map(|n| measure(n.squared)).sum::<f64>() / k as f64)
+                .collect())
         })
     }
 }
 
-/// Greedy k-centre selection, from the first point on: each next point is the farthest from those chosen.
-fn coreset(points: Points, share: f64) -> Points {
-    let wanted = ((points.len() as f64 * share).ceil() as usize).clamp(1, points.len());
-    if wanted == points.len() {
-        return points;
-    }
-    let mut chosen = vec![0];
-    let mut distance = vec![f64::INFINITY; points.len()];
-    while chosen.len() < wanted {
-        let last = points.row(chosen[chosen.len() - 1]);
-        let mut farthest = 0;
-        for (i, row) in points.rows().enumerate() {
-            distance[i] = distance[i].min(squared_distance(row, last));
-            if distance[i] > distance[farthest] {
-                farthest = i;
-            }
+impl PatchCore {
+    /// One point a position of the first layer.
+    fn patches(&self, view: &View, id: SampleId) -> Result<Points<f32>> {
+        match self.pooled {
+            0 => view.patches(id, Neighbourhood::Mean3x3, Upsampling::Bilinear),
+            size => Ok(Points::from_values(embed_pooled(view.store().get(id)?, size), size)),
         }
-        chosen.push(farthest);
     }
-    points.select(&chosen)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::families::features::testing::{agree, maps};
-
-    #[test]
-    fn the_coreset_spreads_over_the_points() {
-        let line = Points::from_values(vec![0.0, 1.0, 2.0, 10.0, 11.0, 4.9], 1);
-        assert_eq!(coreset(line.clone(), 0.5).values(), [0.0, 11.0, 4.9]);
-        assert_eq!(coreset(line.clone(), 1.0), line);
-        assert_eq!(coreset(line.clone(), 0.01).values(), [0.0]);
-    }
 
     // as in families::features::view::testing, then
     // def pool(m):
@@ -105,9 +121,24 @@ mod tests {
     //     d = np.sort(cdist(e(s), memory), 1)[:, :2].mean(1); m = smooth(d); print(d.max(), m[1, :4], m[4, 4:])
     #[test]
     fn maps_and_scores_are_numpys() {
-        let patchcore = PatchCore { coreset: 1.0, neighbours: 2, sigma: 1.0 };
+        let params = PatchCore { neighbours: 2, sigma: 1.0, ..PatchCore::default() };
+        agree(&scores(params), &EXPECTED);
+    }
+
+    fn scores(params: PatchCore) -> Scores {
+        let patchcore = Seeded { params, seed: 0 };
         let memory = maps(0..4, |support| patchcore.adapt(support)).unwrap();
-        agree(&maps(4..6, |batch| patchcore.score(&memory, batch)).unwrap(), &EXPECTED);
+        maps(4..6, |batch| patchcore.score(&memory, batch)).unwrap()
+    }
+
+    // as in zsad_backbones::patches, its `embed` and `maps`, then
+    // e = lambda s: embed(maps(s), 20).double().numpy(); memory = np.concatenate([e(s) for s in range(4)])
+    // for s in (4, 5):
+    //     d = cdist(e(s), memory, "sqeuclidean").min(1); m = smooth(d); print(d.max(), m[1, :4], m[4, 4:])
+    #[test]
+    fn maps_and_scores_of_pooled_patches_by_squares_are_those_of_the_authors_functions() {
+        let params = PatchCore { pooled: 20, distance: Distance::Squared, sigma: 1.0, ..PatchCore::default() };
+        agree(&scores(params), &POOLED);
     }
 
     const EXPECTED: [(f64, [f32; 8]); 2] = [
@@ -135,6 +166,34 @@ mod tests {
                 0.17945236244207188,
                 0.19083829825630239,
                 0.20292446462033886,
+            ],
+        ),
+    ];
+    const POOLED: [(f64, [f32; 8]); 2] = [
+        (
+            1.9578774054323382,
+            [
+                0.9186066163728154,
+                1.0051911252267114,
+                1.1761091498103151,
+                1.4145613117578666,
+                1.2892543635350973,
+                1.4118893877051564,
+                1.5790771498118363,
+                1.693477523278326,
+            ],
+        ),
+        (
+            1.8622318505838398,
+            [
+                1.8063500867440965,
+                1.7318291987507308,
+                1.612773048741258,
+                1.5000374397987344,
+                1.3259400073370324,
+                1.4120779558764742,
+                1.5713155806976769,
+                1.688094560213921,
             ],
         ),
     ];

@@ -39,14 +39,14 @@ impl FeatureMethod for ResidualNorm {
 
 impl FeatureDetector for ResidualNorm {
     /// The references' features, a layer each.
-    type Support = Vec<Option<Points>>;
+    type Support = Vec<Option<Points<f32>>>;
 
     fn adapt(&self, support: &View) -> Result<Self::Support> {
         MATCHING.pools(support.store(), support.ids())
     }
 
     fn score(&self, pools: &Self::Support, batch: &View) -> Result<Scores> {
-        let norms = |place: usize, (layer, pool): (usize, &Option<Points>)| {
+        let norms = |place: usize, (layer, pool): (usize, &Option<Points<f32>>)| {
             let rows = MATCHING.rows(batch.store(), batch.ids()[place], layer, pool.as_ref())?;
             let norm = |row: &[f32]| row.iter().map(|v| v * v).sum::<f32>().sqrt();
             Ok(rows.chunks_exact(batch.store().shapes()[layer].channels).map(norm).collect())

@@ -9,7 +9,7 @@ use zsad_core::{Accepts, FitContext, MethodSpec, Result, SampleId, Scores};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, Summed, View};
 use crate::math::Points;
-use crate::math::neighbours::{Neighbour, nearest, nearest_by};
+use crate::math::neighbours::{Neighbour, nearest};
 use crate::methods::resad::residual::points;
 
 /// The registry's entry: the image score is the mean distance of the backbone's pooled last layer to the
@@ -68,9 +68,9 @@ impl FeatureMethod for Spade {
 pub(crate) struct Galleries {
     whole: Points,
     /// Of every reference, the levels of its pyramid.
-    pixels: Vec<Vec<Points>>,
+    pixels: Vec<Vec<Points<f32>>>,
     /// The pixels of all references, level by level, where none is too far to count.
-    all: Option<Vec<Points>>,
+    all: Option<Vec<Points<f32>>>,
 }
 
 impl FeatureDetector for Looking {
@@ -96,7 +96,7 @@ impl Looking {
 impl Spade {
     fn galleries(&self, pyramid: &View, whole: &View) -> Result<Galleries> {
         let levels = |&id| self.levels(pyramid, id);
-        let pixels = pyramid.ids().par_iter().map(levels).collect::<Result<Vec<Vec<Points>>>>()?;
+        let pixels = pyramid.ids().par_iter().map(levels).collect::<Result<Vec<Vec<Points<f32>>>>>()?;
         let level = |level: usize| Points::concat(pixels.iter().map(|levels| &levels[level]));
         let count = pixels.first().map_or(0, Vec::len);
         let all = (self.neighbours >= pixels.len()).then(|| (0..count).map(level).collect());
@@ -111,12 +111,12 @@ impl Spade {
         let scores = summed.score(pyramid, |place| {
             let levels = self.levels(pyramid, pyramid.ids()[place])?;
             let share = 1.0 / levels.len() as f64;
-            let distances = |(level, pixels): (usize, &Points)| -> Vec<f32> {
+            let distances = |(level, pixels): (usize, &Points<f32>)| -> Vec<f32> {
                 let gallery = match &galleries.all {
                     Some(all) => Cow::Borrowed(&all[level]),
                     None => Cow::Owned(Points::concat(near[place].iter().map(|n| &galleries.pixels[n.index][level]))),
                 };
-                let near = nearest_by::<f32>(&gallery, pixels, 1, false);
+                let near = nearest(&gallery, pixels, 1, false);
                 near.into_iter().map(|n| (n.squared.sqrt() * share) as f32).collect()
             };
             Ok(levels.iter().enumerate().map(distances).collect())
@@ -126,7 +126,7 @@ impl Spade {
     }
 
     /// The pixels of an image, level by level of its pyramid.
-    fn levels(&self, view: &View, id: SampleId) -> Result<Vec<Points>> {
+    fn levels(&self, view: &View, id: SampleId) -> Result<Vec<Points<f32>>> {
         match self.pyramid {
             Pyramid::Apart => (0..view.store().shapes().len()).map(|layer| points(view.store(), id, layer)).collect(),
             Pyramid::Joint => Ok(vec![view.patches(id, Neighbourhood::None, Upsampling::Bilinear)?]),

@@ -134,6 +134,7 @@ impl<'a> Subject<'a> {
     }
 
     fn support(&self, domain: u32) -> Vec<SampleRef> {
-        SampleRef::all(domain as usize, Subset::Reference, self.method.shots()).collect()
+        let have = self.dataset.info().domains[domain as usize].reference;
+        SampleRef::all(domain as usize, Subset::Reference, self.method.shots().of(have)).collect()
     }
 }

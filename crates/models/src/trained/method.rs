@@ -9,7 +9,7 @@ use serde_json::Value;
 use zsad_core::rng::{Rng, stream};
 use zsad_core::{
     DatasetInfo, Detector, Device, Environment, Error, FitContext, FitReport, Fold, Given, Method, MethodDef,
-    MethodSpec, ParamProblem, ParamSet, ParamSpec, Result, State, Supervision,
+    MethodSpec, ParamProblem, ParamSet, ParamSpec, Result, Shots, State, Supervision,
 };
 use zsad_nn::ParamStore;
 
@@ -58,8 +58,8 @@ pub trait Train: 'static {
     ) -> Result<Outcome>;
 
     /// See [`Method::shots`].
-    fn shots(_params: &Self::Params) -> usize {
-        0
+    fn shots(_params: &Self::Params) -> Shots {
+        Shots::Number(0)
     }
 }
 
@@ -130,7 +130,7 @@ impl<T: Train> Method for Configured<T> {
         true
     }
 
-    fn shots(&self) -> usize {
+    fn shots(&self) -> Shots {
         T::shots(&self.params)
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use zsad_core::detector::adapted;
 use zsad_core::{
     Batch, Dataset, Detector, Environment, Error, FitContext, Given, Method, MethodDef, ParamProblem, SampleRef,
-    Samples, Scores, Silent, Subset, Supervision, TrainingData, Unlabelled, Values, file,
+    Samples, Scores, Shots, Silent, Subset, Supervision, TrainingData, Unlabelled, Values, file,
 };
 use zsad_data::memory::InMemory;
 use zsad_store::model;
@@ -111,11 +111,11 @@ impl Score {
             let hint = "give --checkpoint; `zsad run` stores models as results/store/<key>/model.safetensors";
             return Err(Error::Config(format!("{name} is a trained method; hint: {hint}")));
         }
-        if method.shots() > 0 && self.references.is_none() {
+        if method.shots() != Shots::Number(0) && self.references.is_none() {
             let hint = "give some with --references";
             return Err(Error::Config(format!("{name} compares with normal references of the target; hint: {hint}")));
         }
-        if method.shots() == 0 && self.references.is_some() {
+        if method.shots() == Shots::Number(0) && self.references.is_some() {
             return Err(Error::Config(format!("{name} looks at the batch alone; hint: drop --references")));
         }
         if self.checkpoint.is_some() && !self.params.is_empty() {
@@ -132,7 +132,7 @@ impl Score {
         method: &Arc<dyn Method>,
         registry: &Registry,
         env: &Environment,
-    ) -> Result<(Box<dyn Detector>, usize), Error> {
+    ) -> Result<(Box<dyn Detector>, Shots), Error> {
         if input::is_official(path) {
             return Ok((method.import(path, env)?, method.shots()));
         }
@@ -174,7 +174,7 @@ impl Score {
 }
 
 /// The scores of all samples as one batch, all finite.
-fn score(detector: &dyn Detector, shots: usize, batch: &InMemory, env: &Environment) -> Result<Scores, Error> {
+fn score(detector: &dyn Detector, shots: Shots, batch: &InMemory, env: &Environment) -> Result<Scores, Error> {
     let domain = &batch.info().domains[0];
     let all = |subset: Subset| SampleRef::all(0, subset, domain.size(subset)).collect::<Vec<_>>();
     let (refs, support) = (all(Subset::Normal), all(Subset::Reference));

@@ -7,7 +7,8 @@ use super::fields::{field, list, mapping, scalar};
 use super::problem::Problems;
 use super::yaml::Node;
 
-const KEYS: &[&str] = &["batch_size", "normals", "contamination", "n_batches", "min_anomalies", "pooling"];
+const KEYS: &[&str] =
+    &["batch_size", "normals", "contamination", "n_batches", "min_anomalies", "pooling", "reference_seed"];
 
 /// Batches per domain where the file says nothing.
 const N_BATCHES: usize = 10;
@@ -59,11 +60,19 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
             Pooling::Batch
         }),
     };
+    let reference_seed = field(entries, "reference_seed").and_then(|node| {
+        let seed = scalar(node, Value::as_u64);
+        if seed.is_none() {
+            let hint = "write one seed, or leave it out to draw references by the seeds of the runs";
+            problems.add(node.pos, format!("`reference_seed` cannot be {}", node.describe()), hint);
+        }
+        seed
+    });
     let points = sizes.iter().flat_map(|&size| {
         contaminations.iter().map(move |&contamination| {
             // At 0 % there is no least number; one form for one meaning keeps the keys equal.
             let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
-            TestPoint { size, contamination, min_anomalies, n_batches, pooling }
+            TestPoint { size, contamination, min_anomalies, n_batches, pooling, reference_seed }
         })
     });
     Some(points.collect())

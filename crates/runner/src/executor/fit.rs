@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::panics::guarded;
 use zsad_core::{
-    Detector, Environment, Error, FitContext, Method, MethodSpec, ParamProblem, Progress, Result, TrainingData, state,
+    Detector, Environment, Error, FitContext, Method, MethodSpec, ParamProblem, Progress, Result, Shots, TrainingData,
+    state,
 };
 use zsad_metrics::Metric;
 use zsad_store::model::Model;
@@ -40,7 +41,7 @@ pub struct Ready {
     /// The detector.
     pub detector: Box<dyn Detector>,
     /// The references that its method wants.
-    pub shots: usize,
+    pub shots: Shots,
     /// Seconds of its training, where there was one.
     pub seconds: Option<f64>,
 }

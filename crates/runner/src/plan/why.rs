@@ -109,6 +109,9 @@ fn parts(id: &CellId) -> BTreeMap<String, String> {
     put("min_anomalies", id.point.min_anomalies.to_string());
     put("n_batches", id.point.n_batches.to_string());
     put("pooling", id.point.pooling.word().into());
+    if let Some(seed) = id.point.reference_seed {
+        put("reference_seed", seed.to_string());
+    }
     if !fit.fold.is_empty() {
         put("fold", fit.fold.clone());
     }

@@ -1,6 +1,5 @@
 //! From one score a position at each layer to maps and scores of images.
 
-use rayon::prelude::*;
 use zsad_backbones::LayerShape;
 use zsad_backbones::maps::{gaussian_blur, resize_bilinear};
 use zsad_core::{Result, Scores};
@@ -32,7 +31,7 @@ impl Summed {
     /// layer.
     pub(crate) fn score(&self, batch: &View, layers: impl Fn(usize) -> Result<Vec<Vec<f32>>> + Sync) -> Result<Scores> {
         let (height, width) = batch.image();
-        let one = |place: usize| {
+        batch.each(|place| {
             let mut map = vec![0f32; height * width];
             for (values, &shape) in layers(place)?.iter().zip(batch.store().shapes()) {
                 let layer = resize_bilinear(LayerShape { channels: 1, ..shape }, values, height, width);
@@ -48,9 +47,6 @@ impl Summed {
                 ImageScore::Raw => raw,
             };
             Ok((score, map))
-        };
-        let scored: Result<Vec<(f64, Vec<f32>)>> = (0..batch.ids().len()).into_par_iter().map(one).collect();
-        let (samples, maps): (Vec<f64>, Vec<Vec<f32>>) = scored?.into_iter().unzip();
-        Ok(Scores { samples, maps: Some(batch.maps(maps)) })
+        })
     }
 }

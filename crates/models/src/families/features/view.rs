@@ -44,10 +44,9 @@ impl<'a> View<'a> {
     }
 
     /// One point a position of the first layer: the channels of all layers.
-    pub fn patches(&self, id: SampleId, neighbourhood: Neighbourhood, upsampling: Upsampling) -> Result<Points> {
-        let values = embed(self.store.get(id)?, neighbourhood, upsampling);
+    pub fn patches(&self, id: SampleId, neighbourhood: Neighbourhood, upsampling: Upsampling) -> Result<Points<f32>> {
         let dim = self.store.shapes().iter().map(|s| s.channels).sum();
-        Ok(Points::from_values(values.into_iter().map(f64::from).collect(), dim))
+        Ok(Points::from_values(embed(self.store.get(id)?, neighbourhood, upsampling), dim))
     }
 
     /// One point a sample: layer number `i`, flattened.
@@ -63,13 +62,17 @@ impl<'a> View<'a> {
     /// layer, and makes maps of them. An image's score is its greatest position's.
     pub fn score(&self, sigma: f64, score: impl Fn(usize, SampleId) -> Result<Vec<f64>> + Sync) -> Result<Scores> {
         let shape = self.store.shapes()[0];
-        let one = |(place, &id): (usize, &SampleId)| {
-            let positions = score(place, id)?;
+        self.each(|place| {
+            let positions = score(place, self.ids[place])?;
             let max = positions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let values: Vec<f32> = positions.into_iter().map(|v| v as f32).collect();
             Ok((max, anomaly_map(&values, (shape.height, shape.width), self.image, sigma)))
-        };
-        let scored: Result<Vec<(f64, Vec<f32>)>> = self.ids.par_iter().enumerate().map(one).collect();
+        })
+    }
+
+    /// Score and map of every image; `one` is told its place in the batch.
+    pub fn each(&self, one: impl Fn(usize) -> Result<(f64, Vec<f32>)> + Sync) -> Result<Scores> {
+        let scored = (0..self.ids.len()).into_par_iter().map(&one).collect::<Result<Vec<_>>>();
         let (samples, maps): (Vec<f64>, Vec<Vec<f32>>) = scored?.into_iter().unzip();
         Ok(Scores { samples, maps: Some(self.maps(maps)) })
     }

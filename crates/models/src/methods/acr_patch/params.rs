@@ -1,6 +1,7 @@
 //! Its parameters.
 
 use zsad_backbones::BackboneKind;
+use zsad_core::Shots;
 
 use crate::families::features::Selection;
 
@@ -76,8 +77,8 @@ impl Selection for OneLayer {
         self.layer = self.layers().pop();
     }
 
-    fn shots(&self) -> usize {
-        0
+    fn shots(&self) -> Shots {
+        Shots::Number(0)
     }
 }
 

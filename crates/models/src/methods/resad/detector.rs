@@ -33,7 +33,7 @@ impl Trained {
 
 impl FeatureDetector for Trained {
     /// The references' features, a layer each; `None` where residuals are not taken.
-    type Support = Vec<Option<Points>>;
+    type Support = Vec<Option<Points<f32>>>;
 
     fn adapt(&self, support: &View) -> Result<Self::Support> {
         Matching::by_distance(self.params.residual).pools(support.store(), support.ids())
@@ -69,7 +69,7 @@ impl Trained {
         &self,
         batch: &View,
         id: SampleId,
-        pools: &[Option<Points>],
+        pools: &[Option<Points<f32>>],
         embeddings: &[Tensor],
     ) -> Result<Vec<Vec<f64>>> {
         let matching = Matching::by_distance(self.params.residual);

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use zsad_backbones::LayerShape;
 use zsad_backbones::features::FeatureStore;
 use zsad_core::rng::stream;
-use zsad_core::{Error, FitContext, Result, SampleId, SampleRef, Subset};
+use zsad_core::{Error, FitContext, Result, SampleId, SampleRef, Shots, Subset};
 
 use super::params::FlowParams;
 use super::residual::Matching;
@@ -38,7 +38,7 @@ pub(crate) struct Images<'a> {
     pub all: Vec<Image>,
     /// By domain, what references are drawn from.
     candidates: BTreeMap<u32, Vec<SampleId>>,
-    shots: usize,
+    shots: Shots,
     exclude_query: bool,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Images<'a> {
     ///
     /// # Errors
     /// [`Error::Refused`] where no meta-train domain has two normals.
-    fn new(params: &FlowParams, shots: usize, ctx: &'a FitContext, shapes: &[LayerShape]) -> Result<Self> {
+    fn new(params: &FlowParams, shots: Shots, ctx: &'a FitContext, shapes: &[LayerShape]) -> Result<Self> {
         let (data, exclude_query) = (ctx.data, params.exclude_query);
         let mut images = Images { ctx, all: vec![], candidates: BTreeMap::new(), shots, exclude_query };
         for &domain in &data.fold().meta_train {
@@ -153,7 +153,7 @@ impl<'a> Images<'a> {
         let excluded = |id: &&SampleId| !(self.exclude_query && **id == query);
         let domain = self.candidates.get(&query.domain).map_or(&[][..], Vec::as_slice);
         let candidates: Vec<SampleId> = domain.iter().filter(excluded).copied().collect();
-        let drawn = index::sample(&mut rng, candidates.len(), self.shots.min(candidates.len()));
+        let drawn = index::sample(&mut rng, candidates.len(), self.shots.of(candidates.len()).min(candidates.len()));
         drawn.into_iter().map(|i| candidates[i]).collect()
     }
 }

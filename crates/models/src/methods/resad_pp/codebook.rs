@@ -4,15 +4,12 @@ use candle_core::{Tensor, Var};
 use zsad_nn::Result;
 
 use crate::math::Points;
-use crate::math::neighbours::nearest_by;
+use crate::math::neighbours::nearest;
 
-/// The code nearest to each of `rows` `[n, c]`; `codes` is `[k, c]`.
-fn assign(codes: &Points, rows: &Points) -> Vec<usize> {
-    nearest_by::<f32>(codes, rows, 1, false).into_iter().map(|n| n.index).collect()
-}
-
-fn points(values: &[f32], channels: usize) -> Points {
-    Points::from_values(values.iter().map(|&v| f64::from(v)).collect(), channels)
+/// The code nearest to each of `rows` `[n, channels]`; `codes` is `[k, channels]`.
+fn assign(codes: &[f32], rows: &[f32], channels: usize) -> Vec<usize> {
+    let points = |values: &[f32]| Points::from_values(values.to_vec(), channels);
+    nearest(&points(codes), &points(rows), 1, false).into_iter().map(|n| n.index).collect()
 }
 
 /// What draws codes to the residuals assigned to them: `beta` times the mean squared difference, and its gradient by the
@@ -21,7 +18,7 @@ fn points(values: &[f32], channels: usize) -> Points {
 pub(super) fn attraction(codes: &Var, rows: &[f32], beta: f64) -> Result<(f64, Tensor)> {
     let (_, channels) = codes.dims2()?;
     let book = codes.flatten_all()?.to_vec1::<f32>()?;
-    let nearest = assign(&points(&book, channels), &points(rows, channels));
+    let nearest = assign(&book, rows, channels);
     let scale = beta / rows.len() as f64;
     let (mut loss, mut gradient) = (0.0, vec![0.0; book.len()]);
     for (row, code) in rows.chunks_exact(channels).zip(nearest) {
@@ -40,8 +37,7 @@ pub(super) fn attraction(codes: &Var, rows: &[f32], beta: f64) -> Result<(f64, T
 /// channel by channel, the k-th smallest value moves towards the k-th smallest of the codes' (exact feature
 /// distribution matching: Zhang et al., CVPR 2022).
 pub(super) fn align(rows: &mut [f32], codes: &[f32], channels: usize, share: f32) {
-    let book = points(codes, channels);
-    let nearest = assign(&book, &points(rows, channels));
+    let nearest = assign(codes, rows, channels);
     for channel in 0..channels {
         let mut order: Vec<usize> = (0..nearest.len()).collect();
         order.sort_by(|&a, &b| rows[a * channels + channel].total_cmp(&rows[b * channels + channel]));

@@ -25,7 +25,7 @@ pub struct Trained {
 /// What scoring an image needs beside it.
 struct Target<'a> {
     batch: &'a View<'a>,
-    pools: &'a [Option<Points>],
+    pools: &'a [Option<Points<f32>>],
     embeddings: Vec<Tensor>,
     codes: Vec<Vec<f32>>,
     detector: &'a Trained,
@@ -51,7 +51,7 @@ impl Trained {
 
 impl FeatureDetector for Trained {
     /// The references' features, a layer each.
-    type Support = Vec<Option<Points>>;
+    type Support = Vec<Option<Points<f32>>>;
 
     fn adapt(&self, support: &View) -> Result<Self::Support> {
         self.params.matching().pools(support.store(), support.ids())
