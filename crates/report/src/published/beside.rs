@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use polars_core::prelude::{DataFrame, PolarsResult};
-use zsad_core::{Error, Result};
+use zsad_core::{Choice, Error, Result};
 use zsad_store::Row;
 
 use super::reference::{Origin, Published, Reference};
-use super::spec::{Entry, Spec};
+use super::spec::{Division, Entry, Spec};
 use crate::export::Printed;
 use crate::grid::Grid;
 use crate::sheet::{Block, Sheet, Text};
@@ -47,6 +47,8 @@ pub struct Line {
     pub run: String,
     /// Our method, with the parameters that tell it from its namesakes.
     pub method: String,
+    /// Whose form it has, where the table says it.
+    pub division: Option<Division>,
     /// Our data set and protocol point.
     pub protocol: String,
     /// Metric column.
@@ -93,11 +95,13 @@ pub fn build(spec: &Spec, reference: &Reference, rows: &[Row]) -> Result<Beside>
             Some(selector) => Some(reference.find(selector).map_err(Error::Config)?),
             None => None,
         };
-        let mut found: Vec<Line> = runs.values().flat_map(|rows| ours(entry, published, rows)).collect();
+        let mut found: Vec<Line> = runs.values().flat_map(|rows| ours(spec, entry, published, rows)).collect();
         if found.is_empty() {
             let method = entry.ours.method.clone().unwrap_or_default();
             let protocol = entry.ours.dataset.clone().unwrap_or_default();
-            found.push(line(entry, published, String::new(), method, protocol, Outcome::NotRun));
+            let params = serde_json::to_string(&entry.ours.params).unwrap_or_default();
+            let division = spec.division(&method, &params);
+            found.push(line(entry, published, String::new(), (method, division), protocol, Outcome::NotRun));
         }
         lines.extend(found);
     }
@@ -106,7 +110,7 @@ pub fn build(spec: &Spec, reference: &Reference, rows: &[Row]) -> Result<Beside>
 }
 
 /// The lines of an entry from the rows of one run: one a protocol point and method that it means.
-fn ours(entry: &Entry, published: Option<&Published>, rows: &[Row]) -> Vec<Line> {
+fn ours(spec: &Spec, entry: &Entry, published: Option<&Published>, rows: &[Row]) -> Vec<Line> {
     let Some(metric) = zsad_metrics::find(entry.ours.metric()).map(|m| &m.spec) else { return Vec::new() };
     let rows: Vec<Row> = rows.iter().filter(|r| entry.ours.fits_row(r)).cloned().collect();
     let grid = Grid::new(&rows);
@@ -118,7 +122,8 @@ fn ours(entry: &Entry, published: Option<&Published>, rows: &[Row]) -> Vec<Line>
             }
             let level = table::level_head(point, e.realised);
             let protocol = format!("{}, {}, contamination {level}", point.dataset, point.size);
-            lines.push(line(entry, published, table::title(&rows), e.label, protocol, e.outcome));
+            let division = spec.division(&e.method.method, &e.method.params);
+            lines.push(line(entry, published, table::title(&rows), (e.label, division), protocol, e.outcome));
         }
     }
     lines
@@ -128,7 +133,7 @@ fn line(
     entry: &Entry,
     published: Option<&Published>,
     run: String,
-    method: String,
+    (method, division): (String, Option<Division>),
     protocol: String,
     ours: Outcome,
 ) -> Line {
@@ -145,26 +150,30 @@ fn line(
     };
     let metric = entry.ours.metric().to_owned();
     let (name, tolerance) = (entry.name.clone(), entry.tolerance);
-    Line { name, run, method, protocol, metric, ours, published: published.cloned(), tolerance, verdict }
+    Line { name, run, method, division, protocol, metric, ours, published: published.cloned(), tolerance, verdict }
 }
 
 fn sheet(spec: &Spec, lines: &[Line]) -> Sheet {
     let legend = format!(
         "{} Ours in per cent: mean ± standard deviation over seeds [95 % bootstrap interval]; published as printed in \
-         its source. Difference in per cent points, only where protocol and domains are the same.",
+         its source. Difference in per cent points, only where protocol and domains are the same. \
+         Division: as_published, the paper's equations and settings; as_released, what the authors' code computes; fixed, a \
+         slip of theirs removed; tuned, settings of ours.",
         spec.note.trim()
     );
     let mut sheet = Sheet { title: spec.title.clone(), legend: legend.trim().to_owned(), ..Sheet::default() };
-    let header = ["what", "run", "ours is", "protocol", "metric", "ours", "published", "difference", "verdict"];
+    let header =
+        ["what", "run", "ours is", "division", "protocol", "metric", "ours", "published", "difference", "verdict"];
     let header = header.map(String::from).to_vec();
-    let mut block = Block { caption: format!("Table {}", spec.table), words: 5, header, lines: Vec::new() };
+    let mut block = Block { caption: format!("Table {}", spec.table), words: 6, header, lines: Vec::new() };
     for line in lines {
         let ours = line.ours.number().map_or_else(|| line.ours.word().to_owned(), table::number);
         let published = published(&mut sheet, line);
         let difference = line.difference().map_or("–".to_owned(), |d| format!("{d:+.1}"));
         let verdict = verdict(&mut sheet, line);
+        let division = line.division.map_or("–", Division::word);
         let run = if line.run.is_empty() { "–" } else { &line.run };
-        let texts = [&line.name, run, &line.method, &line.protocol, &line.metric, &ours].map(Text::from);
+        let texts = [&line.name, run, &line.method, division, &line.protocol, &line.metric, &ours].map(Text::from);
         block.lines.push(texts.into_iter().chain([published, difference.into(), verdict]).collect());
     }
     sheet.blocks.push(block);
@@ -240,6 +249,7 @@ impl Printed for Beside {
         column!("name", String, |l| l.name.clone());
         column!("run", String, |l| l.run.clone());
         column!("method", String, |l| l.method.clone());
+        column!("division", String, |l| l.division.map_or("", Division::word).to_owned());
         column!("protocol", String, |l| l.protocol.clone());
         column!("metric", String, |l| l.metric.clone());
         column!("outcome", String, |l| l.ours.word().into());

@@ -11,7 +11,7 @@ use zsad_store::Row;
 
 pub use beside::{Beside, Line, Verdict, build};
 pub use reference::{Origin, Published, Reference, Selector};
-pub use spec::{Entry, Ours, Spec};
+pub use spec::{Division, Entry, Form, Ours, Spec};
 
 /// The names of the tables in a folder such as `experiments/tables`, sorted.
 ///

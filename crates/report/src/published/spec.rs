@@ -24,8 +24,38 @@ pub struct Spec {
     /// What the reader has to know.
     #[serde(default)]
     pub note: String,
+    /// Whose form our methods have; of a method that several name, the first that fits it says it.
+    #[serde(default)]
+    pub divisions: Vec<Form>,
     /// Its lines.
     pub rows: Vec<Entry>,
+}
+
+zsad_core::choices! {
+    /// Whose form a method has in a table.
+    pub enum Division {
+        /// The paper's equations and settings.
+        AsPublished = "as_published",
+        /// What the authors' code computes, its slips among it.
+        AsReleased = "as_released",
+        /// With a slip of the authors removed.
+        Fixed = "fixed",
+        /// Settings of our own.
+        Tuned = "tuned",
+    }
+}
+
+/// Whose form a method with some parameters has.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// The method.
+    pub method: String,
+    /// Parameters that must have these values.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// Whose form it is.
+    pub division: Division,
 }
 
 /// A line of a table, or several: what `ours` leaves open is spread out.
@@ -88,6 +118,12 @@ impl Spec {
         }
         let lines: Vec<String> = mistakes.iter().map(|m| format!("{}: {m}", path.display())).collect();
         Err(Error::Config(lines.join("\n")))
+    }
+
+    /// Whose form a method with these parameters has, where the table says it.
+    pub(super) fn division(&self, method: &str, params: &str) -> Option<Division> {
+        let form = self.divisions.iter().find(|form| form.method == method && has(params, &form.params))?;
+        Some(form.division)
     }
 
     /// Everything that is wrong, each with its place.
@@ -178,15 +214,19 @@ impl Ours {
 
     /// Whether a method with these parameters is meant.
     pub(super) fn fits_method(&self, method: &str, params: &str) -> bool {
-        let has: Map<String, Value> = serde_json::from_str(params).unwrap_or_default();
-        self.method.as_ref().is_none_or(|m| m == method)
-            && self.params.iter().all(|(name, value)| has.get(name).is_some_and(|v| equal(v, value)))
+        self.method.as_ref().is_none_or(|m| m == method) && has(params, &self.params)
     }
 
     /// Whether a row is meant by its domain, which a cell without results does not have.
     pub(super) fn fits_row(&self, row: &Row) -> bool {
         row.status != Status::Ok || self.domains.as_ref().is_none_or(|d| d.contains(&row.domain))
     }
+}
+
+/// Whether `params`, as results write them, have these values.
+fn has(params: &str, wanted: &Map<String, Value>) -> bool {
+    let has: Map<String, Value> = serde_json::from_str(params).unwrap_or_default();
+    wanted.iter().all(|(name, value)| has.get(name).is_some_and(|v| equal(v, value)))
 }
 
 /// `5` and `5.0` are the same parameter.

@@ -37,6 +37,10 @@ const SPEC: &str = r#"
 table: mine
 title: A table of every kind of line
 experiments: [mine]
+divisions:
+  - {method: padim, division: as_released}
+  - {method: spade, params: {k: 6}, division: fixed}
+  - {method: spade, params: {k: 5}, division: tuned}
 rows:
   - name: near
     ours: {dataset: mvtec, method: acr_patch}
@@ -94,6 +98,9 @@ fn ours_stands_beside_the_published_number_and_no_hole_looks_like_one() {
             "no_published_number"
         ]
     );
+    let divisions: Vec<_> = table.lines[..5].iter().map(|l| l.division).collect();
+    let released = Some(Division::AsReleased);
+    assert_eq!(divisions, [None, released, released, released, Some(Division::Tuned)]);
     assert_eq!(table.outside().iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["far"]);
     assert!((table.lines[1].difference().unwrap() - 4.2).abs() < 1e-9);
     assert_eq!((table.lines[4].ours.clone(), table.lines[5].ours.clone()), (Outcome::NotRun, Outcome::NotApplicable));

@@ -15,7 +15,7 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The experiments' lines: experiment, method, parameter, value; the source alone may hold commas.
+/// The experiments' lines: experiments, method, parameter, value; the source alone may hold commas.
 fn lines() -> Vec<[String; 4]> {
     let text = std::fs::read_to_string(repository("results/reference/settings/published.csv")).unwrap();
     let mut lines = text.lines();
@@ -55,17 +55,19 @@ fn rows(experiment: &Experiment, method: &str) -> Vec<Value> {
 fn experiments_that_claim_published_settings_have_them() {
     let mut experiments: BTreeMap<String, (Experiment, BTreeSet<String>)> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for [name, method, parameter, wanted] in lines() {
-        let (experiment, seen) = experiments.entry(name.clone()).or_insert_with(|| {
-            let path = repository("experiments").join(&name).with_extension("yaml");
+    let lines = lines();
+    let each = lines.iter().flat_map(|[names, rest @ ..]| names.split(' ').map(move |name| (name, rest)));
+    for (name, [method, parameter, wanted]) in each {
+        let (experiment, seen) = experiments.entry(name.to_owned()).or_insert_with(|| {
+            let path = repository("experiments").join(name).with_extension("yaml");
             (load(&path, &Registry::built_in(), None).unwrap_or_else(|e| panic!("{e}")), BTreeSet::new())
         });
         seen.insert(method.clone());
-        let rows = rows(experiment, &method);
+        let rows = rows(experiment, method);
         if rows.is_empty() {
             wrong.push(format!("{name}: no row of `{method}`"));
         }
-        let differing = rows.iter().map(|row| &row[&parameter]).filter(|value| !is(value, &wanted));
+        let differing = rows.iter().map(|row| &row[parameter]).filter(|value| !is(value, wanted));
         wrong.extend(differing.map(|value| format!("{name}: {method}: {parameter} is {value}, published {wanted}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
