@@ -5,6 +5,7 @@ pub(crate) mod canvas;
 mod curves;
 mod loss;
 mod palette;
+mod parameter;
 mod spread;
 
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use curves::Along;
 pub use loss::Training;
 
 /// Writes the figures of a run into `<dir>/plots` and returns their paths: for each data set AUROC against
-/// contamination and against batch size (where they vary), the spread over domains, and the training loss.
+/// contamination, against batch size and against parameters of methods (where they vary), the spread over domains, and the training loss.
 ///
 /// # Errors
 /// [`zsad_core::Error::Data`] where a file cannot be written.
@@ -47,6 +48,9 @@ pub fn write_all(dir: &Path, rows: &[Row], fits: &[Training]) -> Result<Vec<Path
             ),
             ("domains", spread::figure(&title("spread over domains"), &grid, part)?),
         ];
+        for (name, canvas) in parameter::figures(&run, &grid, &entries, part)? {
+            written.extend(canvas.write(&plots, &format!("{}_{}", file_name(&name), file_name(&stem)))?);
+        }
         for (name, figure) in figures {
             if let Some(canvas) = figure {
                 written.extend(canvas.write(&plots, &format!("{name}_{}", file_name(&stem)))?);

@@ -57,3 +57,25 @@ fn nothing_varies_nothing_is_drawn() {
     );
     assert!(write(&[], &[], "none").is_empty());
 }
+
+#[test]
+fn a_parameter_with_three_values_is_drawn_along_an_axis_of_its_own() {
+    let at = |steps: u32, augment: &str, seed| Row {
+        method: "acr_dsvdd".into(),
+        params: serde_json::json!({ "augment": augment, "steps": steps }).to_string(),
+        seed,
+        cell_key: format!("{steps}{augment}{seed}"),
+        metrics: crate::testing::metrics(&[("auroc", 0.9 - 0.0001 * f64::from(steps))]),
+        ..crate::testing::row()
+    };
+    let mut rows = vec![crate::testing::row()];
+    for (steps, augment) in [(50, "none"), (150, "none"), (1500, "none"), (50, "flip"), (1500, "flip")] {
+        rows.extend([at(steps, augment, 0), at(steps, augment, 1)]);
+    }
+    let written = write(&rows, &[], "parameter");
+    let (_, svg) = written.iter().find(|(name, _)| name == "auroc_acr_dsvdd_steps_digits.svg").unwrap();
+    let svg = String::from_utf8(svg.clone()).unwrap();
+    assert!(["steps (log scale)", "1500", "AUROC (%)"].iter().all(|word| svg.contains(word)));
+    // Two places make no line.
+    assert!(!svg.contains("augment=flip"), "{svg}");
+}
