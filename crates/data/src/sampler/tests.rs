@@ -80,7 +80,7 @@ proptest! {
         let source = [OutlierSource::OtherDomains, OutlierSource::Genuine, OutlierSource::None][source];
         let set = set(&sizes, AnomalySource::OtherDomains);
         let fold = &set.info().folds[0];
-        let sampler = match TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains: None, held_out: 0 }, seed) {
+        let sampler = match TaskSampler::new(set.info(), fold, TaskProtocol::new(normals, outliers, source), seed) {
             Ok(sampler) => sampler,
             Err(e) => {
                 prop_assert!(matches!(e, Error::Refused(_)));
@@ -148,8 +148,7 @@ fn anomalies_are_uniform_over_the_samples_of_the_other_domains() {
 fn tasks_repeat_and_use_only_so_many_domains() {
     let set = set(&[(30, 0, 0); 20], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
-    let protocol =
-        TaskProtocol { normals: 15, outliers: 15, source: OutlierSource::OtherDomains, domains: Some(4), held_out: 0 };
+    let protocol = TaskProtocol { domains: Some(4), ..TaskProtocol::new(15, 15, OutlierSource::OtherDomains) };
     let sampler = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     let again = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     assert_eq!(sampler.train_domains().len(), 4);
@@ -172,7 +171,7 @@ fn tasks_repeat_and_use_only_so_many_domains() {
 fn outliers_are_uniform_over_domains_where_these_are_drawn_first() {
     let set = set(&[(20, 0, 0), (200, 0, 0), (30, 0, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
     let (source, fold) = (OutlierSource::OtherDomainsEqually, &set.info().folds[0]);
-    let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: None, held_out: 0 };
+    let protocol = TaskProtocol::new(15, 15, source);
     let sampler = TaskSampler::new(set.info(), fold, protocol, 0).unwrap();
     let train = sampler.train_domains().to_vec();
     let mut seen = BTreeMap::new();
@@ -194,7 +193,7 @@ fn held_out_domains_are_in_no_task_and_give_the_normals_to_validate_on() {
     let set = set(&[(30, 0, 0); 12], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
     let source = OutlierSource::OtherDomains;
-    let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: Some(5), held_out: 2 };
+    let protocol = TaskProtocol { domains: Some(5), held_out: 2, ..TaskProtocol::new(15, 15, source) };
     let sampler = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     let all = TaskSampler::new(set.info(), fold, TaskProtocol { held_out: 0, ..protocol }, 3).unwrap();
     let (train, held) = (sampler.train_domains(), sampler.held_out());
@@ -224,7 +223,7 @@ fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
     let set = set(&[(30, 0, 0), (10, 5, 0), (30, 5, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
     let sampler = |normals, outliers, source, domains| {
-        TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains, held_out: 0 }, 0)
+        TaskSampler::new(set.info(), fold, TaskProtocol { domains, ..TaskProtocol::new(normals, outliers, source) }, 0)
             .map(|s| s.train_domains().to_vec())
             .map_err(|e| e.to_string())
     };

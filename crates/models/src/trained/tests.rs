@@ -127,3 +127,14 @@ fn what_is_left_to_the_data_is_filled_with_what_is_used() {
     let words = |def: &dyn MethodDef| def.params().iter().find(|p| p.name == "outliers").map(|p| p.doc).unwrap_or("");
     assert!(words(&oe::DEF).contains("auto: genuine where") && words(&acr_ntl::DEF).contains("auto: synthetic_noise"));
 }
+
+#[test]
+fn a_share_of_outliers_where_there_are_none_is_a_mistake_of_that_parameter() {
+    for def in [&acr_dsvdd::DEF as &dyn MethodDef, &oe::DEF] {
+        let configured = |given: Value| def.configure(&serde_json::from_value(given).unwrap()).map(drop);
+        let problems = configured(json!({"outliers": "none", "train_contamination": 0.3})).unwrap_err();
+        assert_eq!(problems[0].name, "train_contamination");
+        assert_eq!(problems[0].message, "`train_contamination: 0.3` has no effect with `outliers: none`");
+        assert_eq!(configured(json!({"outliers": "none", "train_contamination": 0.0})), Ok(()));
+    }
+}
