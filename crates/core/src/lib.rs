@@ -23,7 +23,7 @@ pub mod sample;
 pub mod state;
 pub mod suggest;
 
-pub use batch::{Batch, SampleId, SampleSource, TrainingData, Unlabelled};
+pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use dataset::{
     AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, Loader, PictureSpec,
     ReadBy, Source, Standardise,

@@ -309,6 +309,12 @@ macro_rules! choices {
             const WORDS: &'static [&'static str] = &[$($word),+];
         }
 
+        impl Default for $name {
+            fn default() -> Self {
+                <$name as $crate::Choice>::ALL[0]
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str($crate::Choice::word(*self))

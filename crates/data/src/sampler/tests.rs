@@ -56,11 +56,11 @@ proptest! {
                 continue;
             };
             for batch in batches.unwrap() {
-                prop_assert!(unique(&batch.refs));
-                prop_assert_eq!(batch.refs.len(), counts.normal + counts.anomalous);
+                prop_assert!(unique(&batch.items));
+                prop_assert_eq!(batch.items.len(), counts.normal + counts.anomalous);
                 prop_assert_eq!(batch.labels.iter().filter(|&&l| l).count(), counts.anomalous);
                 prop_assert!(counts.normal + 1 >= counts.anomalous, "the majority is normal");
-                for (r, &label) in batch.refs.iter().zip(&batch.labels) {
+                for (r, &label) in batch.items.iter().zip(&batch.labels) {
                     let from = r.domain as usize;
                     prop_assert!(fold.meta_test.contains(&from), "meta-train samples never reach a test batch");
                     prop_assert!((r.index as usize) < set.info().domains[from].size(r.subset));
@@ -136,7 +136,7 @@ fn anomalies_are_uniform_over_the_samples_of_the_other_domains() {
     wanted.n_batches = 8000;
     let mut seen = BTreeMap::new();
     for batch in test_batches(&set, &set.info().folds[0], 3, &wanted, 7).unwrap() {
-        let anomaly = batch.refs.iter().zip(&batch.labels).find(|(_, l)| **l).unwrap().0;
+        let anomaly = batch.items.iter().zip(&batch.labels).find(|(_, l)| **l).unwrap().0;
         *seen.entry((anomaly.domain, anomaly.index)).or_insert(0usize) += 1;
     }
     // 40 samples, 200 expected of each, standard deviation 14.
@@ -240,7 +240,7 @@ fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
 #[test]
 fn references_are_fixed_and_outside_the_batch() {
     let set = set(&[(5, 0, 0), (20, 0, 0), (20, 0, 6)], AnomalySource::OtherDomains);
-    let batch = &test_batches(&set, &set.info().folds[0], 1, &point(BatchSize::Total(12), 0.0), 0).unwrap()[0].refs;
+    let batch = &test_batches(&set, &set.info().folds[0], 1, &point(BatchSize::Total(12), 0.0), 0).unwrap()[0].items;
     let eight = support(&set, 1, 8, 0, batch).unwrap();
     assert!(unique(&eight) && eight.iter().all(|r| r.domain == 1 && !batch.contains(r)));
     assert_eq!(support(&set, 1, 3, 0, batch).unwrap(), eight[..3]);

@@ -50,7 +50,7 @@ fn figures_hold_their_methods_and_axes_and_no_picture_is_blank() {
 
 #[test]
 fn nothing_varies_nothing_is_drawn() {
-    let written = write(&[crate::testing::row()], &[], "single");
+    let written = write(&[crate::testing::row().into()], &[], "single");
     assert_eq!(
         written.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(),
         ["domains_digits.svg", "domains_digits.png"]

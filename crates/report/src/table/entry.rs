@@ -105,9 +105,9 @@ fn outcome(cell: Option<&Cell>, matrix: Option<&Matrix>, resamples: &Resamples) 
         (Some(_), None) => Outcome::Ambiguous,
         (Some(cell), Some(matrix)) => match matrix.summary(resamples) {
             Some(summary) => Outcome::Number(summary),
-            None if cell.ok.iter().any(|r| r.n_undefined > 0) => Outcome::Undefined,
+            None if cell.ok.iter().any(|r| r.result.n_undefined > 0) => Outcome::Undefined,
             None if !cell.ok.is_empty() => Outcome::NotApplicable,
-            None if cell.bad.iter().any(|r| r.status == Status::Failed) => Outcome::Failed,
+            None if cell.bad.iter().any(|r| r.record.status == Status::Failed) => Outcome::Failed,
             None => Outcome::Refused,
         },
     }
@@ -125,13 +125,13 @@ fn entry(
     let empty = Cell::default();
     let cell = cell.unwrap_or(&empty);
     let keys = |rows: &[&Row], status: Status| {
-        rows.iter().filter(|r| r.status == status).map(|r| r.cell_key.clone()).collect::<BTreeSet<_>>().len()
+        rows.iter().filter(|r| r.record.status == status).map(|r| &r.record.cell_key).collect::<BTreeSet<_>>().len()
     };
     let (failed, refused) = (keys(&cell.bad, Status::Failed), keys(&cell.bad, Status::Refused));
     // Reasons by how many rows give them, the commonest first.
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for row in &cell.bad {
-        *reasons.entry(&row.error).or_default() += 1;
+        *reasons.entry(row.record.error.as_deref().unwrap_or_default()).or_default() += 1;
     }
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
@@ -144,8 +144,8 @@ fn entry(
         outcome,
         best: false,
         tied: false,
-        batches: cell.ok.iter().map(|r| r.n_batches).sum(),
-        undefined: cell.ok.iter().map(|r| r.n_undefined).sum(),
+        batches: cell.ok.iter().map(|r| r.result.n_batches as u64).sum(),
+        undefined: cell.ok.iter().map(|r| r.result.n_undefined as u64).sum(),
         failed,
         refused,
         cells: keys(&cell.ok, Status::Ok) + failed + refused,

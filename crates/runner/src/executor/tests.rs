@@ -107,13 +107,13 @@ fn a_fit_is_trained_once_and_scores_all_its_points() {
     assert!(plan.cells().all(|c| records[&c.key].status == Status::Ok));
     for row in &rows {
         assert_eq!(
-            (row.n_batches, row.batch_size, row.batch_total, row.n_undefined),
+            (row.result.n_batches, row.point().size, row.batch_total(), row.result.n_undefined),
             (3, BatchSize::Total(10), Some(10), 0)
         );
-        assert_eq!(row.n_anomalous, if row.contamination.ratio() == Some(0.1) { 3 } else { 6 });
-        assert_eq!(row.contamination_realised, row.contamination.ratio());
+        assert_eq!(row.result.n_anomalous, if row.point().contamination.ratio() == Some(0.1) { 3 } else { 6 });
+        assert_eq!(row.contamination_realised(), row.point().contamination.ratio());
         assert_eq!(row.metric("auroc"), Some(1.0));
-        assert!(row.fit_seconds.is_some() && row.metric("f1_max").is_none());
+        assert!(row.record.fit_seconds.is_some() && row.metric("f1_max").is_none());
     }
 }
 
@@ -138,8 +138,9 @@ fn a_stored_fit_is_loaded_and_a_damaged_one_trained_again() {
     remove_records();
     let (_, again) = bench.run(&experiment("trained"));
     assert_eq!(trained.counts().0, 2);
-    let metrics =
-        |rows: &[Row]| rows.iter().map(|r| (r.cell_key.clone(), r.metric("auroc"), r.fit_seconds)).collect::<Vec<_>>();
+    let metrics = |rows: &[Row]| {
+        rows.iter().map(|r| (r.record.cell_key.clone(), r.metric("auroc"), r.record.fit_seconds)).collect::<Vec<_>>()
+    };
     assert_eq!(metrics(&first), metrics(&again));
 
     remove_records();
@@ -159,8 +160,8 @@ fn planted_failures_are_recorded_and_the_rest_ends() {
     ]);
     let bench = Folder::new(registry);
     let (_, rows) = bench.run(&experiment("panics, nan, short, refuses, good"));
-    let of = |method: &str| rows.iter().filter(|r| r.method == method).collect::<Vec<_>>();
-    assert!(of("good").iter().all(|r| r.status == Status::Ok && r.metric("auroc") == Some(1.0)));
+    let of = |method: &str| rows.iter().filter(|r| r.fit().method.name == method).collect::<Vec<_>>();
+    assert!(of("good").iter().all(|r| r.record.status == Status::Ok && r.metric("auroc") == Some(1.0)));
     for (method, status, error) in [
         ("panics", Status::Failed, "panicked: planted panic"),
         ("nan", Status::Failed, "1 of 10 scores are not finite; the first, of sample 1, is NaN"),
@@ -171,9 +172,9 @@ fn planted_failures_are_recorded_and_the_rest_ends() {
         // One row a cell, without a domain.
         assert_eq!(rows.len(), 4, "{method}");
         for row in rows {
-            assert_eq!((row.status, row.domain.as_str(), row.metric("auroc")), (status, "", None));
-            assert!(row.error.contains(error), "{}", row.error);
-            assert_eq!(row.batch_size, BatchSize::Total(10));
+            assert_eq!((row.record.status, row.result.domain.as_str(), row.metric("auroc")), (status, "", None));
+            assert!(row.record.error.as_ref().unwrap().contains(error), "{:?}", row.record.error);
+            assert_eq!(row.point().size, BatchSize::Total(10));
         }
     }
 }
@@ -184,9 +185,16 @@ fn a_damaged_data_set_fails_its_cells_alone_and_they_are_tried_again() {
     let bench = Folder::new(registry(&[good]));
     let both = experiment("good").replace("[line]", "[line, {name: line, params: {damaged: true}}]");
     let (plan, rows) = bench.run(&both);
-    let failed: Vec<_> = rows.iter().filter(|r| r.status == Status::Failed).collect();
+    let failed: Vec<_> = rows.iter().filter(|r| r.record.status == Status::Failed).collect();
     assert_eq!((failed.len(), rows.len()), (4, 4 + 8));
-    assert!(failed.iter().all(|r| r.error.contains("line.bin: cut off after 3 bytes; hint: fetch it again")));
+    assert!(
+        failed.iter().all(|r| r
+            .record
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("line.bin: cut off after 3 bytes; hint: fetch it again"))
+    );
     assert_eq!(plan.unusable.len(), 1);
     let again = bench.plan(&both);
     assert_eq!(again.outstanding(), 4);
@@ -196,8 +204,10 @@ fn a_damaged_data_set_fails_its_cells_alone_and_they_are_tried_again() {
 fn workers_threads_and_order_do_not_change_a_record() {
     let methods = || [Planted::new("a", 1, Deed::Score, true), Planted::new("b", 1, Deed::Score, false)];
     let keys = |rows: &[Row]| {
-        let mut all: Vec<_> =
-            rows.iter().map(|r| (r.cell_key.clone(), r.domain.clone(), r.metric("auroc"), r.metric("aupr"))).collect();
+        let mut all: Vec<_> = rows
+            .iter()
+            .map(|r| (r.record.cell_key.clone(), r.result.domain.clone(), r.metric("auroc"), r.metric("aupr")))
+            .collect();
         all.sort_by(|x, y| (&x.0, &x.1).cmp(&(&y.0, &y.1)));
         all
     };
