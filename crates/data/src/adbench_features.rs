@@ -4,21 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetSpec, Error, Load, Loader, Modality, ReadBy, Result, Standardise,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Load, Modality, ReadBy, Result,
 };
 
 use crate::memory::InMemory;
-use crate::standardise::Scale;
 use crate::{files, folds, npz_tables};
 
 /// The registry's entry.
-pub const DEF: Loader<AdbenchFeatures> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<AdbenchFeatures>(&SPEC);
 
 zsad_core::params! {
     /// Parameters of ADBench's image features.
     pub struct AdbenchFeatures {
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -61,22 +58,8 @@ impl Load for AdbenchFeatures {
         Ok(categories(data)?.into_iter().map(of).collect())
     }
 
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
-    }
-
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let mut domains = Vec::with_capacity(CATEGORIES);
-        for (category, path) in categories(data)? {
-            let domain = npz_tables::read(&path, &category)?;
-            if domain.normal.dim() != DIM {
-                let message = format!("{} features an image instead of {DIM}", domain.normal.dim());
-                return Err(Error::data(&path, message, REMEDY));
-            }
-            domains.push(domain);
-        }
-        npz_tables::unify(&mut domains);
-        let names: Vec<String> = domains.iter().map(|d| d.name.clone()).collect();
+        let (names, domains) = npz_tables::read_all(categories(data)?, Some((DIM, REMEDY)))?;
         let folds = folds::leave_one_out(&names);
         let modality = Modality::Tabular { dim: DIM, features: true };
         Ok(Arc::new(InMemory::new(SPEC.name, modality, domains, folds, AnomalySource::Genuine)?))

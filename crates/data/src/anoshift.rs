@@ -10,18 +10,14 @@ use std::sync::Arc;
 
 use rand::seq::index;
 use zsad_core::rng::stream;
-use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
-    Result, Standardise,
-};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, ReadBy, Result};
 
 use crate::files;
 use crate::formats::table::Table;
-use crate::standardise::Scale;
 use crate::tabular::{Layout, Rows, Tabular, TabularDomain};
 
 /// The registry's entry.
-pub const DEF: Loader<Anoshift> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<Anoshift>(&SPEC);
 
 zsad_core::params! {
     /// Parameters of AnoShift.
@@ -30,8 +26,6 @@ zsad_core::params! {
         normals_per_year: usize = 5000, in 0..=100_000_000;
         /// which years to test on: iid (2006–2010), near (2011–2013), far (2014–2015)
         groups: Vec<String> = ["iid", "near", "far"].map(String::from).to_vec();
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -96,10 +90,6 @@ impl Load for Anoshift {
         Ok(())
     }
 
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
-    }
-
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let (train, tests) = self.find(data)?;
         let keep = self.normals_per_year;
@@ -119,19 +109,8 @@ impl Load for Anoshift {
             notes.push(("missing numbers taken as 0".into(), reader.missing.to_string()));
         }
         let (split, end) = (TRAIN_YEARS.len(), domains.len());
-        let info = DatasetInfo {
-            name: SPEC.name.into(),
-            modality: Modality::rows(layout.dim()),
-            domains: domains.iter().map(TabularDomain::sizes).collect(),
-            folds: vec![Fold {
-                name: String::new(),
-                meta_train: (0..split).collect(),
-                meta_test: (split..end).collect(),
-            }],
-            anomalies: AnomalySource::Genuine,
-            notes,
-        };
-        Ok(Arc::new(Tabular::new(info, layout, domains)))
+        let fold = Fold::single(0..split, split..end);
+        Ok(Arc::new(Tabular::new(SPEC.name, layout, domains, fold, true).with_notes(notes)))
     }
 }
 

@@ -6,19 +6,17 @@ pub(crate) mod records;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rand::seq::SliceRandom;
 use zsad_core::params::All;
-use zsad_core::rng::stream;
 use zsad_core::{
-    DataDir, DataFile, Dataset, DatasetSpec, Domain, Fold, Load, Loader, OrWord, PictureSpec, ReadBy, Result,
+    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Fold, ImageSpec, Load, OrWord, ReadBy, Result,
 };
 
-use crate::files;
+use crate::{files, folds};
 use pictures::{Pictures, Pool, Store};
 use records::Records;
 
 /// The registry's entry.
-pub const DEF: Loader<Cifar100> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Cifar100>(&SPEC);
 
 /// Fine classes.
 pub(crate) const CLASSES: usize = 100;
@@ -58,7 +56,7 @@ impl Load for Cifar100 {
         Ok(all)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
+    fn image(&self) -> Option<ImageSpec> {
         Some(pictures::spec(self.normalise))
     }
 
@@ -112,16 +110,11 @@ impl Cifar100 {
 
     /// Which classes train and which test. Always the same for the same parameters: part of the protocol.
     fn split(&self) -> Fold {
-        let mut order: Vec<usize> = (0..CLASSES).collect();
         // The split is that of CIFAR-100 whether or not the test images are corrupted.
-        let axes = [("purpose", "split"), ("dataset", SPEC.name)];
-        order.shuffle(&mut stream(self.split_seed, &axes));
-        let mut meta_test = order.split_off(self.meta_train_classes);
-        order.sort_unstable();
-        meta_test.sort_unstable();
-        Fold { name: String::new(), meta_train: order, meta_test }
+        folds::shuffled(SPEC.name, CLASSES, self.meta_train_classes, self.split_seed)
     }
 }
+
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
-    Choice, DataDir, DataFile, Dataset, DatasetSpec, Domain, Error, Fold, Load, Loader, PictureSpec, ReadBy, Result,
+    Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, ImageSpec, Load, ReadBy, Result,
 };
 
 use crate::cifar100::pictures::{self, Pictures, Pool, Store};
@@ -17,7 +17,7 @@ use crate::cifar100::{self, CLASSES, Cifar100};
 use crate::corruptions;
 
 /// The registry's entry.
-pub const DEF: Loader<Cifar100C> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Cifar100C>(&SPEC);
 
 zsad_core::choices! {
     /// The files of the release, and `none`.
@@ -133,7 +133,7 @@ impl Load for Cifar100C {
         Ok(all)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
+    fn image(&self) -> Option<ImageSpec> {
         Some(pictures::spec(self.clean.normalise))
     }
 
@@ -200,8 +200,7 @@ impl Cifar100C {
                 pools.push([normal, Pool::default()]);
             }
         }
-        let (meta_train, meta_test) = ((0..CLASSES).collect(), (CLASSES..2 * CLASSES).collect());
-        let fold = Fold { name: String::new(), meta_train, meta_test };
+        let fold = Fold::single(0..CLASSES, CLASSES..2 * CLASSES);
         let stores = vec![Store::Plain(train.pixels), test.0];
         Ok(Pictures::new(SPEC.name, domains, fold, notes, self.clean.normalise, stores, pools))
     }

@@ -3,10 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Domain, Error, Load, Loader, Modality,
-    PictureSpec, ReadBy, Result,
-};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, ImageSpec, Load, ReadBy, Result};
 
 use crate::digit_split::DigitSplit;
 use crate::files;
@@ -14,7 +11,7 @@ use crate::formats::idx::Idx;
 use crate::images::ByteImages;
 
 /// The registry's entry.
-pub const DEF: Loader<Mnist> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Mnist>(&SPEC);
 
 zsad_core::params! {
     /// Which digits train and which test.
@@ -65,8 +62,8 @@ impl Load for Mnist {
         self.split.check(SPEC.name)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
-        Some(PictureSpec::stretched(1, SIDE, SIDE))
+    fn image(&self) -> Option<ImageSpec> {
+        Some(ImageSpec::stretched(1, SIDE, SIDE))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -91,16 +88,8 @@ impl Load for Mnist {
                 Ok(())
             })?;
         }
-        let sized = digits.iter().zip(&pools);
-        let info = DatasetInfo {
-            name: SPEC.name.into(),
-            modality: Modality::Image { channels: 1, height: SIDE, width: SIDE },
-            domains: sized.map(|(d, pool)| Domain::normals(d.to_string(), pool.len() / (SIDE * SIDE))).collect(),
-            folds: vec![split.fold()],
-            anomalies: AnomalySource::OtherDomains,
-            notes: vec![],
-        };
-        Ok(Arc::new(ByteImages::new(info, pools)))
+        let domains = digits.iter().map(u8::to_string).zip(pools).collect();
+        Ok(Arc::new(ByteImages::new(SPEC.name, SIDE, domains, split.fold())))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The greatest F1 score over all thresholds.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, Ranking, Step};
 
@@ -8,12 +8,8 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "f1_max",
         label: "F1max",
-        version: 1,
         summary: "greatest F1 score over all thresholds (the threshold is chosen with the labels: an upper bound)",
-        level: Level::Sample,
-        unit: Unit::Share,
-        higher_is_better: true,
-        headline: false,
+        ..MetricSpec::SAMPLE
     },
     formula: Formula::Samples(value),
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use zsad_core::detector::{Adapted, adapted};
+use zsad_core::detector::adapted;
 use zsad_core::{
     Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Result,
     SampleRef, Scores, TestPoint, Unlabelled,
@@ -72,7 +72,7 @@ pub fn score_domain(
     let source = Unlabelled::new(dataset);
     let (mut all, mut time) = (Vec::new(), Duration::ZERO);
     // Batches of one support set stand one after the other more often than not.
-    let mut ready: Option<(Vec<SampleRef>, Adapted)> = None;
+    let mut ready: Option<(Vec<SampleRef>, Option<Box<dyn Detector>>)> = None;
     for batch in &sampler::test_batches(dataset, fold, domain, point, seed)? {
         let at = |e: Error| e.at(format_args!("domain `{}`, batch {}", batch.domain, batch.number));
         let support = match shots {
@@ -81,10 +81,10 @@ pub fn score_domain(
         };
         let start = Instant::now();
         if ready.as_ref().is_none_or(|(of, _)| *of != support) {
-            let detector = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
-            ready = Some((support, detector));
+            let own = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
+            ready = Some((support, own));
         }
-        let detector = ready.as_ref().map_or(detector, |(_, detector)| detector.detector());
+        let detector = ready.as_ref().and_then(|(_, own)| own.as_deref()).unwrap_or(detector);
         let scores = detector.score(&Batch::new(&source, &batch.items, env)).map_err(at)?;
         time += start.elapsed();
         check(&scores, batch.items.len()).map_err(at)?;

@@ -10,7 +10,7 @@ use zsad_store::{CellRecord, ModelStore, Row, RunFolder};
 
 use crate::evaluate::{CellInput, score_domain};
 use crate::executor::fit::Bench;
-use crate::library::{DataSet, Library};
+use crate::library::Library;
 use crate::registry::Registry;
 
 /// Samples on a sheet, as far as the batch has them.
@@ -50,10 +50,7 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> 
     let (key, id, learns) = (record.fit_key.clone(), record.cell.fit.clone(), true);
     let job = FitJob { key, id, learns, cells: vec![cell.clone()] };
     let ready = bench.ready(&job, &cell, &|_| {})?;
-    let dataset = bench.library.get(&job.id.data.name, &cell.asked.dataset_params)?;
-    let opened = dataset.open(bench.env)?;
-    let fold = DataSet::fold(opened.info(), &job.id.fold)?;
-    let view = dataset.view(bench.env, fold)?;
+    let (view, fold) = bench.view(&job, &cell)?;
     let missing = || Error::failed(format!("{}: `{category}` is not there any more", job.id.data.name));
     let domain = view.info().domains.iter().position(|d| d.name == category).ok_or_else(missing)?;
     let input = CellInput {

@@ -201,7 +201,7 @@ fn cells(
         experiment: experiment.name.clone(),
         profile: experiment.profile.clone(),
         dataset: choice.label.clone(),
-        dataset_params: choice.source.values(),
+        dataset_params: choice.source.values.clone(),
         setting: method.method.supervision(),
         params: method.method.values(),
     };

@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use zsad_core::{
-    Accepts, AnomalySource, Array, Batch, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Detector, Environment,
-    Error, FitContext, FitReport, Fold, Given, Load, Loader, Method, MethodDef, MethodSpec, Modality, ParamProblem,
-    ParamSet, ParamSpec, Result, Samples, Scores, State, Supervision, Values,
+    Accepts, AnomalySource, Array, Batch, DataDir, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Detector,
+    Environment, Error, FitContext, FitReport, Fold, Given, Load, Method, MethodDef, MethodSpec, Modality,
+    ParamProblem, ParamSet, ParamSpec, Result, Samples, Scores, State, Supervision, Values,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 use zsad_metrics::Metric;
 
 use crate::registry::Registry;
 
-const LINE: Loader<Line> = Loader::new(&DatasetSpec {
+const LINE: DatasetDef = DatasetDef::new::<Line>(&DatasetSpec {
     name: "line",
     version: 1,
     summary: "points on a line",

@@ -128,11 +128,9 @@ impl Table {
     }
 
     fn column(&self, name: &str) -> Result<&Column> {
-        self.frame.column(name).map_err(|_| {
-            let names = self.names();
-            let hint = suggest::hint(name, names.iter().map(String::as_str).collect::<Vec<_>>());
-            Error::data(&self.path, format!("no column `{name}`"), hint)
-        })
+        self.frame
+            .column(name)
+            .map_err(|_| Error::data(&self.path, format!("no column `{name}`"), suggest::hint(name, self.names())))
     }
 }
 

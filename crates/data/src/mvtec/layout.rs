@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use zsad_core::{Error, Result};
 
-use super::picture;
+use super::mask;
+use crate::image_file;
 
 const REMEDY: &str = "wanted: <category>/train/good, test/good, test/<defect>, ground_truth/<defect>/<name>_mask.png";
 
@@ -99,9 +100,9 @@ pub fn check_sizes(categories: &[Category]) -> Result<()> {
     let plain = categories.iter().flat_map(|c| c.reference.iter().chain(&c.normal)).map(|p| (p, None));
     let defects = categories.iter().flat_map(|c| &c.defects).map(|d| (&d.picture, d.mask.as_ref()));
     let check = |(picture, mask): (&PathBuf, Option<&PathBuf>)| {
-        let size = picture::dimensions(picture)?;
+        let size = mask::dimensions(picture)?;
         match mask {
-            Some(mask) => picture::same_size(mask, picture::dimensions(mask)?, picture, size),
+            Some(mask) => mask::same_size(mask, mask::dimensions(mask)?, picture, size),
             None => Ok(()),
         }
     };
@@ -116,11 +117,7 @@ fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 /// The pictures in `path`, sorted by name. Files of other kinds (checksums, thumbnail caches) do not count.
 fn pictures(path: &Path) -> Result<Vec<PathBuf>> {
-    let known = |name: &str| {
-        let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
-        matches!(extension.as_str(), "png" | "jpg" | "jpeg" | "bmp")
-    };
-    Ok(entries(path)?.into_iter().filter(|(name, p)| known(name) && p.is_file()).map(|(_, p)| p).collect())
+    Ok(entries(path)?.into_iter().filter(|(_, p)| image_file::is_named_so(p) && p.is_file()).map(|(_, p)| p).collect())
 }
 
 /// The pictures in `path` by name without extension; none where there is no such folder.

@@ -12,7 +12,6 @@ use zsad_nn::params::Builder;
 use zsad_nn::train::{self, Step, Trainer};
 use zsad_nn::{ParamStore, loss};
 
-use super::both::Both;
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::MetaTraining;
 use crate::trained::method::{Outcome, Train, TrainedDef};
@@ -20,6 +19,7 @@ use crate::trained::network::Phase;
 use crate::trained::spec::{NetworkSpec, Norm};
 use crate::trained::tasks::{TaskSettings, TaskSource};
 use crate::trained::validation::Validation;
+use zsad_core::params::Both;
 
 /// The registry's entry of a meta-trained method with parameters `P`, beside those of its training.
 pub type Episodic<P> = TrainedDef<EpisodicTrainer<P>>;

@@ -61,8 +61,8 @@ fn scores(method: &dyn Method, data: &InMemory, again: bool) -> Vec<f64> {
     let batch: Vec<_> = SampleRef::all(4, Subset::Normal, 10).chain(SampleRef::all(4, Subset::Anomalous, 3)).collect();
     let support: Vec<_> = SampleRef::all(4, Subset::Reference, method.shots()).collect();
     let support = Batch::new(&source, &support, &env);
-    let adapted = zsad_core::detector::adapted(detector.as_ref(), method.shots(), &support).unwrap();
-    adapted.detector().score(&Batch::new(&source, &batch, &env)).unwrap().samples
+    let own = zsad_core::detector::adapted(detector.as_ref(), method.shots(), &support).unwrap();
+    own.as_deref().unwrap_or(detector.as_ref()).score(&Batch::new(&source, &batch, &env)).unwrap().samples
 }
 
 /// The parameters of a short training, where they are declared.

@@ -179,8 +179,8 @@ fn score(detector: &dyn Detector, shots: usize, batch: &InMemory, env: &Environm
     let all = |subset: Subset| SampleRef::all(0, subset, domain.size(subset)).collect::<Vec<_>>();
     let (refs, support) = (all(Subset::Normal), all(Subset::Reference));
     let source = Unlabelled::new(batch);
-    let ready = adapted(detector, shots, &Batch::new(&source, &support, env))?;
-    let scores = ready.detector().score(&Batch::new(&source, &refs, env))?;
+    let own = adapted(detector, shots, &Batch::new(&source, &support, env))?;
+    let scores = own.as_deref().unwrap_or(detector).score(&Batch::new(&source, &refs, env))?;
     check(&scores, refs.len())?;
     Ok(scores)
 }

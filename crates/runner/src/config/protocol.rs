@@ -54,7 +54,7 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
     let pooling = match field(entries, "pooling") {
         None => Pooling::Batch,
         Some(node) => scalar(node, |v| Pooling::from_word(v.as_str()?)).unwrap_or_else(|| {
-            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), Pooling::WORDS.iter().copied());
+            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), Pooling::WORDS);
             problems.add(node.pos, format!("`pooling` cannot be {}", node.describe()), hint);
             Pooling::Batch
         }),
