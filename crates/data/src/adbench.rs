@@ -31,13 +31,13 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &[],
 };
 
-const REMEDY: &str = "put the npz tables of ADBench (X [n, d], y [n]) there, or name them with `root` or `file`";
+const HINT: &str = "put the npz tables of ADBench (X [n, d], y [n]) there, or name them with `root` or `file`";
 
 impl Adbench {
     fn paths(&self, data: &DataDir) -> Result<Vec<PathBuf>> {
         match self.file.as_str() {
-            "" => npz_tables::in_folder(&files::require(data, &self.root, REMEDY)?),
-            file => Ok(vec![files::require(data, file, REMEDY)?]),
+            "" => npz_tables::in_folder(&files::require(data, &self.root, HINT)?),
+            file => Ok(vec![files::require(data, file, HINT)?]),
         }
     }
 }

@@ -35,11 +35,11 @@ const PREFIX: &str = "MVTec-AD_";
 const CATEGORIES: usize = 15;
 const DIM: usize = 512;
 
-const REMEDY: &str = "put the 15 files MVTec-AD_<category>.npz of ADBench's CV_by_ResNet18 there";
+const HINT: &str = "put the 15 files MVTec-AD_<category>.npz of ADBench's CV_by_ResNet18 there";
 
 /// The files of the categories with their names, sorted.
 fn categories(data: &DataDir) -> Result<Vec<(String, PathBuf)>> {
-    let folder = files::require(data, FOLDER, REMEDY)?;
+    let folder = files::require(data, FOLDER, HINT)?;
     let named = |path: PathBuf| {
         let stem = path.file_stem()?.to_string_lossy().into_owned();
         Some((stem.strip_prefix(PREFIX)?.to_owned(), path))
@@ -47,7 +47,7 @@ fn categories(data: &DataDir) -> Result<Vec<(String, PathBuf)>> {
     let found: Vec<_> = npz_tables::in_folder(&folder)?.into_iter().filter_map(named).collect();
     if found.len() != CATEGORIES {
         let message = format!("{} files {PREFIX}<category>.npz instead of {CATEGORIES}", found.len());
-        return Err(Error::data(&folder, message, REMEDY));
+        return Err(Error::data(&folder, message, HINT));
     }
     Ok(found)
 }
@@ -59,7 +59,7 @@ impl Load for AdbenchFeatures {
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let (names, domains) = npz_tables::read_all(categories(data)?, Some((DIM, REMEDY)))?;
+        let (names, domains) = npz_tables::read_all(categories(data)?, Some((DIM, HINT)))?;
         let folds = folds::leave_one_out(&names);
         let modality = Modality::Tabular { dim: DIM, features: true };
         Ok(Arc::new(InMemory::new(SPEC.name, modality, domains, folds, AnomalySource::Genuine)?))

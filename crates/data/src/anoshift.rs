@@ -42,7 +42,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &["groups"],
 };
 
-const REMEDY: &str = "fetch Kyoto-2016_AnoShift.tar, which github.com/bit-ml/AnoShift links to, and unpack it there";
+const HINT: &str = "fetch Kyoto-2016_AnoShift.tar, which github.com/bit-ml/AnoShift links to, and unpack it there";
 const TRAIN_YEARS: [u32; 5] = [2006, 2007, 2008, 2009, 2010];
 /// Test groups: name, years, ending of the file names.
 const GROUPS: [(&str, &[u32], &str); 3] = [
@@ -63,7 +63,7 @@ impl Anoshift {
         let folders = ["anoshift/subset", "anoshift/Kyoto-2016_AnoShift/subset", "anoshift"];
         let folder = folders.into_iter().find(|f| data.path.join(f).is_dir()).unwrap_or(folders[0]);
         let file = |name: &str, year: u32, ending: &str| {
-            let path = files::require(data, &format!("{folder}/{year}{ending}.parquet"), REMEDY)?;
+            let path = files::require(data, &format!("{folder}/{year}{ending}.parquet"), HINT)?;
             Ok((path, format!("{name}_{year}")))
         };
         let train = TRAIN_YEARS.iter().map(|&year| file("train", year, "_subset")).collect::<Result<_>>()?;
@@ -165,18 +165,18 @@ impl Reader {
     /// Ends the learning of categories: sorts them and puts their places into the rows read so far.
     fn finish_learning(&mut self, domains: &mut [TabularDomain]) -> Layout {
         self.learning = false;
-        let mut places = Vec::new();
+        let mut positions = Vec::new();
         for seen in &mut self.seen {
-            let mut place = vec![0; seen.len()];
+            let mut position = vec![0; seen.len()];
             for (sorted, code) in seen.values_mut().enumerate() {
-                place[*code as usize] = sorted as u32;
+                position[*code as usize] = sorted as u32;
                 *code = sorted as u32;
             }
-            places.push(place);
+            positions.push(position);
         }
         let recode = |rows: &mut Rows| {
             for row in rows.codes.chunks_exact_mut(CATEGORICAL.len()) {
-                row.iter_mut().zip(&places).for_each(|(code, place)| *code = place[*code as usize]);
+                row.iter_mut().zip(&positions).for_each(|(code, position)| *code = position[*code as usize]);
             }
         };
         domains.iter_mut().flat_map(|d| [&mut d.normal, &mut d.anomalous]).for_each(recode);

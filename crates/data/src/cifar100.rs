@@ -1,6 +1,6 @@
 //! CIFAR-100 from its binary files: unseen classes as unseen domains.
 
-pub(crate) mod pictures;
+pub(crate) mod images;
 pub(crate) mod records;
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use zsad_core::{
 };
 
 use crate::{files, folds};
-use pictures::{Pictures, Pool, Store};
+use images::{Images, Pool, Store};
 use records::Records;
 
 /// The registry's entry.
@@ -47,7 +47,7 @@ zsad_core::params! {
 }
 
 const FOLDER: &str = "cifar100/cifar-100-binary";
-const REMEDY: &str = "extract cifar-100-binary.tar.gz of the CIFAR page in cifar100/";
+const HINT: &str = "extract cifar-100-binary.tar.gz of the CIFAR page in cifar100/";
 
 impl Load for Cifar100 {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
@@ -57,7 +57,7 @@ impl Load for Cifar100 {
     }
 
     fn image(&self) -> Option<ImageSpec> {
-        Some(pictures::spec(self.normalise))
+        Some(images::spec(self.normalise))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -73,7 +73,7 @@ pub(crate) fn training_files(data: &DataDir) -> Result<Vec<DataFile>> {
 
 /// A file of CIFAR-100.
 pub(crate) fn file(dir: &DataDir, name: &str) -> Result<PathBuf> {
-    files::require(dir, &format!("{FOLDER}/{name}"), REMEDY)
+    files::require(dir, &format!("{FOLDER}/{name}"), HINT)
 }
 
 impl Cifar100 {
@@ -87,7 +87,7 @@ impl Cifar100 {
         test: (Store, &[u8]),
         clean: bool,
         notes: Vec<(String, String)>,
-    ) -> Result<Pictures> {
+    ) -> Result<Images> {
         let names = records::class_names(&file(data, "fine_label_names.txt")?)?;
         let train = Records::read(&file(data, "train.bin")?)?;
         let fold = self.split();
@@ -105,7 +105,7 @@ impl Cifar100 {
             pools.push([normal, reference]);
         }
         let stores = vec![Store::Plain(train.pixels), test.0];
-        Ok(Pictures::new(dataset, domains, fold, notes, self.normalise, stores, pools))
+        Ok(Images::new(dataset, domains, fold, notes, self.normalise, stores, pools))
     }
 
     /// Which classes train and which test. Always the same for the same parameters: part of the protocol.

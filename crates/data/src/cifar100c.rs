@@ -11,7 +11,7 @@ use zsad_core::{
     Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, ImageSpec, Load, ReadBy, Result,
 };
 
-use crate::cifar100::pictures::{self, Pictures, Pool, Store};
+use crate::cifar100::images::{self, Images, Pool, Store};
 use crate::cifar100::records::{self, Records};
 use crate::cifar100::{self, CLASSES, Cifar100};
 use crate::corruptions;
@@ -134,7 +134,7 @@ impl Load for Cifar100C {
     }
 
     fn image(&self) -> Option<ImageSpec> {
-        Some(pictures::spec(self.clean.normalise))
+        Some(images::spec(self.clean.normalise))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -188,7 +188,7 @@ impl Cifar100C {
     }
 
     /// All classes train with clean training images and test with the images of `test` (a store and its labels).
-    fn shift_only(&self, data: &DataDir, test: (Store, &[u8]), notes: Vec<(String, String)>) -> Result<Pictures> {
+    fn shift_only(&self, data: &DataDir, test: (Store, &[u8]), notes: Vec<(String, String)>) -> Result<Images> {
         let names = records::class_names(&cifar100::file(data, "fine_label_names.txt")?)?;
         let train = Records::read(&cifar100::file(data, "train.bin")?)?;
         let limit = self.clean.train_images.number().unwrap_or(usize::MAX);
@@ -202,6 +202,6 @@ impl Cifar100C {
         }
         let fold = Fold::single(0..CLASSES, CLASSES..2 * CLASSES);
         let stores = vec![Store::Plain(train.pixels), test.0];
-        Ok(Pictures::new(SPEC.name, domains, fold, notes, self.clean.normalise, stores, pools))
+        Ok(Images::new(SPEC.name, domains, fold, notes, self.clean.normalise, stores, pools))
     }
 }

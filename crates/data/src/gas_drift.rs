@@ -61,7 +61,7 @@ static SPEC: DatasetSpec = DatasetSpec {
 /// The gases by their number in the files, from 1.
 const GASES: [&str; 6] = ["ethanol", "ethylene", "ammonia", "acetaldehyde", "acetone", "toluene"];
 const DIM: usize = 128;
-const REMEDY: &str = "put the files batch1.dat … of the UCI data set there, gzipped or not";
+const HINT: &str = "put the files batch1.dat … of the UCI data set there, gzipped or not";
 
 impl GasDrift {
     /// The batches in use, ascending.
@@ -71,7 +71,7 @@ impl GasDrift {
 
     fn find(data: &DataDir, batch: usize) -> Result<PathBuf> {
         let name = format!("gas_drift/batch{batch}.dat");
-        files::first_of(data, &[&format!("{name}.gz"), &name], REMEDY)
+        files::first_of(data, &[&format!("{name}.gz"), &name], HINT)
     }
 }
 
@@ -129,7 +129,7 @@ impl Load for GasDrift {
 fn read_batch(path: &Path) -> Result<[Vec<f64>; 6]> {
     let mut gases: [Vec<f64>; 6] = Default::default();
     for (i, line) in files::text(path)?.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let bad = |why: String| Error::data(path, format!("line {}: {why}", i + 1), REMEDY);
+        let bad = |why: String| Error::data(path, format!("line {}: {why}", i + 1), HINT);
         let mut fields = line.split_ascii_whitespace();
         let head = fields.next().unwrap_or_default();
         let gas = head.split(';').next().and_then(|g| g.parse::<usize>().ok()).filter(|g| (1..=6).contains(g));

@@ -18,23 +18,23 @@ pub fn read(folder: &Path, spec: Option<&ImageSpec>) -> Result<(Modality, Sample
     let mut paths: Vec<PathBuf> =
         entries.iter().map(|e| e.path()).filter(|p| p.is_file() && image_file::is_named_so(p)).collect();
     paths.sort();
-    let pictures = paths.par_iter().map(|p| image_file::open(p)).collect::<Result<Vec<_>>>()?;
-    let Some(first) = pictures.first() else {
+    let images = paths.par_iter().map(|p| image_file::open(p)).collect::<Result<Vec<_>>>()?;
+    let Some(first) = images.first() else {
         return Err(Error::data(folder, "no pictures here", "want .png, .jpg, .jpeg or .bmp files"));
     };
     let spec = match spec {
         Some(spec) => spec.clone(),
         None => {
-            if let Some(i) = pictures.iter().position(|p| size(p) != size(first)) {
-                let ((h, w), (first_h, first_w)) = (size(&pictures[i]), size(first));
+            if let Some(i) = images.iter().position(|p| size(p) != size(first)) {
+                let ((h, w), (first_h, first_w)) = (size(&images[i]), size(first));
                 let what = format!("{w}×{h} beside {first_w}×{first_h} of {}", paths[0].display());
                 return Err(Error::data(&paths[i], what, "all pictures of a batch must have one size"));
             }
             let (height, width) = size(first);
-            ImageSpec::stretched(if pictures.iter().all(is_grey) { 1 } else { 3 }, height, width)
+            ImageSpec::stretched(if images.iter().all(is_grey) { 1 } else { 3 }, height, width)
         }
     };
-    let values: Vec<Vec<f32>> = pictures.into_par_iter().map(|p| image_file::sample(p, &spec)).collect();
+    let values: Vec<Vec<f32>> = images.into_par_iter().map(|p| image_file::sample(p, &spec)).collect();
     let modality = spec.modality();
     Ok((modality.clone(), Samples::new(modality.shape(), Values::F32(values.concat()))))
 }

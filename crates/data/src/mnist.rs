@@ -32,7 +32,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &["meta_test"],
 };
 
-const REMEDY: &str = "put the four original idx files of MNIST there, gzipped or not";
+const HINT: &str = "put the four original idx files of MNIST there, gzipped or not";
 const SIDE: usize = 28;
 
 impl Mnist {
@@ -44,7 +44,7 @@ impl Mnist {
 
     /// Labels and images of a part.
     fn find(data: &DataDir, part: &str) -> Result<[PathBuf; 2]> {
-        let file = |name: String| files::first_of(data, &[&format!("{name}.gz"), &name], REMEDY);
+        let file = |name: String| files::first_of(data, &[&format!("{name}.gz"), &name], HINT);
         Ok([file(format!("mnist/{part}-labels-idx1-ubyte"))?, file(format!("mnist/{part}-images-idx3-ubyte"))?])
     }
 }
@@ -79,7 +79,7 @@ impl Load for Mnist {
             let images = Idx::open(&path, 3)?;
             if images.shape() != [labels.len(), SIDE, SIDE] {
                 let message = format!("images of shape {:?} beside {} labels", images.shape(), labels.len());
-                return Err(Error::data(&path, message, REMEDY));
+                return Err(Error::data(&path, message, HINT));
             }
             images.for_each(|i, image| {
                 if let Some(domain) = domain(labels[i], train) {
@@ -101,7 +101,7 @@ fn read_labels(path: &Path) -> Result<Vec<u8>> {
             labels.push(label[0]);
             Ok(())
         }
-        other => Err(Error::data(path, format!("label {i} is {other}, not a digit"), REMEDY)),
+        other => Err(Error::data(path, format!("label {i} is {other}, not a digit"), HINT)),
     })?;
     Ok(labels)
 }

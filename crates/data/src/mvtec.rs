@@ -150,12 +150,12 @@ impl Folders {
         self.categories.get(r.domain as usize).ok_or_else(|| self.no_sample(r))
     }
 
-    fn picture(&self, r: &SampleRef) -> Result<&Path> {
+    fn image(&self, r: &SampleRef) -> Result<&Path> {
         let (category, index) = (self.category(r)?, r.index as usize);
         let path = match r.subset {
             Subset::Reference => category.reference.get(index),
             Subset::Normal => category.normal.get(index),
-            Subset::Anomalous => category.defects.get(index).map(|d| &d.picture),
+            Subset::Anomalous => category.defects.get(index).map(|d| &d.image),
         };
         path.map(|p| p.as_path()).ok_or_else(|| self.no_sample(r))
     }
@@ -172,7 +172,7 @@ impl Dataset for Folders {
 
     /// Folder and number, such as `crack/012`.
     fn sample_name(&self, sample: &SampleRef) -> Option<String> {
-        let path = self.picture(sample).ok()?;
+        let path = self.image(sample).ok()?;
         Some(format!("{}/{}", path.parent()?.file_name()?.display(), path.file_stem()?.display()))
     }
 
@@ -180,7 +180,7 @@ impl Dataset for Folders {
         let d: usize = self.info.modality.shape().iter().product();
         let mut values = vec![0.0; refs.len() * d];
         let read = |(out, r): (&mut [f32], &SampleRef)| {
-            out.copy_from_slice(&image_file::sample(image_file::open(self.picture(r)?)?, &self.spec));
+            out.copy_from_slice(&image_file::sample(image_file::open(self.image(r)?)?, &self.spec));
             Ok(())
         };
         first_error(values.par_chunks_mut(d).zip(refs).map(read).collect())?;
@@ -196,9 +196,9 @@ impl Dataset for Folders {
         let side = self.spec.height;
         let mut values = vec![0; refs.len() * side * side];
         let read = |(out, r): (&mut [u8], &SampleRef)| {
-            let picture = self.picture(r)?;
+            let image = self.image(r)?;
             match self.category(r)?.defects.get(r.index as usize).and_then(|d| d.mask.as_ref()) {
-                Some(mask) if r.subset == Subset::Anomalous => mask::read(mask, picture, &self.spec, out),
+                Some(mask) if r.subset == Subset::Anomalous => mask::read(mask, image, &self.spec, out),
                 _ => Ok(()),
             }
         };

@@ -8,7 +8,7 @@ use crate::formats::npy::Numbers;
 use crate::formats::npz::Npz;
 use crate::memory::MemoryDomain;
 
-const REMEDY: &str = "the table must hold X [n, d] of finite numbers and y [n] of 0 (normal) and 1 (anomalous)";
+const HINT: &str = "the table must hold X [n, d] of finite numbers and y [n] of 0 (normal) and 1 (anomalous)";
 
 /// The `.npz` files of a folder, sorted by name.
 ///
@@ -54,7 +54,7 @@ pub fn read_all(
 /// # Errors
 /// [`Error::Data`] where an array is missing, damaged, of another shape, or holds other labels, NaN or infinity.
 fn read(path: &Path, name: &str) -> Result<MemoryDomain> {
-    let bad = |message: String| Error::data(path, message, REMEDY);
+    let bad = |message: String| Error::data(path, message, HINT);
     let mut npz = Npz::open(path)?;
     let y = npz.array("y")?;
     let x = npz.array("X")?;

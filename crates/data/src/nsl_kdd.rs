@@ -50,7 +50,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &[],
 };
 
-const REMEDY: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.txt of NSL-KDD there, gzipped or not";
+const HINT: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.txt of NSL-KDD there, gzipped or not";
 /// A line: 41 features, the name of the attack or `normal`, and a difficulty.
 const FIELDS: usize = 43;
 const LABEL: usize = 41;
@@ -61,7 +61,7 @@ impl NslKdd {
     /// The training and the test file.
     fn find(&self, data: &DataDir) -> Result<[PathBuf; 2]> {
         let find = |name: &str| {
-            files::first_of(data, &[&format!("nsl_kdd/{name}.txt.gz"), &format!("nsl_kdd/{name}.txt")], REMEDY)
+            files::first_of(data, &[&format!("nsl_kdd/{name}.txt.gz"), &format!("nsl_kdd/{name}.txt")], HINT)
         };
         let train = match self.training {
             Training::Full => "KDDTrain+",
@@ -120,7 +120,7 @@ fn lines<'t>(path: &Path, text: &'t str) -> Result<Vec<Vec<&'t str>>> {
         if fields.len() == FIELDS {
             return Ok(fields);
         }
-        Err(Error::data(path, format!("line {}: {} fields instead of {FIELDS}", i + 1, fields.len()), REMEDY))
+        Err(Error::data(path, format!("line {}: {} fields instead of {FIELDS}", i + 1, fields.len()), HINT))
     };
     text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()).map(split).collect()
 }
@@ -140,7 +140,7 @@ fn by_service<'t>(
             let value = fields[k].parse::<f64>().ok().filter(|v| v.is_finite());
             value.ok_or_else(|| {
                 let message = format!("line {}, field {}: `{}` is not a finite number", i + 1, k + 1, fields[k]);
-                Error::data(path, message, REMEDY)
+                Error::data(path, message, HINT)
             })
         };
         let numeric = (0..LABEL).filter(|&k| is_numeric(k)).map(number).collect::<Result<Vec<_>>>()?;

@@ -45,7 +45,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &[],
 };
 
-const REMEDY: &str =
+const HINT: &str =
     "put images_background.zip and images_evaluation.zip of the Omniglot repository there, or extract them there";
 /// The two parts and how many characters each holds.
 const PARTS: [(&str, usize); 2] = [("images_background", 964), ("images_evaluation", 659)];
@@ -56,7 +56,7 @@ const SIDE: usize = 28;
 
 /// The archive or the folder of a part.
 fn find(data: &DataDir, part: &str) -> Result<PathBuf> {
-    files::first_of(data, &[&format!("omniglot/{part}.zip"), &format!("omniglot/{part}")], REMEDY)
+    files::first_of(data, &[&format!("omniglot/{part}.zip"), &format!("omniglot/{part}")], HINT)
 }
 
 impl Load for Omniglot {
@@ -81,7 +81,7 @@ impl Load for Omniglot {
             let characters = read_part(&ImageTree::open(&path)?)?;
             if characters.len() != wanted {
                 let message = format!("{} characters instead of {wanted}", characters.len());
-                return Err(Error::data(&path, message, REMEDY));
+                return Err(Error::data(&path, message, HINT));
             }
             domains.extend(characters);
         }
@@ -106,7 +106,7 @@ fn read_part(tree: &ImageTree) -> Result<Vec<(String, Vec<u8>)>> {
         // An archive's names begin with the part, a folder's with the alphabet.
         let [.., alphabet, character, _] = folders[..] else {
             let message = format!("`{name}` instead of <alphabet>/<character>/<drawing>.png");
-            return Err(Error::data(tree.path(), message, REMEDY));
+            return Err(Error::data(tree.path(), message, HINT));
         };
         let character = format!("{alphabet}/{character}");
         match characters.last_mut() {
@@ -117,7 +117,7 @@ fn read_part(tree: &ImageTree) -> Result<Vec<(String, Vec<u8>)>> {
     let read = |tree: &mut ImageTree, (character, drawings): (String, Vec<String>)| {
         if drawings.len() != DRAWINGS {
             let message = format!("{character} has {} drawings instead of {DRAWINGS}", drawings.len());
-            return Err(Error::data(tree.path(), message, REMEDY));
+            return Err(Error::data(tree.path(), message, HINT));
         }
         let mut images = Vec::with_capacity(DRAWINGS * SIDE * SIDE);
         for name in &drawings {

@@ -72,11 +72,11 @@ impl Load for UserTable {
         let columns = Columns::read(&table, &features, &self.categorical)?;
         let row_domains = table.text(domain)?;
         let names = sorted_domains(&row_domains);
-        let place: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
+        let position: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
         let mut domains: Vec<_> = names.iter().map(TabularDomain::new).collect();
         for (row, name) in row_domains.iter().enumerate() {
             let anomalous = labels.as_ref().is_some_and(|l| l[row]);
-            let pool = domains[place[name.as_str()]].pool_mut(anomalous);
+            let pool = domains[position[name.as_str()]].pool_mut(anomalous);
             pool.push(columns.numeric.iter().map(|c| c[row]), columns.codes.iter().map(|c| c[row]));
         }
         let genuine = labels.is_some_and(|l| l.contains(&true));
@@ -160,15 +160,15 @@ fn sorted_domains(rows: &[String]) -> Vec<String> {
 
 fn fold(names: &[String], train: &[String], test: &[String]) -> Result<Fold> {
     let indices = |wanted: &[String]| {
-        let place = |w: &String| {
+        let position = |w: &String| {
             names.iter().position(|n| n == w).ok_or_else(|| {
                 Error::Config(format!("table: there is no domain `{w}`; hint: {}", suggest::hint(w, names)))
             })
         };
-        let mut places = wanted.iter().map(place).collect::<Result<Vec<usize>>>()?;
-        places.sort_unstable();
-        places.dedup();
-        Ok::<_, Error>(places)
+        let mut positions = wanted.iter().map(position).collect::<Result<Vec<usize>>>()?;
+        positions.sort_unstable();
+        positions.dedup();
+        Ok::<_, Error>(positions)
     };
     let all = 0..names.len();
     let (train, test) = (indices(train)?, indices(test)?);

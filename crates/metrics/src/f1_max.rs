@@ -15,11 +15,11 @@ pub(crate) static DEF: Metric = Metric {
 };
 
 fn value(ranking: &Ranking) -> MetricValue {
-    ranking.defined(|steps, total| greatest(steps, total))
+    ranking.defined(|steps, total| max(steps, total))
 }
 
 /// The greatest 2 tp / (2 tp + fp + fn); tp + fn are all anomalies.
-pub(crate) fn greatest(steps: &mut dyn Iterator<Item = Step>, total: Step) -> f64 {
+pub(crate) fn max(steps: &mut dyn Iterator<Item = Step>, total: Step) -> f64 {
     steps.map(|s| 2.0 * s.tp as f64 / (s.tp + s.fp + total.tp) as f64).fold(0.0, f64::max)
 }
 

@@ -15,7 +15,7 @@ pub(crate) static DEF: Metric = Metric {
 };
 
 fn value(ranking: &PixelRanking) -> MetricValue {
-    ranking.defined(|steps, total| f1_max::greatest(steps, total))
+    ranking.defined(|steps, total| f1_max::max(steps, total))
 }
 
 #[cfg(test)]

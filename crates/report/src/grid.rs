@@ -66,8 +66,8 @@ impl Cell<'_> {
     pub fn matrix(&self, seeds: &[u64], domains: &[&str], value: impl Fn(&Row) -> Option<f64>) -> Matrix {
         let mut values = vec![None; seeds.len() * domains.len()];
         for row in &self.ok {
-            let place = (seeds.binary_search(&row.fit().seed), domains.binary_search(&row.result.domain.as_str()));
-            if let (Ok(s), Ok(d)) = place {
+            let position = (seeds.binary_search(&row.fit().seed), domains.binary_search(&row.result.domain.as_str()));
+            if let (Ok(s), Ok(d)) = position {
                 values[s * domains.len() + d] = value(row);
             }
         }
@@ -76,8 +76,8 @@ impl Cell<'_> {
 
     /// Whether two cells of one seed and domain claim the same place.
     pub fn ambiguous(&self) -> bool {
-        let places: BTreeSet<_> = self.ok.iter().map(|r| (r.fit().seed, &r.result.domain)).collect();
-        places.len() < self.ok.len()
+        let positions: BTreeSet<_> = self.ok.iter().map(|r| (r.fit().seed, &r.result.domain)).collect();
+        positions.len() < self.ok.len()
     }
 }
 

@@ -118,7 +118,7 @@ pub fn check(scores: &Scores, n: usize) -> Result<()> {
         return Err(Error::failed(format!("{bad} of {n} scores are not finite; the first, of sample {i}, is {first}")));
     }
     match &scores.maps {
-        Some(maps) if maps.values.len() != n * maps.places() => {
+        Some(maps) if maps.values.len() != n * maps.positions() => {
             Err(Error::failed(format!("{} map values for {n} maps of {:?}", maps.values.len(), maps.shape)))
         }
         Some(maps) if maps.values.iter().any(|v| !v.is_finite()) => Err(Error::failed("a map holds values not finite")),

@@ -113,10 +113,10 @@ fn rgb(dataset: &dyn Dataset, sample: &SampleRef) -> Result<Vec<u8>> {
     };
     let samples = dataset.gather(std::slice::from_ref(sample))?;
     let values = samples.to_f32();
-    let least = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let range = (values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - least).max(f32::MIN_POSITIVE);
+    let min = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let range = (values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - min).max(f32::MIN_POSITIVE);
     let plane = height * width;
     let byte =
-        |pixel: usize, c: usize| ((values[c.min(channels - 1) * plane + pixel] - least) / range * 255.0).round() as u8;
+        |pixel: usize, c: usize| ((values[c.min(channels - 1) * plane + pixel] - min) / range * 255.0).round() as u8;
     Ok((0..plane).flat_map(|pixel| (0..3).map(move |c| (pixel, c))).map(|(pixel, c)| byte(pixel, c)).collect())
 }

@@ -167,7 +167,7 @@ const IN_THE_MIDDLE: usize = 7;
 /// written.
 pub fn write_results(dir: &Path, rows: &[Row]) -> Result<()> {
     let mut sorted: Vec<&Row> = rows.iter().collect();
-    sorted.sort_by_cached_key(|row| place(row));
+    sorted.sort_by_cached_key(|row| sort_key(row));
     if let Some((row, name, value)) = sorted.iter().find_map(|row| not_finite(row)) {
         let (fit, dataset, domain) = (row.fit(), &row.asked().dataset, &row.result.domain);
         let at = format!("{} on {dataset}, domain `{domain}`, seed {}", fit.method.name, fit.seed);
@@ -237,7 +237,7 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {
 }
 
 /// Where a row stands among the others.
-fn place(row: &Row) -> impl Ord + use<> {
+fn sort_key(row: &Row) -> impl Ord + use<> {
     let (asked, fit, point) = (row.asked(), row.fit(), row.point());
     let names = [&asked.experiment, &asked.profile, &asked.dataset, &fit.method.name].map(String::clone);
     let method = (fit.method.version, asked.params.written(), point.pooling.word());

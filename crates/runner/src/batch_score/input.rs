@@ -13,11 +13,11 @@ use zsad_store::ModelStore;
 use crate::library::given;
 use crate::registry::Registry;
 
-/// Reads `path`; `pictures` says how pictures become samples, where something does.
-pub fn read(path: &Path, pictures: Option<&ImageSpec>) -> Result<(Modality, Samples)> {
+/// Reads `path`; `images` says how pictures become samples, where something does.
+pub fn read(path: &Path, images: Option<&ImageSpec>) -> Result<(Modality, Samples)> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
     let (modality, samples) = match extension.as_deref() {
-        _ if path.is_dir() => image_folder::read(path, pictures)?,
+        _ if path.is_dir() => image_folder::read(path, images)?,
         Some("npz") => npz(path)?,
         Some("csv" | "tsv" | "parquet") => table(path)?,
         _ if !path.exists() => return Err(Error::data(path, "no such file or folder", "")),
@@ -42,7 +42,7 @@ pub fn is_official(path: &Path) -> bool {
 }
 
 /// How pictures become samples for a detector: as its training data did, as far as that is known.
-pub fn pictures(
+pub fn images(
     spec: &MethodSpec,
     trained: Option<&dyn Detector>,
     checkpoint: Option<&Path>,

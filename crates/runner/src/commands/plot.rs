@@ -9,7 +9,7 @@ use zsad_core::key::canonical_json;
 use zsad_report::plots::Training;
 use zsad_store::{ModelStore, Row, RunFolder};
 
-use super::Places;
+use super::Locations;
 use crate::exit::Exit;
 use crate::heatmaps;
 
@@ -33,14 +33,14 @@ pub struct Plot {
     #[arg(long)]
     heatmaps: bool,
     #[command(flatten)]
-    places: Places,
+    locations: Locations,
 }
 
 impl Plot {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let folder = RunFolder::new(super::run_folder(&self.dir)?);
         let rows = zsad_store::read_results(folder.root())?;
-        let (env, store) = self.places.open(false)?;
+        let (env, store) = self.locations.open(false)?;
         write_all(&folder, &store, &rows)?;
         writeln!(out, "{}", folder.root().join("plots").display())?;
         if self.heatmaps {

@@ -75,7 +75,7 @@ pub struct Pool {
 }
 
 /// An opened data set of domains with normals and references.
-pub struct Pictures {
+pub struct Images {
     info: DatasetInfo,
     stores: Vec<Store>,
     pools: Vec<[Pool; 2]>,
@@ -83,7 +83,7 @@ pub struct Pictures {
     values: [[f32; 256]; 3],
 }
 
-impl Pictures {
+impl Images {
     /// A data set with one fold; `pools` holds the normals and the references of each domain.
     pub fn new(
         name: &str,
@@ -107,7 +107,7 @@ impl Pictures {
             notes,
         };
         let values = std::array::from_fn(|c| std::array::from_fn(|b| value(c, b)));
-        Pictures { info, stores, pools, values }
+        Images { info, stores, pools, values }
     }
 
     fn image(&self, r: &SampleRef) -> Result<&[u8]> {
@@ -122,7 +122,7 @@ impl Pictures {
     }
 }
 
-impl Dataset for Pictures {
+impl Dataset for Images {
     fn info(&self) -> &DatasetInfo {
         &self.info
     }
