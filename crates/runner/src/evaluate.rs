@@ -72,7 +72,7 @@ pub fn score_domain(
     let source = Unlabelled::new(dataset);
     let (mut all, mut time) = (Vec::new(), Duration::ZERO);
     // Batches of one support set stand one after the other more often than not.
-    let mut ready: Option<(Vec<SampleRef>, Option<Box<dyn Detector>>)> = None;
+    let (mut ready_for, mut own): (Option<Vec<SampleRef>>, Option<Box<dyn Detector>>) = (None, None);
     for batch in &sampler::test_batches(dataset, fold, domain, point, seed)? {
         let at = |e: Error| e.at(format_args!("domain `{}`, batch {}", batch.domain, batch.number));
         let support = match shots {
@@ -80,11 +80,11 @@ pub fn score_domain(
             k => sampler::support(dataset, domain, k, seed, &batch.items).map_err(at)?,
         };
         let start = Instant::now();
-        if ready.as_ref().is_none_or(|(of, _)| *of != support) {
-            let own = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
-            ready = Some((support, own));
+        if ready_for.as_ref() != Some(&support) {
+            own = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
+            ready_for = Some(support);
         }
-        let detector = ready.as_ref().and_then(|(_, own)| own.as_deref()).unwrap_or(detector);
+        let detector = own.as_deref().unwrap_or(detector);
         let scores = detector.score(&Batch::new(&source, &batch.items, env)).map_err(at)?;
         time += start.elapsed();
         check(&scores, batch.items.len()).map_err(at)?;

@@ -38,7 +38,7 @@ impl List {
         let registry = Registry::built_in();
         let items: Vec<Value> = match self.what {
             What::Methods => registry.methods.iter().map(|m| method(*m)).collect(),
-            What::Datasets => registry.datasets.iter().map(|d| dataset(*d)).collect(),
+            What::Datasets => registry.datasets.iter().map(|d| dataset(d)).collect(),
             What::Metrics => registry.metrics.iter().map(|m| metric(&m.spec)).collect(),
         };
         if self.json {
