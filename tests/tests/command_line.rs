@@ -110,11 +110,14 @@ fn lists_and_descriptions_come_from_the_registries() {
 }
 
 #[test]
-fn completions_know_the_subcommands() {
+fn completions_know_the_subcommands_and_the_names_of_methods() {
     let sandbox = Sandbox::default();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = sandbox.run(&["completions", shell]).expect(0).out;
         assert!(script.contains("validate") && script.contains("completions"), "{shell}");
+        // The other two complete no values.
+        let names = ["bash", "zsh", "fish"].contains(&shell);
+        assert!(!names || script.contains("acr_dsvdd") && script.contains("residual_norm"), "{shell}");
     }
 }
 

@@ -124,6 +124,26 @@ impl SampleSource for Unlabelled<'_> {
     }
 }
 
+/// A test batch with its labels, which no method sees: its samples as they were drawn, or what they were scored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledBatch<T> {
+    /// Name of the domain.
+    pub domain: String,
+    /// Number of the batch in its domain.
+    pub number: u32,
+    /// The samples, or their scores.
+    pub items: Vec<T>,
+    /// `true` where the sample is an anomaly, in the same order.
+    pub labels: Vec<bool>,
+}
+
+impl<T> LabelledBatch<T> {
+    /// The same batch of other items, one for each.
+    pub fn with<U>(&self, items: Vec<U>) -> LabelledBatch<U> {
+        LabelledBatch { domain: self.domain.clone(), number: self.number, items, labels: self.labels.clone() }
+    }
+}
+
 /// A batch to score, or the support set of one: samples without their labels.
 pub struct Batch<'a> {
     source: &'a Unlabelled<'a>,

@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::env::DataDir;
 use crate::error::{Error, Result};
 use crate::modality::Modality;
-use crate::params::{Given, ParamProblem, ParamSet, ParamSpec};
+use crate::params::{Both, Given, ParamProblem, ParamSet, ParamSpec};
 use crate::sample::{Masks, SampleRef, Samples, Subset};
 
 /// How a picture becomes a sample of a data set of images: what its loader does to its own files, for a person's own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PictureSpec {
+pub struct ImageSpec {
     /// Channels: 1 (grey) or 3.
     pub channels: usize,
     /// Height of the sample in pixels.
@@ -30,11 +30,11 @@ pub struct PictureSpec {
     pub scale: Vec<(f32, f32)>,
 }
 
-impl PictureSpec {
+impl ImageSpec {
     /// Values 0 … 1, stretched to `[channels, height, width]` by Pillow's bicubic filter.
     pub fn stretched(channels: usize, height: usize, width: usize) -> Self {
         let scale = vec![(0.0, 1.0); channels];
-        PictureSpec { channels, height, width, filter: "bicubic", cut_from: None, scale }
+        ImageSpec { channels, height, width, filter: "bicubic", cut_from: None, scale }
     }
 
     /// The modality of the samples.
@@ -93,6 +93,14 @@ pub struct Fold {
     pub meta_train: Vec<usize>,
     /// Indices of the domains to test on.
     pub meta_test: Vec<usize>,
+}
+
+impl Fold {
+    /// The only fold of a data set.
+    pub fn single(meta_train: impl IntoIterator<Item = usize>, meta_test: impl IntoIterator<Item = usize>) -> Self {
+        let (meta_train, meta_test) = (meta_train.into_iter().collect(), meta_test.into_iter().collect());
+        Fold { name: String::new(), meta_train, meta_test }
+    }
 }
 
 /// What is known of a data set beside its samples: enough to plan with, and to settle what a method leaves to the data.
@@ -180,7 +188,7 @@ impl DataFile {
 }
 
 /// How the values of tables are brought to one scale; the frame does it for every data set of rows.
-pub use standardise::Standardise;
+pub use standardise::{Scale, Standardise};
 
 mod standardise {
     crate::choices! {
@@ -198,10 +206,21 @@ mod standardise {
             Rank = "rank",
         }
     }
+
+    crate::params! {
+        /// The parameter that every tabular data set takes.
+        pub struct Scale {
+            /// none: values as they are; pool: mean 0 and standard deviation 1 over the normals of the meta-train domains
+            /// (one-hot columns too); batch: over the samples read at once, so that a test batch is standardised by itself,
+            /// without labels. Columns that never change are only centred. For heavy tails: signed_log: as pool, then
+            /// sign(z) log(1 + |z|); rank: the share of the meta-train normals below the value less the share above it
+            pub standardise: Standardise = Standardise::None;
+        }
+    }
 }
 
 /// What the registry says of a data set.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct DatasetSpec {
     /// Name in YAML and results.
     pub name: &'static str,
@@ -218,25 +237,76 @@ pub struct DatasetSpec {
 }
 
 /// A registered data set.
-pub trait DatasetDef: Sync {
+pub struct DatasetDef {
+    spec: &'static DatasetSpec,
+    params: fn() -> Vec<ParamSpec>,
+    configure: fn(&Given) -> Result<Arc<Source>, Vec<ParamProblem>>,
+}
+
+impl DatasetDef {
+    /// The entry in the registry of a data set whose parameters are `P`.
+    pub const fn new<P: Load + ParamSet>(spec: &'static DatasetSpec) -> Self {
+        let configure = |given: &Given| {
+            let own = P::parse(given)?;
+            Source::new(own.values(), own, Standardise::None)
+        };
+        DatasetDef { spec, params: P::specs, configure }
+    }
+
+    /// The entry of a tabular data set, whose parameters are `P` and how the frame brings its values to one scale.
+    pub const fn tabular<P: Load + ParamSet>(spec: &'static DatasetSpec) -> Self {
+        let configure = |given: &Given| {
+            let all = Both::<P, Scale>::parse(given)?;
+            Source::new(all.values(), all.0, all.1.standardise)
+        };
+        DatasetDef { spec, params: Both::<P, Scale>::specs, configure }
+    }
+
     /// Its description.
-    fn spec(&self) -> &'static DatasetSpec;
+    pub fn spec(&self) -> &'static DatasetSpec {
+        self.spec
+    }
 
     /// Its parameters.
-    fn params(&self) -> Vec<ParamSpec>;
+    pub fn params(&self) -> Vec<ParamSpec> {
+        (self.params)()
+    }
 
     /// Configures it.
     ///
     /// # Errors
     /// All mistakes in `given` at once.
-    fn configure(&self, given: &Given) -> Result<Arc<dyn Source>, Vec<ParamProblem>>;
+    pub fn configure(&self, given: &Given) -> Result<Arc<Source>, Vec<ParamProblem>> {
+        (self.configure)(given)
+    }
 }
 
 /// A data set with its parameters, not yet opened.
-pub trait Source: Send + Sync {
+pub struct Source {
     /// Every parameter with its value.
-    fn values(&self) -> Value;
+    pub values: Value,
+    /// How the frame brings its values to one scale.
+    pub standardise: Standardise,
+    load: Box<dyn Load>,
+}
 
+impl Source {
+    fn new(values: Value, load: impl Load + 'static, standardise: Standardise) -> Result<Arc<Self>, Vec<ParamProblem>> {
+        load.check().map_err(|e| vec![ParamProblem::combination(e)])?;
+        Ok(Arc::new(Source { values, standardise, load: Box::new(load) }))
+    }
+}
+
+impl std::ops::Deref for Source {
+    type Target = dyn Load;
+
+    fn deref(&self) -> &Self::Target {
+        self.load.as_ref()
+    }
+}
+
+/// What a data set's file implements for its struct of parameters.
+pub trait Load: Send + Sync {
     /// The files that it reads; none where it needs none.
     ///
     /// # Errors
@@ -249,31 +319,6 @@ pub trait Source: Send + Sync {
     /// [`Error::Data`] where a file is missing or damaged, naming the file, the folder and the remedy.
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>>;
 
-    /// How the frame brings its values to one scale.
-    fn standardise(&self) -> Standardise {
-        Standardise::None
-    }
-
-    /// How a picture of a person's own becomes a sample of it; `None` where it does not hold pictures.
-    fn picture(&self) -> Option<PictureSpec> {
-        None
-    }
-}
-
-/// What a data set's file implements for its struct of parameters; [`Loader`] does the rest.
-pub trait Load: ParamSet {
-    /// See [`Source::files`].
-    ///
-    /// # Errors
-    /// As there.
-    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>>;
-
-    /// See [`Source::open`].
-    ///
-    /// # Errors
-    /// As there.
-    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>>;
-
     /// Refuses combinations of parameters that make no sense.
     ///
     /// # Errors
@@ -282,66 +327,8 @@ pub trait Load: ParamSet {
         Ok(())
     }
 
-    /// See [`Source::standardise`].
-    fn standardise(&self) -> Standardise {
-        Standardise::None
-    }
-
-    /// See [`Source::picture`].
-    fn picture(&self) -> Option<PictureSpec> {
+    /// How a picture of a person's own becomes a sample of it; `None` where it does not hold pictures.
+    fn image(&self) -> Option<ImageSpec> {
         None
-    }
-}
-
-/// The entry in the registry of a data set whose parameters are `P`.
-pub struct Loader<P> {
-    spec: &'static DatasetSpec,
-    params: std::marker::PhantomData<fn() -> P>,
-}
-
-impl<P: Load> Loader<P> {
-    /// The entry with this description.
-    pub const fn new(spec: &'static DatasetSpec) -> Self {
-        Loader { spec, params: std::marker::PhantomData }
-    }
-}
-
-struct Configured<P>(P);
-
-impl<P: Load> DatasetDef for Loader<P> {
-    fn spec(&self) -> &'static DatasetSpec {
-        self.spec
-    }
-
-    fn params(&self) -> Vec<ParamSpec> {
-        P::specs()
-    }
-
-    fn configure(&self, given: &Given) -> Result<Arc<dyn Source>, Vec<ParamProblem>> {
-        let params = P::parse(given)?;
-        params.check().map_err(|e| vec![ParamProblem::combination(e)])?;
-        Ok(Arc::new(Configured(params)))
-    }
-}
-
-impl<P: Load> Source for Configured<P> {
-    fn values(&self) -> Value {
-        self.0.values()
-    }
-
-    fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
-        self.0.files(data)
-    }
-
-    fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        self.0.open(data)
-    }
-
-    fn standardise(&self) -> Standardise {
-        self.0.standardise()
-    }
-
-    fn picture(&self) -> Option<PictureSpec> {
-        self.0.picture()
     }
 }

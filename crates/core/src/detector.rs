@@ -31,7 +31,7 @@ crate::choices! {
 }
 
 /// What the registry says of a method.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct MethodSpec {
     /// Name in YAML and results.
     pub name: &'static str,
@@ -208,34 +208,16 @@ impl fmt::Debug for dyn Detector {
     }
 }
 
-/// `detector` beside its support set: adapted where it takes one, else itself.
+/// `detector` adapted to its support set; `None` where it takes none and scores as it is.
 ///
 /// # Errors
 /// Those of [`Detector::adapt`]; [`Error::Refused`] where `shots` are wanted and there is no support.
-pub fn adapted<'d>(detector: &'d dyn Detector, shots: Shots, support: &Batch) -> Result<Adapted<'d>> {
-    if shots == Shots::Number(0) {
-        return Ok(Adapted::Same(detector));
-    }
-    if support.is_empty() {
-        return Err(Error::refused("this method needs normal references of the target, and there are none"));
-    }
-    Ok(detector.adapt(support)?.map_or(Adapted::Same(detector), Adapted::Own))
-}
-
-/// A detector, adapted or not.
-pub enum Adapted<'d> {
-    /// As it was.
-    Same(&'d dyn Detector),
-    /// Another one.
-    Own(Box<dyn Detector>),
-}
-
-impl Adapted<'_> {
-    /// The detector to score with.
-    pub fn detector(&self) -> &dyn Detector {
-        match self {
-            Adapted::Same(detector) => *detector,
-            Adapted::Own(detector) => detector.as_ref(),
+pub fn adapted(detector: &dyn Detector, shots: Shots, support: &Batch) -> Result<Option<Box<dyn Detector>>> {
+    match shots {
+        Shots::Number(0) => Ok(None),
+        _ if support.is_empty() => {
+            Err(Error::refused("this method needs normal references of the target, and there are none"))
         }
+        _ => detector.adapt(support),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -119,16 +118,9 @@ impl Digester {
 }
 
 fn hash(path: &Path) -> Result<String> {
-    let io = |e: std::io::Error| Error::io(path, &e);
-    let mut file = File::open(path).map_err(io)?;
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer).map_err(io)? {
-            0 => return Ok(hasher.finalize().to_hex()[..DIGITS].to_owned()),
-            n => hasher.update(&buffer[..n]),
-        };
-    }
+    let hashed = File::open(path).and_then(|file| hasher.update_reader(file).map(|h| h.finalize().to_hex()));
+    Ok(hashed.map_err(|e| Error::io(path, &e))?[..DIGITS].to_owned())
 }
 
 #[cfg(test)]

@@ -56,11 +56,11 @@ impl Error {
     }
 
     /// The same error, of the same kind, with its place in front. A file's name is place enough.
-    pub fn at(self, place: impl std::fmt::Display) -> Self {
+    pub fn at(self, location: impl std::fmt::Display) -> Self {
         match self {
-            Error::Refused(m) => Error::Refused(format!("{place}: {m}")),
-            Error::Failed(m) => Error::Failed(format!("{place}: {m}")),
-            Error::Config(m) => Error::Config(format!("{place}: {m}")),
+            Error::Refused(m) => Error::Refused(format!("{location}: {m}")),
+            Error::Failed(m) => Error::Failed(format!("{location}: {m}")),
+            Error::Config(m) => Error::Config(format!("{location}: {m}")),
             data @ Error::Data { .. } => data,
         }
     }

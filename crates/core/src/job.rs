@@ -11,7 +11,7 @@ use crate::key::key;
 use crate::protocol::TestPoint;
 
 /// A data set as training reads it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataId {
     /// Name.
     pub name: String,
@@ -25,7 +25,7 @@ pub struct DataId {
 }
 
 /// A method at the values truly used.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MethodId {
     /// Name.
     pub name: String,
@@ -38,7 +38,7 @@ pub struct MethodId {
 }
 
 /// Everything that can change a training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FitId {
     /// The data.
     pub data: DataId,
@@ -60,7 +60,7 @@ impl FitId {
 }
 
 /// Everything that can change the scores of a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CellId {
     /// Its fit.
     pub fit: FitId,
@@ -85,7 +85,7 @@ impl CellId {
 }
 
 /// How a cell was asked for: names and parameters as a person wrote them. In no key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
     /// Experiment name.
     pub experiment: String,

@@ -23,17 +23,17 @@ pub mod sample;
 pub mod state;
 pub mod suggest;
 
-pub use batch::{Batch, SampleId, SampleSource, TrainingData, Unlabelled};
+pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use dataset::{
-    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, Loader, PictureSpec,
-    ReadBy, Source, Standardise,
+    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, ImageSpec, Load, ReadBy,
+    Source, Standardise,
 };
 pub use detector::{
     Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Shots, Silent, Supervision,
 };
 pub use env::{DataDir, Device, Environment};
 pub use error::{Error, Result};
-pub use metric::{Level, MetricInput, MetricSpec, MetricValue, Unit};
+pub use metric::{Level, MetricInput, MetricSpec, MetricValue};
 pub use modality::{Accepts, Modality};
 pub use params::{Choice, Given, OrWord, ParamDefault, ParamKind, ParamProblem, ParamSet, ParamSpec, Required, Word};
 pub use protocol::{BatchSize, Contamination, Pooling, TestPoint};

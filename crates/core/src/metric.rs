@@ -49,14 +49,7 @@ pub enum Level {
     Pixel,
 }
 
-/// The unit of a metric's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Between 0 and 1; printed in per cent.
-    Share,
-}
-
-/// What the registry says of a metric.
+/// What the registry says of a metric. Its values lie between 0 and 1 and are printed in per cent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricSpec {
     /// Column name.
@@ -69,8 +62,6 @@ pub struct MetricSpec {
     pub summary: &'static str,
     /// What it is computed from.
     pub level: Level,
-    /// The unit of its values.
-    pub unit: Unit,
     /// Whether more is better.
     pub higher_is_better: bool,
     /// Whether a table shows it where nothing was asked for: `auroc` always, the others where they were measured.
@@ -78,6 +69,19 @@ pub struct MetricSpec {
 }
 
 impl MetricSpec {
+    /// A metric of samples in its first version, of which more is better.
+    pub const SAMPLE: MetricSpec = MetricSpec {
+        name: "",
+        label: "",
+        version: 1,
+        summary: "",
+        level: Level::Sample,
+        higher_is_better: true,
+        headline: false,
+    };
+    /// The same of pixels.
+    pub const PIXEL: MetricSpec = MetricSpec { level: Level::Pixel, ..MetricSpec::SAMPLE };
+
     /// `name@version`, as records list their metrics.
     pub fn id(&self) -> String {
         format!("{}@{}", self.name, self.version)

@@ -50,7 +50,7 @@ impl Modality {
 }
 
 /// Which kinds of samples a method takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Accepts {
     /// Images.
     pub image: bool,

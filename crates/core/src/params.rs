@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use check::validate;
 pub use declare::{Bounds, Declaration};
-pub use value::{All, Choice, Leaf, OrWord, Param, Required, Word};
+pub use value::{All, Both, Choice, Leaf, OrWord, Param, Required, Word};
 // For the expansion of the macros, wherever they are used.
 #[doc(hidden)]
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as DeserializeError};

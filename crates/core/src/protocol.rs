@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// How a batch's size is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchSize {
     /// This many samples in all.
@@ -16,6 +16,7 @@ pub enum BatchSize {
     /// This many normals, with anomalies on top (the papers' way).
     Normals(usize),
     /// All normals of the domain, with anomalies on top.
+    #[default]
     All,
 }
 
@@ -50,13 +51,14 @@ impl BatchSize {
 }
 
 /// Share of anomalies in a test batch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contamination {
     /// This share, 0 … 0.5.
     Ratio(f64),
     /// The data as they are: all genuine anomalies beside all normals (with [`BatchSize::All`]),
     /// or both in their natural proportion.
+    #[default]
     Natural,
 }
 
@@ -119,7 +121,7 @@ crate::choices! {
 }
 
 /// One point of the test protocol's grid.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct TestPoint {
     /// Size of a batch.
     pub size: BatchSize,

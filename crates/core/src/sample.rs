@@ -142,14 +142,14 @@ pub struct Maps {
 
 impl Maps {
     /// Places of one map.
-    pub fn places(&self) -> usize {
+    pub fn positions(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// The greatest value of every map.
-    pub fn greatest(&self) -> Vec<f64> {
-        let greatest = |map: &[f32]| f64::from(map.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-        self.values.chunks_exact(self.places()).map(greatest).collect()
+    pub fn max(&self) -> Vec<f64> {
+        let max = |map: &[f32]| f64::from(map.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        self.values.chunks_exact(self.positions()).map(max).collect()
     }
 }
 
@@ -171,7 +171,7 @@ impl From<Vec<f64>> for Scores {
 impl From<Maps> for Scores {
     /// A sample's score is the greatest of its map.
     fn from(maps: Maps) -> Self {
-        Scores { samples: maps.greatest(), maps: Some(maps) }
+        Scores { samples: maps.max(), maps: Some(maps) }
     }
 }
 

@@ -12,10 +12,12 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// `did you mean `x`?`, or the list of candidates where none is near.
-pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    match nearest(name, candidates.clone()) {
+pub fn hint<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S>) -> String {
+    let candidates: Vec<S> = candidates.into_iter().collect();
+    let candidates: Vec<&str> = candidates.iter().map(AsRef::as_ref).collect();
+    match nearest(name, candidates.iter().copied()) {
         Some(c) => format!("did you mean `{c}`?"),
-        None => format!("one of: {}", candidates.into_iter().collect::<Vec<_>>().join(", ")),
+        None => format!("one of: {}", candidates.join(", ")),
     }
 }
 

@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetSpec, Fold, Load, Loader, ReadBy, Result, Standardise,
-};
+use zsad_core::{AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Fold, Load, ReadBy, Result};
 
 use crate::memory::InMemory;
-use crate::standardise::Scale;
 use crate::{files, folds, npz_tables};
 
 /// The registry's entry.
-pub const DEF: Loader<Adbench> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<Adbench>(&SPEC);
 
 zsad_core::params! {
     /// Parameters of ADBench's tables.
@@ -21,8 +18,6 @@ zsad_core::params! {
         root: String = "adbench_classical".into();
         /// one .npz file instead of a folder, in the data folder or absolute: one domain, nothing to train on; empty: none
         file: String = String::new();
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -36,13 +31,13 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &[],
 };
 
-const REMEDY: &str = "put the npz tables of ADBench (X [n, d], y [n]) there, or name them with `root` or `file`";
+const HINT: &str = "put the npz tables of ADBench (X [n, d], y [n]) there, or name them with `root` or `file`";
 
 impl Adbench {
     fn paths(&self, data: &DataDir) -> Result<Vec<PathBuf>> {
         match self.file.as_str() {
-            "" => npz_tables::in_folder(&files::require(data, &self.root, REMEDY)?),
-            file => Ok(vec![files::require(data, file, REMEDY)?]),
+            "" => npz_tables::in_folder(&files::require(data, &self.root, HINT)?),
+            file => Ok(vec![files::require(data, file, HINT)?]),
         }
     }
 }
@@ -57,23 +52,14 @@ impl Load for Adbench {
         Ok(self.paths(data)?.into_iter().map(of).collect())
     }
 
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
-    }
-
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let paths = self.paths(data)?;
-        let mut domains = Vec::with_capacity(paths.len());
-        for path in &paths {
-            domains.push(npz_tables::read(path, &name(path))?);
-        }
-        npz_tables::unify(&mut domains);
-        let names: Vec<String> = domains.iter().map(|d| d.name.clone()).collect();
+        let named = self.paths(data)?.into_iter().map(|path| (name(&path), path));
+        let (names, domains) = npz_tables::read_all(named, None)?;
         let same_width = domains.iter().all(|d| d.normal.dim() == domains[0].normal.dim());
         let folds = if same_width && domains.len() > 1 {
             folds::leave_one_out(&names)
         } else {
-            vec![Fold { name: String::new(), meta_train: vec![], meta_test: (0..names.len()).collect() }]
+            vec![Fold::single([], 0..names.len())]
         };
         Ok(Arc::new(InMemory::ragged(SPEC.name, domains, folds, AnomalySource::Genuine)?))
     }

@@ -4,21 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetSpec, Error, Load, Loader, Modality, ReadBy, Result, Standardise,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Load, Modality, ReadBy, Result,
 };
 
 use crate::memory::InMemory;
-use crate::standardise::Scale;
 use crate::{files, folds, npz_tables};
 
 /// The registry's entry.
-pub const DEF: Loader<AdbenchFeatures> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<AdbenchFeatures>(&SPEC);
 
 zsad_core::params! {
     /// Parameters of ADBench's image features.
     pub struct AdbenchFeatures {
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -38,11 +35,11 @@ const PREFIX: &str = "MVTec-AD_";
 const CATEGORIES: usize = 15;
 const DIM: usize = 512;
 
-const REMEDY: &str = "put the 15 files MVTec-AD_<category>.npz of ADBench's CV_by_ResNet18 there";
+const HINT: &str = "put the 15 files MVTec-AD_<category>.npz of ADBench's CV_by_ResNet18 there";
 
 /// The files of the categories with their names, sorted.
 fn categories(data: &DataDir) -> Result<Vec<(String, PathBuf)>> {
-    let folder = files::require(data, FOLDER, REMEDY)?;
+    let folder = files::require(data, FOLDER, HINT)?;
     let named = |path: PathBuf| {
         let stem = path.file_stem()?.to_string_lossy().into_owned();
         Some((stem.strip_prefix(PREFIX)?.to_owned(), path))
@@ -50,7 +47,7 @@ fn categories(data: &DataDir) -> Result<Vec<(String, PathBuf)>> {
     let found: Vec<_> = npz_tables::in_folder(&folder)?.into_iter().filter_map(named).collect();
     if found.len() != CATEGORIES {
         let message = format!("{} files {PREFIX}<category>.npz instead of {CATEGORIES}", found.len());
-        return Err(Error::data(&folder, message, REMEDY));
+        return Err(Error::data(&folder, message, HINT));
     }
     Ok(found)
 }
@@ -61,22 +58,8 @@ impl Load for AdbenchFeatures {
         Ok(categories(data)?.into_iter().map(of).collect())
     }
 
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
-    }
-
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let mut domains = Vec::with_capacity(CATEGORIES);
-        for (category, path) in categories(data)? {
-            let domain = npz_tables::read(&path, &category)?;
-            if domain.normal.dim() != DIM {
-                let message = format!("{} features an image instead of {DIM}", domain.normal.dim());
-                return Err(Error::data(&path, message, REMEDY));
-            }
-            domains.push(domain);
-        }
-        npz_tables::unify(&mut domains);
-        let names: Vec<String> = domains.iter().map(|d| d.name.clone()).collect();
+        let (names, domains) = npz_tables::read_all(categories(data)?, Some((DIM, HINT)))?;
         let folds = folds::leave_one_out(&names);
         let modality = Modality::Tabular { dim: DIM, features: true };
         Ok(Arc::new(InMemory::new(SPEC.name, modality, domains, folds, AnomalySource::Genuine)?))

@@ -10,18 +10,14 @@ use std::sync::Arc;
 
 use rand::seq::index;
 use zsad_core::rng::stream;
-use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
-    Result, Standardise,
-};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, ReadBy, Result};
 
 use crate::files;
 use crate::formats::table::Table;
-use crate::standardise::Scale;
 use crate::tabular::{Layout, Rows, Tabular, TabularDomain};
 
 /// The registry's entry.
-pub const DEF: Loader<Anoshift> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<Anoshift>(&SPEC);
 
 zsad_core::params! {
     /// Parameters of AnoShift.
@@ -30,8 +26,6 @@ zsad_core::params! {
         normals_per_year: usize = 5000, in 0..=100_000_000;
         /// which years to test on: iid (2006–2010), near (2011–2013), far (2014–2015)
         groups: Vec<String> = ["iid", "near", "far"].map(String::from).to_vec();
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -48,7 +42,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &["groups"],
 };
 
-const REMEDY: &str = "fetch Kyoto-2016_AnoShift.tar, which github.com/bit-ml/AnoShift links to, and unpack it there";
+const HINT: &str = "fetch Kyoto-2016_AnoShift.tar, which github.com/bit-ml/AnoShift links to, and unpack it there";
 const TRAIN_YEARS: [u32; 5] = [2006, 2007, 2008, 2009, 2010];
 /// Test groups: name, years, ending of the file names.
 const GROUPS: [(&str, &[u32], &str); 3] = [
@@ -69,7 +63,7 @@ impl Anoshift {
         let folders = ["anoshift/subset", "anoshift/Kyoto-2016_AnoShift/subset", "anoshift"];
         let folder = folders.into_iter().find(|f| data.path.join(f).is_dir()).unwrap_or(folders[0]);
         let file = |name: &str, year: u32, ending: &str| {
-            let path = files::require(data, &format!("{folder}/{year}{ending}.parquet"), REMEDY)?;
+            let path = files::require(data, &format!("{folder}/{year}{ending}.parquet"), HINT)?;
             Ok((path, format!("{name}_{year}")))
         };
         let train = TRAIN_YEARS.iter().map(|&year| file("train", year, "_subset")).collect::<Result<_>>()?;
@@ -96,10 +90,6 @@ impl Load for Anoshift {
         Ok(())
     }
 
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
-    }
-
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let (train, tests) = self.find(data)?;
         let keep = self.normals_per_year;
@@ -119,19 +109,8 @@ impl Load for Anoshift {
             notes.push(("missing numbers taken as 0".into(), reader.missing.to_string()));
         }
         let (split, end) = (TRAIN_YEARS.len(), domains.len());
-        let info = DatasetInfo {
-            name: SPEC.name.into(),
-            modality: Modality::rows(layout.dim()),
-            domains: domains.iter().map(TabularDomain::sizes).collect(),
-            folds: vec![Fold {
-                name: String::new(),
-                meta_train: (0..split).collect(),
-                meta_test: (split..end).collect(),
-            }],
-            anomalies: AnomalySource::Genuine,
-            notes,
-        };
-        Ok(Arc::new(Tabular::new(info, layout, domains)))
+        let fold = Fold::single(0..split, split..end);
+        Ok(Arc::new(Tabular::new(SPEC.name, layout, domains, fold, true).with_notes(notes)))
     }
 }
 
@@ -186,18 +165,18 @@ impl Reader {
     /// Ends the learning of categories: sorts them and puts their places into the rows read so far.
     fn finish_learning(&mut self, domains: &mut [TabularDomain]) -> Layout {
         self.learning = false;
-        let mut places = Vec::new();
+        let mut positions = Vec::new();
         for seen in &mut self.seen {
-            let mut place = vec![0; seen.len()];
+            let mut position = vec![0; seen.len()];
             for (sorted, code) in seen.values_mut().enumerate() {
-                place[*code as usize] = sorted as u32;
+                position[*code as usize] = sorted as u32;
                 *code = sorted as u32;
             }
-            places.push(place);
+            positions.push(position);
         }
         let recode = |rows: &mut Rows| {
             for row in rows.codes.chunks_exact_mut(CATEGORICAL.len()) {
-                row.iter_mut().zip(&places).for_each(|(code, place)| *code = place[*code as usize]);
+                row.iter_mut().zip(&positions).for_each(|(code, position)| *code = position[*code as usize]);
             }
         };
         domains.iter_mut().flat_map(|d| [&mut d.normal, &mut d.anomalous]).for_each(recode);

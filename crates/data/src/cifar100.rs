@@ -1,24 +1,22 @@
 //! CIFAR-100 from its binary files: unseen classes as unseen domains.
 
-pub(crate) mod pictures;
+pub(crate) mod images;
 pub(crate) mod records;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rand::seq::SliceRandom;
 use zsad_core::params::All;
-use zsad_core::rng::stream;
 use zsad_core::{
-    DataDir, DataFile, Dataset, DatasetSpec, Domain, Fold, Load, Loader, OrWord, PictureSpec, ReadBy, Result,
+    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Fold, ImageSpec, Load, OrWord, ReadBy, Result,
 };
 
-use crate::files;
-use pictures::{Pictures, Pool, Store};
+use crate::{files, folds};
+use images::{Images, Pool, Store};
 use records::Records;
 
 /// The registry's entry.
-pub const DEF: Loader<Cifar100> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Cifar100>(&SPEC);
 
 /// Fine classes.
 pub(crate) const CLASSES: usize = 100;
@@ -49,7 +47,7 @@ zsad_core::params! {
 }
 
 const FOLDER: &str = "cifar100/cifar-100-binary";
-const REMEDY: &str = "extract cifar-100-binary.tar.gz of the CIFAR page in cifar100/";
+const HINT: &str = "extract cifar-100-binary.tar.gz of the CIFAR page in cifar100/";
 
 impl Load for Cifar100 {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
@@ -58,8 +56,8 @@ impl Load for Cifar100 {
         Ok(all)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
-        Some(pictures::spec(self.normalise))
+    fn image(&self) -> Option<ImageSpec> {
+        Some(images::spec(self.normalise))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -75,7 +73,7 @@ pub(crate) fn training_files(data: &DataDir) -> Result<Vec<DataFile>> {
 
 /// A file of CIFAR-100.
 pub(crate) fn file(dir: &DataDir, name: &str) -> Result<PathBuf> {
-    files::require(dir, &format!("{FOLDER}/{name}"), REMEDY)
+    files::require(dir, &format!("{FOLDER}/{name}"), HINT)
 }
 
 impl Cifar100 {
@@ -89,7 +87,7 @@ impl Cifar100 {
         test: (Store, &[u8]),
         clean: bool,
         notes: Vec<(String, String)>,
-    ) -> Result<Pictures> {
+    ) -> Result<Images> {
         let names = records::class_names(&file(data, "fine_label_names.txt")?)?;
         let train = Records::read(&file(data, "train.bin")?)?;
         let fold = self.split();
@@ -107,21 +105,16 @@ impl Cifar100 {
             pools.push([normal, reference]);
         }
         let stores = vec![Store::Plain(train.pixels), test.0];
-        Ok(Pictures::new(dataset, domains, fold, notes, self.normalise, stores, pools))
+        Ok(Images::new(dataset, domains, fold, notes, self.normalise, stores, pools))
     }
 
     /// Which classes train and which test. Always the same for the same parameters: part of the protocol.
     fn split(&self) -> Fold {
-        let mut order: Vec<usize> = (0..CLASSES).collect();
         // The split is that of CIFAR-100 whether or not the test images are corrupted.
-        let axes = [("purpose", "split"), ("dataset", SPEC.name)];
-        order.shuffle(&mut stream(self.split_seed, &axes));
-        let mut meta_test = order.split_off(self.meta_train_classes);
-        order.sort_unstable();
-        meta_test.sort_unstable();
-        Fold { name: String::new(), meta_train: order, meta_test }
+        folds::shuffled(SPEC.name, CLASSES, self.meta_train_classes, self.split_seed)
     }
 }
+
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]

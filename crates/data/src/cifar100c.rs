@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
-    Choice, DataDir, DataFile, Dataset, DatasetSpec, Domain, Error, Fold, Load, Loader, PictureSpec, ReadBy, Result,
+    Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, ImageSpec, Load, ReadBy, Result,
 };
 
-use crate::cifar100::pictures::{self, Pictures, Pool, Store};
+use crate::cifar100::images::{self, Images, Pool, Store};
 use crate::cifar100::records::{self, Records};
 use crate::cifar100::{self, CLASSES, Cifar100};
 use crate::corruptions;
 
 /// The registry's entry.
-pub const DEF: Loader<Cifar100C> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Cifar100C>(&SPEC);
 
 zsad_core::choices! {
     /// The files of the release, and `none`.
@@ -133,8 +133,8 @@ impl Load for Cifar100C {
         Ok(all)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
-        Some(pictures::spec(self.clean.normalise))
+    fn image(&self) -> Option<ImageSpec> {
+        Some(images::spec(self.clean.normalise))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -188,7 +188,7 @@ impl Cifar100C {
     }
 
     /// All classes train with clean training images and test with the images of `test` (a store and its labels).
-    fn shift_only(&self, data: &DataDir, test: (Store, &[u8]), notes: Vec<(String, String)>) -> Result<Pictures> {
+    fn shift_only(&self, data: &DataDir, test: (Store, &[u8]), notes: Vec<(String, String)>) -> Result<Images> {
         let names = records::class_names(&cifar100::file(data, "fine_label_names.txt")?)?;
         let train = Records::read(&cifar100::file(data, "train.bin")?)?;
         let limit = self.clean.train_images.number().unwrap_or(usize::MAX);
@@ -200,9 +200,8 @@ impl Cifar100C {
                 pools.push([normal, Pool::default()]);
             }
         }
-        let (meta_train, meta_test) = ((0..CLASSES).collect(), (CLASSES..2 * CLASSES).collect());
-        let fold = Fold { name: String::new(), meta_train, meta_test };
+        let fold = Fold::single(0..CLASSES, CLASSES..2 * CLASSES);
         let stores = vec![Store::Plain(train.pixels), test.0];
-        Ok(Pictures::new(SPEC.name, domains, fold, notes, self.clean.normalise, stores, pools))
+        Ok(Images::new(SPEC.name, domains, fold, notes, self.clean.normalise, stores, pools))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use zsad_core::{Error, Fold, Result};
+use zsad_core::{Fold, Result};
+
+use crate::folds;
 
 zsad_core::params! {
     /// Which digits train and which test; each of them is a domain.
@@ -18,15 +20,9 @@ impl DigitSplit {
     /// Refuses a split that is none.
     ///
     /// # Errors
-    /// [`Error::Config`] where a digit is in both lists or none is tested.
+    /// [`zsad_core::Error::Config`] where a digit is in both lists or none is tested.
     pub fn check(&self, dataset: &str) -> Result<()> {
-        if let Some(d) = self.meta_train.iter().find(|d| self.meta_test.contains(d)) {
-            return Err(Error::Config(format!("{dataset}: digit {d} is in both meta_train and meta_test")));
-        }
-        if self.meta_test.is_empty() {
-            return Err(Error::Config(format!("{dataset}: meta_test is empty")));
-        }
-        Ok(())
+        folds::check(dataset, "digit", &self.meta_train, &self.meta_test)
     }
 
     /// The digits in use, ascending: the order of the domains.
@@ -42,7 +38,7 @@ impl DigitSplit {
     /// The fold over the domains of [`DigitSplit::digits`].
     pub fn fold(&self) -> Fold {
         let numbered = || (0..).zip(self.digits());
-        let of = |trains| numbered().filter(|(_, d)| self.trains(*d) == trains).map(|(i, _)| i).collect();
-        Fold { name: String::new(), meta_train: of(true), meta_test: of(false) }
+        let of = |trains| numbered().filter(move |(_, d)| self.trains(*d) == trains).map(|(i, _)| i);
+        Fold::single(of(true), of(false))
     }
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetSpec, Error, Load, Loader, Modality, PictureSpec, Result,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, ImageSpec, Load, Modality, Result,
     Samples, Values,
 };
 
@@ -12,7 +12,7 @@ use crate::digit_split::DigitSplit;
 use crate::memory::{InMemory, MemoryDomain};
 
 /// The registry's entry: UCI optical recognition of handwritten digits.
-pub const DEF: Loader<Digits> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Digits>(&SPEC);
 
 /// All images, gzipped: a byte for the digit and 64 bytes of 0 … 16 each, in the order of the original test and training
 /// files' join as scikit-learn's `load_digits` has it. Made by `scripts/make_digits.py`.
@@ -46,8 +46,8 @@ impl Load for Digits {
         self.split.check(SPEC.name)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
-        Some(PictureSpec::stretched(1, 8, 8))
+    fn image(&self) -> Option<ImageSpec> {
+        Some(ImageSpec::stretched(1, 8, 8))
     }
 
     fn open(&self, _: &DataDir) -> Result<Arc<dyn Dataset>> {

@@ -11,22 +11,22 @@ use zsad_core::{DataDir, Error, Result};
 ///
 /// # Errors
 /// [`Error::Data`] where it does not exist, naming the folder searched, how it was chosen, and the remedy.
-pub fn require(dir: &DataDir, relative: &str, remedy: &str) -> Result<PathBuf> {
-    first_of(dir, &[relative], remedy)
+pub fn require(dir: &DataDir, relative: &str, hint: &str) -> Result<PathBuf> {
+    first_of(dir, &[relative], hint)
 }
 
 /// The first of `relatives` that exists in the data folder.
 ///
 /// # Errors
 /// As [`require`], naming the first.
-pub fn first_of(dir: &DataDir, relatives: &[&str], remedy: &str) -> Result<PathBuf> {
+pub fn first_of(dir: &DataDir, relatives: &[&str], hint: &str) -> Result<PathBuf> {
     let mut paths = relatives.iter().map(|r| dir.path.join(r));
     paths.find(|p| p.exists()).ok_or_else(|| {
         let folder =
             if dir.path.is_dir() { "the data folder searched" } else { "the data folder, which does not exist," };
         let message = format!("not found: {folder} is `{}`, chosen by {}", dir.path.display(), dir.chosen_by);
         let other = if dir.chosen_by == "--data" { "" } else { "; name another folder with --data" };
-        Error::data(dir.path.join(relatives[0]), message, format!("{remedy}{other}"))
+        Error::data(dir.path.join(relatives[0]), message, format!("{hint}{other}"))
     })
 }
 

@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, Choice, DataDir, DataFile, Dataset, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
-    Result, Samples, Standardise, Values,
+    AnomalySource, Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, Modality, ReadBy,
+    Result, Samples, Values,
 };
 
-use crate::files;
 use crate::memory::{InMemory, MemoryDomain};
-use crate::standardise::Scale;
+use crate::{files, folds};
 
 /// The registry's entry.
-pub const DEF: Loader<GasDrift> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<GasDrift>(&SPEC);
 
 zsad_core::choices! {
     /// A gas, or every gas in turn.
@@ -45,8 +44,6 @@ zsad_core::params! {
         meta_train: Vec<usize> = vec![1, 2, 3, 4, 5], in 1..=10;
         /// batches to test on, none of them in meta_train
         meta_test: Vec<usize> = vec![6, 8, 9], in 1..=10;
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -64,7 +61,7 @@ static SPEC: DatasetSpec = DatasetSpec {
 /// The gases by their number in the files, from 1.
 const GASES: [&str; 6] = ["ethanol", "ethylene", "ammonia", "acetaldehyde", "acetone", "toluene"];
 const DIM: usize = 128;
-const REMEDY: &str = "put the files batch1.dat … of the UCI data set there, gzipped or not";
+const HINT: &str = "put the files batch1.dat … of the UCI data set there, gzipped or not";
 
 impl GasDrift {
     /// The batches in use, ascending.
@@ -74,7 +71,7 @@ impl GasDrift {
 
     fn find(data: &DataDir, batch: usize) -> Result<PathBuf> {
         let name = format!("gas_drift/batch{batch}.dat");
-        files::first_of(data, &[&format!("{name}.gz"), &name], REMEDY)
+        files::first_of(data, &[&format!("{name}.gz"), &name], HINT)
     }
 }
 
@@ -88,23 +85,13 @@ impl Load for GasDrift {
     }
 
     fn check(&self) -> Result<()> {
-        if let Some(both) = self.meta_train.iter().find(|b| self.meta_test.contains(b)) {
-            return Err(Error::Config(format!("gas_drift: batch {both} is in both meta_train and meta_test")));
-        }
-        if self.meta_test.is_empty() {
-            return Err(Error::Config("gas_drift: meta_test is empty".into()));
-        }
-        Ok(())
-    }
-
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
+        folds::check(SPEC.name, "batch", &self.meta_train, &self.meta_test)
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let (normal, each) = (self.normal.word(), self.normal == Normal::Each);
         let mut domains = Vec::new();
-        let mut fold = Fold { name: String::new(), meta_train: vec![], meta_test: vec![] };
+        let mut fold = Fold::single([], []);
         for batch in self.batches() {
             let path = Self::find(data, batch)?;
             let gases = read_batch(&path)?;
@@ -142,7 +129,7 @@ impl Load for GasDrift {
 fn read_batch(path: &Path) -> Result<[Vec<f64>; 6]> {
     let mut gases: [Vec<f64>; 6] = Default::default();
     for (i, line) in files::text(path)?.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
-        let bad = |why: String| Error::data(path, format!("line {}: {why}", i + 1), REMEDY);
+        let bad = |why: String| Error::data(path, format!("line {}: {why}", i + 1), HINT);
         let mut fields = line.split_ascii_whitespace();
         let head = fields.next().unwrap_or_default();
         let gas = head.split(';').next().and_then(|g| g.parse::<usize>().ok()).filter(|g| (1..=6).contains(g));

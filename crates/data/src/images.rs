@@ -1,6 +1,8 @@
 //! Small 8-bit images kept as bytes in memory; `gather` divides by 255.
 
-use zsad_core::{Dataset, DatasetInfo, Result, SampleRef, Samples, Subset, Values};
+use zsad_core::{
+    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
+};
 
 /// A data set of normals alone: `pools[domain]` holds its images one after the other, each `[channels, height, width]`.
 pub struct ByteImages {
@@ -9,8 +11,18 @@ pub struct ByteImages {
 }
 
 impl ByteImages {
-    /// The data set of `info`, whose domains have the sizes of `pools`.
-    pub fn new(info: DatasetInfo, pools: Vec<Vec<u8>>) -> Self {
+    /// Square grey images of `side` pixels by domain; anomalies are images of other domains.
+    pub fn new(name: &str, side: usize, domains: Vec<(String, Vec<u8>)>, fold: Fold) -> Self {
+        let (names, pools): (Vec<String>, Vec<Vec<u8>>) = domains.into_iter().unzip();
+        let sized = names.into_iter().zip(&pools).map(|(n, pool)| Domain::normals(n, pool.len() / (side * side)));
+        let info = DatasetInfo {
+            name: name.into(),
+            modality: Modality::Image { channels: 1, height: side, width: side },
+            domains: sized.collect(),
+            folds: vec![fold],
+            anomalies: AnomalySource::OtherDomains,
+            notes: vec![],
+        };
         ByteImages { info, pools }
     }
 }

@@ -18,6 +18,8 @@ pub mod files;
 mod folds;
 pub mod formats;
 pub mod gas_drift;
+mod image_file;
+pub mod image_folder;
 mod images;
 pub mod memory;
 pub mod mnist;
@@ -25,7 +27,6 @@ pub mod mvtec;
 mod npz_tables;
 pub mod nsl_kdd;
 pub mod omniglot;
-pub mod picture_folder;
 pub mod resize;
 pub mod sampler;
 pub mod standardise;
@@ -35,7 +36,7 @@ pub mod tabular;
 mod testing;
 
 /// Every data set, sorted by name.
-pub const DATASETS: &[&dyn DatasetDef] = &[
+pub const DATASETS: &[&DatasetDef] = &[
     &adbench::DEF,
     &adbench_features::DEF,
     &anoshift::DEF,
@@ -51,7 +52,7 @@ pub const DATASETS: &[&dyn DatasetDef] = &[
 ];
 
 /// The data set of that name.
-pub fn find(name: &str) -> Option<&'static dyn DatasetDef> {
+pub fn find(name: &str) -> Option<&'static DatasetDef> {
     DATASETS.iter().copied().find(|d| d.spec().name == name)
 }
 

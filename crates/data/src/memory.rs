@@ -111,7 +111,7 @@ impl InMemory {
     /// # Errors
     /// See [`InMemory::new`].
     pub fn batch(modality: Modality, samples: Samples, reference: Option<Samples>) -> Result<Self> {
-        let fold = Fold { name: String::new(), meta_train: vec![], meta_test: vec![0] };
+        let fold = Fold::single([], [0]);
         let domains = vec![MemoryDomain { reference, ..MemoryDomain::normals("batch", samples) }];
         Self::new("batch", modality, domains, vec![fold], AnomalySource::OtherDomains)
     }

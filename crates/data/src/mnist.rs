@@ -3,10 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Domain, Error, Load, Loader, Modality,
-    PictureSpec, ReadBy, Result,
-};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, ImageSpec, Load, ReadBy, Result};
 
 use crate::digit_split::DigitSplit;
 use crate::files;
@@ -14,7 +11,7 @@ use crate::formats::idx::Idx;
 use crate::images::ByteImages;
 
 /// The registry's entry.
-pub const DEF: Loader<Mnist> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Mnist>(&SPEC);
 
 zsad_core::params! {
     /// Which digits train and which test.
@@ -35,7 +32,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &["meta_test"],
 };
 
-const REMEDY: &str = "put the four original idx files of MNIST there, gzipped or not";
+const HINT: &str = "put the four original idx files of MNIST there, gzipped or not";
 const SIDE: usize = 28;
 
 impl Mnist {
@@ -47,7 +44,7 @@ impl Mnist {
 
     /// Labels and images of a part.
     fn find(data: &DataDir, part: &str) -> Result<[PathBuf; 2]> {
-        let file = |name: String| files::first_of(data, &[&format!("{name}.gz"), &name], REMEDY);
+        let file = |name: String| files::first_of(data, &[&format!("{name}.gz"), &name], HINT);
         Ok([file(format!("mnist/{part}-labels-idx1-ubyte"))?, file(format!("mnist/{part}-images-idx3-ubyte"))?])
     }
 }
@@ -65,8 +62,8 @@ impl Load for Mnist {
         self.split.check(SPEC.name)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
-        Some(PictureSpec::stretched(1, SIDE, SIDE))
+    fn image(&self) -> Option<ImageSpec> {
+        Some(ImageSpec::stretched(1, SIDE, SIDE))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -82,7 +79,7 @@ impl Load for Mnist {
             let images = Idx::open(&path, 3)?;
             if images.shape() != [labels.len(), SIDE, SIDE] {
                 let message = format!("images of shape {:?} beside {} labels", images.shape(), labels.len());
-                return Err(Error::data(&path, message, REMEDY));
+                return Err(Error::data(&path, message, HINT));
             }
             images.for_each(|i, image| {
                 if let Some(domain) = domain(labels[i], train) {
@@ -91,16 +88,8 @@ impl Load for Mnist {
                 Ok(())
             })?;
         }
-        let sized = digits.iter().zip(&pools);
-        let info = DatasetInfo {
-            name: SPEC.name.into(),
-            modality: Modality::Image { channels: 1, height: SIDE, width: SIDE },
-            domains: sized.map(|(d, pool)| Domain::normals(d.to_string(), pool.len() / (SIDE * SIDE))).collect(),
-            folds: vec![split.fold()],
-            anomalies: AnomalySource::OtherDomains,
-            notes: vec![],
-        };
-        Ok(Arc::new(ByteImages::new(info, pools)))
+        let domains = digits.iter().map(u8::to_string).zip(pools).collect();
+        Ok(Arc::new(ByteImages::new(SPEC.name, SIDE, domains, split.fold())))
     }
 }
 
@@ -112,7 +101,7 @@ fn read_labels(path: &Path) -> Result<Vec<u8>> {
             labels.push(label[0]);
             Ok(())
         }
-        other => Err(Error::data(path, format!("label {i} is {other}, not a digit"), REMEDY)),
+        other => Err(Error::data(path, format!("label {i} is {other}, not a digit"), HINT)),
     })?;
     Ok(labels)
 }

@@ -1,7 +1,7 @@
 //! MVTec AD and every folder in its layout: categories are domains, defects are genuine anomalies with pixel masks.
 
 mod layout;
-mod picture;
+mod mask;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -12,16 +12,16 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Domain, Load, Loader, Masks, Modality,
-    PictureSpec, ReadBy, Result, SampleRef, Samples, Subset, Values,
+    AnomalySource, Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, ImageSpec,
+    Load, Masks, ReadBy, Result, SampleRef, Samples, Subset, Values,
 };
 
+use crate::image_file;
 use crate::resize::Filter;
 use layout::Category;
-use picture::Geometry;
 
 /// The registry's entry.
-pub const DEF: Loader<Mvtec> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Mvtec>(&SPEC);
 
 zsad_core::choices! {
     /// What happens to the sides of a picture that is not square.
@@ -79,15 +79,18 @@ impl Load for Mvtec {
     }
 
     fn check(&self) -> Result<()> {
-        self.geometry().map(drop)
+        let Mvtec { resize, crop, .. } = self;
+        if crop > resize {
+            return Err(Error::Config(format!("crop {crop} is larger than resize {resize}")));
+        }
+        Ok(())
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
-        self.geometry().ok().map(|geometry| geometry.spec())
+    fn image(&self) -> Option<ImageSpec> {
+        Some(self.spec())
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let geometry = self.geometry()?;
         let split::Split { categories, names, folds } = split::read(self, data)?;
         layout::check_sizes(&categories)?;
         let domains = categories.iter().zip(names).map(|(c, name)| Domain {
@@ -99,7 +102,7 @@ impl Load for Mvtec {
         let files = categories.iter().map(|c| c.reference.len() + c.normal.len() + c.defects.len()).sum::<usize>();
         let info = DatasetInfo {
             name: SPEC.name.into(),
-            modality: Modality::Image { channels: 3, height: geometry.crop, width: geometry.crop },
+            modality: self.spec().modality(),
             domains: domains.collect(),
             folds,
             anomalies: AnomalySource::Genuine,
@@ -110,13 +113,15 @@ impl Load for Mvtec {
         let identity =
             |c| format!("{}@{}:{}:{reading}", SPEC.name, SPEC.version, fingerprint([c].into_iter(), &data.path));
         let identities = categories.iter().map(identity).collect();
-        Ok(Arc::new(Folders { info, identities, categories, geometry }))
+        Ok(Arc::new(Folders { info, identities, categories, spec: self.spec() }))
     }
 }
 
 impl Mvtec {
-    fn geometry(&self) -> Result<Geometry> {
-        Geometry::new(self.resize, self.crop, self.aspect == Aspect::Stretch, self.filter)
+    /// Torchvision's `Resize(resize)` and `CenterCrop(crop)` on Pillow images.
+    fn spec(&self) -> ImageSpec {
+        let (filter, cut_from) = (self.filter.word(), Some((self.resize, self.aspect == Aspect::Stretch)));
+        ImageSpec { filter, cut_from, ..ImageSpec::stretched(3, self.crop, self.crop) }
     }
 }
 
@@ -137,7 +142,7 @@ struct Folders {
     /// By category.
     identities: Vec<String>,
     categories: Vec<Category>,
-    geometry: Geometry,
+    spec: ImageSpec,
 }
 
 impl Folders {
@@ -145,12 +150,12 @@ impl Folders {
         self.categories.get(r.domain as usize).ok_or_else(|| self.no_sample(r))
     }
 
-    fn picture(&self, r: &SampleRef) -> Result<&Path> {
+    fn image(&self, r: &SampleRef) -> Result<&Path> {
         let (category, index) = (self.category(r)?, r.index as usize);
         let path = match r.subset {
             Subset::Reference => category.reference.get(index),
             Subset::Normal => category.normal.get(index),
-            Subset::Anomalous => category.defects.get(index).map(|d| &d.picture),
+            Subset::Anomalous => category.defects.get(index).map(|d| &d.image),
         };
         path.map(|p| p.as_path()).ok_or_else(|| self.no_sample(r))
     }
@@ -167,14 +172,17 @@ impl Dataset for Folders {
 
     /// Folder and number, such as `crack/012`.
     fn sample_name(&self, sample: &SampleRef) -> Option<String> {
-        let path = self.picture(sample).ok()?;
+        let path = self.image(sample).ok()?;
         Some(format!("{}/{}", path.parent()?.file_name()?.display(), path.file_stem()?.display()))
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
-        let d = 3 * self.geometry.crop * self.geometry.crop;
+        let d: usize = self.info.modality.shape().iter().product();
         let mut values = vec![0.0; refs.len() * d];
-        let read = |(out, r): (&mut [f32], &SampleRef)| picture::read(self.picture(r)?, &self.geometry, out);
+        let read = |(out, r): (&mut [f32], &SampleRef)| {
+            out.copy_from_slice(&image_file::sample(image_file::open(self.image(r)?)?, &self.spec));
+            Ok(())
+        };
         first_error(values.par_chunks_mut(d).zip(refs).map(read).collect())?;
         Ok(Samples::new(self.info.modality.shape(), Values::F32(values)))
     }
@@ -185,12 +193,12 @@ impl Dataset for Folders {
                 return Ok(None);
             }
         }
-        let side = self.geometry.crop;
+        let side = self.spec.height;
         let mut values = vec![0; refs.len() * side * side];
         let read = |(out, r): (&mut [u8], &SampleRef)| {
-            let picture = self.picture(r)?;
+            let image = self.image(r)?;
             match self.category(r)?.defects.get(r.index as usize).and_then(|d| d.mask.as_ref()) {
-                Some(mask) if r.subset == Subset::Anomalous => picture::read_mask(mask, picture, &self.geometry, out),
+                Some(mask) if r.subset == Subset::Anomalous => mask::read(mask, image, &self.spec, out),
                 _ => Ok(()),
             }
         };

@@ -8,7 +8,7 @@ use crate::formats::npy::Numbers;
 use crate::formats::npz::Npz;
 use crate::memory::MemoryDomain;
 
-const REMEDY: &str = "the table must hold X [n, d] of finite numbers and y [n] of 0 (normal) and 1 (anomalous)";
+const HINT: &str = "the table must hold X [n, d] of finite numbers and y [n] of 0 (normal) and 1 (anomalous)";
 
 /// The `.npz` files of a folder, sorted by name.
 ///
@@ -26,12 +26,35 @@ pub fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// The tables of all files with their names, in one precision; each of so many features, where that is known, and what
+/// to do where it is not.
+///
+/// # Errors
+/// [`Error::Data`] where a file is damaged, or holds no such table.
+pub fn read_all(
+    files: impl IntoIterator<Item = (String, PathBuf)>,
+    dim: Option<(usize, &str)>,
+) -> Result<(Vec<String>, Vec<MemoryDomain>)> {
+    let (mut names, mut domains) = (Vec::new(), Vec::new());
+    for (name, path) in files {
+        let domain = read(&path, &name)?;
+        if let Some((dim, hint)) = dim.filter(|(dim, _)| *dim != domain.normal.dim()) {
+            let message = format!("{} features an image instead of {dim}", domain.normal.dim());
+            return Err(Error::data(&path, message, hint));
+        }
+        names.push(name);
+        domains.push(domain);
+    }
+    unify(&mut domains);
+    Ok((names, domains))
+}
+
 /// The table in `path` as a domain: its rows with label 0, and as genuine anomalies those with label 1.
 ///
 /// # Errors
 /// [`Error::Data`] where an array is missing, damaged, of another shape, or holds other labels, NaN or infinity.
-pub fn read(path: &Path, name: &str) -> Result<MemoryDomain> {
-    let bad = |message: String| Error::data(path, message, REMEDY);
+fn read(path: &Path, name: &str) -> Result<MemoryDomain> {
+    let bad = |message: String| Error::data(path, message, HINT);
     let mut npz = Npz::open(path)?;
     let y = npz.array("y")?;
     let x = npz.array("X")?;
@@ -66,7 +89,7 @@ pub fn read(path: &Path, name: &str) -> Result<MemoryDomain> {
 }
 
 /// Brings all domains to double precision unless all are in single precision.
-pub fn unify(domains: &mut [MemoryDomain]) {
+fn unify(domains: &mut [MemoryDomain]) {
     let double = |s: &Samples| matches!(s.values(), Values::F64(_));
     if !domains.iter().any(|d| double(&d.normal)) {
         return;

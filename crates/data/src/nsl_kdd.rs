@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
-    Result, Standardise, suggest,
-};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, ReadBy, Result, suggest};
 
 use crate::files;
-use crate::standardise::Scale;
 use crate::tabular::{self, Layout, Tabular, TabularDomain};
 
 /// The registry's entry.
-pub const DEF: Loader<NslKdd> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<NslKdd>(&SPEC);
 
 zsad_core::choices! {
     /// A training file.
@@ -38,8 +34,6 @@ zsad_core::params! {
         meta_train: Vec<String> = vec![];
         /// normals that a service needs to be in the default meta_train
         min_normals: usize = 30, in 1..=1_000_000;
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -56,7 +50,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &[],
 };
 
-const REMEDY: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.txt of NSL-KDD there, gzipped or not";
+const HINT: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.txt of NSL-KDD there, gzipped or not";
 /// A line: 41 features, the name of the attack or `normal`, and a difficulty.
 const FIELDS: usize = 43;
 const LABEL: usize = 41;
@@ -67,7 +61,7 @@ impl NslKdd {
     /// The training and the test file.
     fn find(&self, data: &DataDir) -> Result<[PathBuf; 2]> {
         let find = |name: &str| {
-            files::first_of(data, &[&format!("nsl_kdd/{name}.txt.gz"), &format!("nsl_kdd/{name}.txt")], REMEDY)
+            files::first_of(data, &[&format!("nsl_kdd/{name}.txt.gz"), &format!("nsl_kdd/{name}.txt")], HINT)
         };
         let train = match self.training {
             Training::Full => "KDDTrain+",
@@ -81,10 +75,6 @@ impl Load for NslKdd {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
         let by = [ReadBy::Training, ReadBy::Tests];
         Ok(self.find(data)?.into_iter().zip(by).map(|(path, read_by)| DataFile { path, read_by }).collect())
-    }
-
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
@@ -114,17 +104,8 @@ impl Load for NslKdd {
         }
         let split = trained.len();
         let domains: Vec<_> = trained.into_iter().chain(tested).collect();
-        let fold =
-            Fold { name: String::new(), meta_train: (0..split).collect(), meta_test: (split..domains.len()).collect() };
-        let info = DatasetInfo {
-            name: SPEC.name.into(),
-            modality: Modality::rows(layout.dim()),
-            domains: domains.iter().map(TabularDomain::sizes).collect(),
-            folds: vec![fold],
-            anomalies: AnomalySource::Genuine,
-            notes: vec![],
-        };
-        Ok(Arc::new(Tabular::new(info, layout, domains)))
+        let fold = Fold::single(0..split, split..domains.len());
+        Ok(Arc::new(Tabular::new(SPEC.name, layout, domains, fold, true)))
     }
 }
 
@@ -139,7 +120,7 @@ fn lines<'t>(path: &Path, text: &'t str) -> Result<Vec<Vec<&'t str>>> {
         if fields.len() == FIELDS {
             return Ok(fields);
         }
-        Err(Error::data(path, format!("line {}: {} fields instead of {FIELDS}", i + 1, fields.len()), REMEDY))
+        Err(Error::data(path, format!("line {}: {} fields instead of {FIELDS}", i + 1, fields.len()), HINT))
     };
     text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()).map(split).collect()
 }
@@ -159,7 +140,7 @@ fn by_service<'t>(
             let value = fields[k].parse::<f64>().ok().filter(|v| v.is_finite());
             value.ok_or_else(|| {
                 let message = format!("line {}, field {}: `{}` is not a finite number", i + 1, k + 1, fields[k]);
-                Error::data(path, message, REMEDY)
+                Error::data(path, message, HINT)
             })
         };
         let numeric = (0..LABEL).filter(|&k| is_numeric(k)).map(number).collect::<Result<Vec<_>>>()?;
@@ -208,7 +189,7 @@ mod tests {
         let set = testing::open(&DEF, json!({"meta_test": "smtp", "min_normals": 1}), dir.path()).unwrap();
         let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
         assert_eq!(sizes, [("train/http", 1, 0), ("test/smtp", 0, 1)]);
-        assert_eq!(set.info().modality, Modality::rows(38 + 2 + 2));
+        assert_eq!(set.info().modality, zsad_core::Modality::rows(38 + 2 + 2));
         let x = set.gather(&testing::subset(&*set, 0, Subset::Normal)).unwrap().to_f64().into_owned();
         assert_eq!((x[0], x[1], &x[38..]), (5.0, 1.0, &[1.0, 0.0, 0.0, 1.0][..]));
         let x = set.gather(&testing::subset(&*set, 1, Subset::Anomalous)).unwrap().to_f64().into_owned();

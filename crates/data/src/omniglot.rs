@@ -4,21 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::ImageFormat;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use zsad_core::rng::stream;
-use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Domain, Error, Fold, Load, Loader, Modality,
-    PictureSpec, ReadBy, Result,
-};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, ImageSpec, Load, ReadBy, Result};
 
-use crate::files;
 use crate::formats::image_tree::ImageTree;
 use crate::images::ByteImages;
 use crate::resize::{self, Filter};
+use crate::{files, folds};
 
 /// The registry's entry.
-pub const DEF: Loader<Omniglot> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::new::<Omniglot>(&SPEC);
 
 zsad_core::choices! {
     /// Which characters train and which test.
@@ -50,7 +45,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &[],
 };
 
-const REMEDY: &str =
+const HINT: &str =
     "put images_background.zip and images_evaluation.zip of the Omniglot repository there, or extract them there";
 /// The two parts and how many characters each holds.
 const PARTS: [(&str, usize); 2] = [("images_background", 964), ("images_evaluation", 659)];
@@ -61,7 +56,7 @@ const SIDE: usize = 28;
 
 /// The archive or the folder of a part.
 fn find(data: &DataDir, part: &str) -> Result<PathBuf> {
-    files::first_of(data, &[&format!("omniglot/{part}.zip"), &format!("omniglot/{part}")], REMEDY)
+    files::first_of(data, &[&format!("omniglot/{part}.zip"), &format!("omniglot/{part}")], HINT)
 }
 
 impl Load for Omniglot {
@@ -75,48 +70,32 @@ impl Load for Omniglot {
         Ok(all)
     }
 
-    fn picture(&self) -> Option<PictureSpec> {
-        Some(PictureSpec::stretched(1, SIDE, SIDE))
+    fn image(&self) -> Option<ImageSpec> {
+        Some(ImageSpec::stretched(1, SIDE, SIDE))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let (mut names, mut pools) = (Vec::new(), Vec::new());
+        let mut domains = Vec::new();
         for (part, wanted) in PARTS {
             let path = find(data, part)?;
             let characters = read_part(&ImageTree::open(&path)?)?;
             if characters.len() != wanted {
                 let message = format!("{} characters instead of {wanted}", characters.len());
-                return Err(Error::data(&path, message, REMEDY));
+                return Err(Error::data(&path, message, HINT));
             }
-            let (part_names, part_pools): (Vec<_>, Vec<_>) = characters.into_iter().unzip();
-            names.extend(part_names);
-            pools.extend(part_pools);
+            domains.extend(characters);
         }
-        let info = DatasetInfo {
-            name: SPEC.name.into(),
-            modality: Modality::Image { channels: 1, height: SIDE, width: SIDE },
-            domains: names.into_iter().map(|n| Domain::normals(n, DRAWINGS)).collect(),
-            folds: vec![fold(self.split == Split::Alphabet)],
-            anomalies: AnomalySource::OtherDomains,
-            notes: vec![],
-        };
-        Ok(Arc::new(ByteImages::new(info, pools)))
+        Ok(Arc::new(ByteImages::new(SPEC.name, SIDE, domains, fold(self.split))))
     }
 }
 
-/// The split over the characters in the order of [`PARTS`].
-fn fold(by_alphabet: bool) -> Fold {
-    let mut order: Vec<usize> = (0..PARTS[0].1 + PARTS[1].1).collect();
-    let train = if by_alphabet {
-        PARTS[0].1
-    } else {
-        order.shuffle(&mut stream(0, &[("purpose", "split"), ("dataset", SPEC.name)]));
-        META_TRAIN_CHARACTERS
-    };
-    let mut meta_test = order.split_off(train);
-    order.sort_unstable();
-    meta_test.sort_unstable();
-    Fold { name: String::new(), meta_train: order, meta_test }
+/// The split of the paper's code, or whole alphabets.
+fn fold(split: Split) -> Fold {
+    let (train, all) = (PARTS[0].1, PARTS[0].1 + PARTS[1].1);
+    match split {
+        Split::Characters => folds::shuffled(SPEC.name, all, META_TRAIN_CHARACTERS, 0),
+        Split::Alphabet => Fold::single(0..train, train..all),
+    }
 }
 
 /// The characters of one part, sorted: name (`Greek/character03`) and images, one after the other.
@@ -127,7 +106,7 @@ fn read_part(tree: &ImageTree) -> Result<Vec<(String, Vec<u8>)>> {
         // An archive's names begin with the part, a folder's with the alphabet.
         let [.., alphabet, character, _] = folders[..] else {
             let message = format!("`{name}` instead of <alphabet>/<character>/<drawing>.png");
-            return Err(Error::data(tree.path(), message, REMEDY));
+            return Err(Error::data(tree.path(), message, HINT));
         };
         let character = format!("{alphabet}/{character}");
         match characters.last_mut() {
@@ -138,7 +117,7 @@ fn read_part(tree: &ImageTree) -> Result<Vec<(String, Vec<u8>)>> {
     let read = |tree: &mut ImageTree, (character, drawings): (String, Vec<String>)| {
         if drawings.len() != DRAWINGS {
             let message = format!("{character} has {} drawings instead of {DRAWINGS}", drawings.len());
-            return Err(Error::data(tree.path(), message, REMEDY));
+            return Err(Error::data(tree.path(), message, HINT));
         }
         let mut images = Vec::with_capacity(DRAWINGS * SIDE * SIDE);
         for name in &drawings {
@@ -242,14 +221,14 @@ mod tests {
 
     #[test]
     fn the_splits_are_disjoint_fixed_and_of_the_stated_sizes() {
-        for (by_alphabet, train, test) in [(false, 1200, 423), (true, 964, 659)] {
-            let f = fold(by_alphabet);
+        for (split, train, test) in [(Split::Characters, 1200, 423), (Split::Alphabet, 964, 659)] {
+            let f = fold(split);
             assert_eq!((f.meta_train.len(), f.meta_test.len()), (train, test));
             assert!(f.meta_train.iter().all(|d| f.meta_test.binary_search(d).is_err()));
-            assert_eq!(f, fold(by_alphabet));
+            assert_eq!(f, fold(split));
         }
-        assert_eq!(fold(true).meta_test[0], 964);
+        assert_eq!(fold(Split::Alphabet).meta_test[0], 964);
         // The split is part of the protocol: it must never change within a version.
-        assert_eq!(fold(false).meta_test[..5], [0, 5, 9, 16, 24]);
+        assert_eq!(fold(Split::Characters).meta_test[..5], [0, 5, 9, 16, 24]);
     }
 }

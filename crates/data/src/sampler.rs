@@ -9,18 +9,9 @@ mod tests;
 
 use rand::seq::{SliceRandom, index};
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{AnomalySource, Dataset, Error, Fold, Result, SampleRef, Shots, Subset, TestPoint};
+use zsad_core::{AnomalySource, Dataset, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset, TestPoint};
 
 pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
-
-/// A test batch with its labels (`true` = anomalous), shuffled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabelledBatch {
-    /// The samples.
-    pub refs: Vec<SampleRef>,
-    /// One label a sample.
-    pub labels: Vec<bool>,
-}
 
 /// The test batches of one meta-test domain at one protocol point: `point.n_batches` of them, each drawn without
 /// replacement.
@@ -36,7 +27,7 @@ pub fn test_batches(
     domain: usize,
     point: &TestPoint,
     seed: u64,
-) -> Result<Vec<LabelledBatch>> {
+) -> Result<Vec<LabelledBatch<SampleRef>>> {
     let info = dataset.info();
     let this = &info.domains[domain];
     let (anomalies, from) = match info.anomalies {
@@ -54,7 +45,7 @@ pub fn test_batches(
         .counts(normals.total, anomalies.total)
         .map_err(|e| Error::refused(format!("{}, domain `{}`: {e}; {from}", info.name, this.name)))?;
     let point_name = serde_json::json!([point.size, point.contamination, point.min_anomalies]).to_string();
-    Ok((0..point.n_batches)
+    Ok((0..point.n_batches as u32)
         .map(|number| {
             let mut rng = stream(
                 seed,
@@ -70,8 +61,8 @@ pub fn test_batches(
             let mut batch: Vec<_> = normals.draw(&mut rng, counts.normal).into_iter().map(|r| (r, false)).collect();
             batch.extend(anomalies.draw(&mut rng, counts.anomalous).into_iter().map(|r| (r, true)));
             batch.shuffle(&mut rng);
-            let (refs, labels) = batch.into_iter().unzip();
-            LabelledBatch { refs, labels }
+            let (items, labels) = batch.into_iter().unzip();
+            LabelledBatch { domain: this.name.clone(), number, items, labels }
         })
         .collect())
 }

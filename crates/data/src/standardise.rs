@@ -5,17 +5,6 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use zsad_core::{Dataset, DatasetInfo, Error, Fold, Masks, Result, SampleRef, Samples, Standardise, Subset, Values};
 
-zsad_core::params! {
-    /// The parameter that every tabular data set takes.
-    pub struct Scale {
-        /// none: values as they are; pool: mean 0 and standard deviation 1 over the normals of the meta-train domains
-        /// (one-hot columns too); batch: over the samples read at once, so that a test batch is standardised by itself,
-        /// without labels. Columns that never change are only centred. For heavy tails: signed_log: as pool, then
-        /// sign(z) log(1 + |z|); rank: the share of the meta-train normals below the value less the share above it
-        pub standardise: Standardise = Standardise::None;
-    }
-}
-
 /// `dataset` as training and testing in `fold` read it.
 ///
 /// # Errors

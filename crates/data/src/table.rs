@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Error, Fold, Load, Loader, Modality, ReadBy,
-    Required, Result, Standardise, suggest,
+    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, ReadBy, Required, Result, suggest,
 };
 
 use crate::files;
 use crate::formats::table::Table;
-use crate::standardise::Scale;
 use crate::tabular::{self, Layout, Tabular, TabularDomain};
 
 /// The registry's entry.
-pub const DEF: Loader<UserTable> = Loader::new(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::tabular::<UserTable>(&SPEC);
 
 zsad_core::params! {
     /// How a user's own table is read.
@@ -36,8 +34,6 @@ zsad_core::params! {
         /// domains to test on; empty: those not in meta_train, and without that either, the last third of the domains in
         /// sorted order
         meta_test: Vec<String> = vec![];
-        /// see [`Scale`]
-        scale: Scale = Scale::default();
     }
 }
 
@@ -59,10 +55,6 @@ impl Load for UserTable {
         Ok(DataFile::list([locate(data, &self.file)?], ReadBy::Both))
     }
 
-    fn standardise(&self) -> Standardise {
-        self.scale.standardise
-    }
-
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let path = locate(data, &self.file)?;
         let table = Table::read(&path, None)?;
@@ -80,23 +72,16 @@ impl Load for UserTable {
         let columns = Columns::read(&table, &features, &self.categorical)?;
         let row_domains = table.text(domain)?;
         let names = sorted_domains(&row_domains);
-        let place: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
+        let position: HashMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
         let mut domains: Vec<_> = names.iter().map(TabularDomain::new).collect();
         for (row, name) in row_domains.iter().enumerate() {
             let anomalous = labels.as_ref().is_some_and(|l| l[row]);
-            let pool = domains[place[name.as_str()]].pool_mut(anomalous);
+            let pool = domains[position[name.as_str()]].pool_mut(anomalous);
             pool.push(columns.numeric.iter().map(|c| c[row]), columns.codes.iter().map(|c| c[row]));
         }
         let genuine = labels.is_some_and(|l| l.contains(&true));
-        let info = DatasetInfo {
-            name: SPEC.name.into(),
-            modality: Modality::rows(columns.layout.dim()),
-            domains: domains.iter().map(TabularDomain::sizes).collect(),
-            folds: vec![fold(&names, &self.meta_train, &self.meta_test)?],
-            anomalies: if genuine { AnomalySource::Genuine } else { AnomalySource::OtherDomains },
-            notes: vec![],
-        };
-        Ok(Arc::new(Tabular::new(info, columns.layout, domains)))
+        let fold = fold(&names, &self.meta_train, &self.meta_test)?;
+        Ok(Arc::new(Tabular::new(SPEC.name, columns.layout, domains, fold, genuine)))
     }
 }
 
@@ -175,16 +160,15 @@ fn sorted_domains(rows: &[String]) -> Vec<String> {
 
 fn fold(names: &[String], train: &[String], test: &[String]) -> Result<Fold> {
     let indices = |wanted: &[String]| {
-        let place = |w: &String| {
+        let position = |w: &String| {
             names.iter().position(|n| n == w).ok_or_else(|| {
-                let hint = suggest::hint(w, names.iter().map(String::as_str).collect::<Vec<_>>());
-                Error::Config(format!("table: there is no domain `{w}`; hint: {hint}"))
+                Error::Config(format!("table: there is no domain `{w}`; hint: {}", suggest::hint(w, names)))
             })
         };
-        let mut places = wanted.iter().map(place).collect::<Result<Vec<usize>>>()?;
-        places.sort_unstable();
-        places.dedup();
-        Ok::<_, Error>(places)
+        let mut positions = wanted.iter().map(position).collect::<Result<Vec<usize>>>()?;
+        positions.sort_unstable();
+        positions.dedup();
+        Ok::<_, Error>(positions)
     };
     let all = 0..names.len();
     let (train, test) = (indices(train)?, indices(test)?);
@@ -200,7 +184,7 @@ fn fold(names: &[String], train: &[String], test: &[String]) -> Result<Fold> {
     if meta_test.is_empty() {
         return Err(Error::Config("table: meta_train leaves no domain to test on".into()));
     }
-    Ok(Fold { name: String::new(), meta_train, meta_test })
+    Ok(Fold::single(meta_train, meta_test))
 }
 
 #[cfg(test)]

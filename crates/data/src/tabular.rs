@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use zsad_core::{Dataset, DatasetInfo, Domain, Result, SampleRef, Samples, Subset, Values};
+use zsad_core::{
+    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
+};
 
 /// The columns of the features: the numeric ones in their order, then for every categorical column one 0/1 column a
 /// category. A category that is not listed is all zero, as with scikit-learn's `handle_unknown="ignore"`.
@@ -74,11 +76,6 @@ impl TabularDomain {
     pub fn pool_mut(&mut self, anomalous: bool) -> &mut Rows {
         if anomalous { &mut self.anomalous } else { &mut self.normal }
     }
-
-    /// Its name and sizes.
-    pub fn sizes(&self) -> Domain {
-        Domain { name: self.name.clone(), normal: self.normal.len, anomalous: self.anomalous.len, reference: 0 }
-    }
 }
 
 /// A data set of such tables.
@@ -89,9 +86,24 @@ pub struct Tabular {
 }
 
 impl Tabular {
-    /// The data set of `info`, whose domains are those of `domains` in the same order.
-    pub fn new(info: DatasetInfo, layout: Layout, domains: Vec<TabularDomain>) -> Self {
+    /// The data set of these domains with one fold, and with genuine anomalies or normals of other domains.
+    pub fn new(name: &str, layout: Layout, domains: Vec<TabularDomain>, fold: Fold, genuine: bool) -> Self {
+        let sizes = |d: &TabularDomain| Domain { anomalous: d.anomalous.len, ..Domain::normals(&d.name, d.normal.len) };
+        let info = DatasetInfo {
+            name: name.into(),
+            modality: Modality::rows(layout.dim()),
+            domains: domains.iter().map(sizes).collect(),
+            folds: vec![fold],
+            anomalies: if genuine { AnomalySource::Genuine } else { AnomalySource::OtherDomains },
+            notes: vec![],
+        };
         Tabular { info, layout, domains }
+    }
+
+    /// With facts that belong beside its numbers.
+    pub fn with_notes(mut self, notes: Vec<(String, String)>) -> Self {
+        self.info.notes = notes;
+        self
     }
 }
 

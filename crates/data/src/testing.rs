@@ -8,18 +8,18 @@ use serde_json::Value;
 use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, ReadBy, Result, SampleRef, Source, Subset, digest};
 
 /// `def` with the parameters `given`.
-pub fn configured(def: &dyn DatasetDef, given: Value) -> Result<Arc<dyn Source>> {
+pub fn configured(def: &DatasetDef, given: Value) -> Result<Arc<Source>> {
     let given = serde_json::from_value(given).expect("an object of parameters");
     def.configure(&given).map_err(|problems| zsad_core::Error::Config(problems[0].message.clone()))
 }
 
 /// Opens `def` with the parameters `given`, its files under `dir`.
-pub fn open(def: &dyn DatasetDef, given: Value, dir: &Path) -> Result<Arc<dyn Dataset>> {
+pub fn open(def: &DatasetDef, given: Value, dir: &Path) -> Result<Arc<dyn Dataset>> {
     configured(def, given)?.open(&DataDir { path: dir.to_owned(), chosen_by: "--data" })
 }
 
 /// Name and reader of every file that `def` reads with the parameters `given`.
-pub fn files(def: &dyn DatasetDef, given: Value, dir: &Path) -> Vec<(String, ReadBy)> {
+pub fn files(def: &DatasetDef, given: Value, dir: &Path) -> Vec<(String, ReadBy)> {
     let files = configured(def, given).and_then(|s| s.files(&DataDir { path: dir.to_owned(), chosen_by: "--data" }));
     let name = |f: DataFile| (f.path.file_name().expect("a file").to_string_lossy().into_owned(), f.read_by);
     files.expect("the files are there").into_iter().map(name).collect()
@@ -36,7 +36,7 @@ pub fn all_normals(set: &dyn Dataset) -> Vec<SampleRef> {
 }
 
 /// Everything that can be read of `def`: what is known of it, and all its samples and masks.
-fn contents(def: &dyn DatasetDef, given: &Value, dir: &Path) -> Result<String> {
+fn contents(def: &DatasetDef, given: &Value, dir: &Path) -> Result<String> {
     let set = open(def, given.clone(), dir)?;
     let mut all = format!("{:?}", set.info());
     for domain in 0..set.info().domains.len() {
@@ -53,7 +53,7 @@ fn contents(def: &dyn DatasetDef, given: &Value, dir: &Path) -> Result<String> {
 }
 
 /// Checks that `def` names every file in `dir` that its samples depend on: keys hold the digests of those alone.
-pub fn knows_its_files(def: &dyn DatasetDef, given: Value, dir: &Path) {
+pub fn knows_its_files(def: &DatasetDef, given: Value, dir: &Path) {
     let data = DataDir { path: dir.to_owned(), chosen_by: "--data" };
     let files = configured(def, given.clone()).and_then(|s| s.files(&data)).expect("the files are there");
     let named: BTreeSet<PathBuf> = files.into_iter().map(|f| f.path).collect();

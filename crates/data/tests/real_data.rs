@@ -68,7 +68,7 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), TESTS.iter().map(trial).collect()).exit();
 }
 
-fn open(def: &dyn DatasetDef, given: Value, dir: &Path) -> zsad_core::Result<Arc<dyn Dataset>> {
+fn open(def: &DatasetDef, given: Value, dir: &Path) -> zsad_core::Result<Arc<dyn Dataset>> {
     let source = def.configure(&serde_json::from_value(given).unwrap()).map_err(|p| panic!("{p:?}")).unwrap();
     source.open(&DataDir { path: dir.to_owned(), chosen_by: "--data" })
 }

@@ -1,6 +1,6 @@
 //! Average precision.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, Ranking, Step};
 
@@ -8,12 +8,8 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "aupr",
         label: "AUPR (average precision)",
-        version: 1,
         summary: "average precision: sum over the distinct scores of precision times the gain in recall, ties together",
-        level: Level::Sample,
-        unit: Unit::Share,
-        higher_is_better: true,
-        headline: false,
+        ..MetricSpec::SAMPLE
     },
     formula: Formula::Samples(value),
 };

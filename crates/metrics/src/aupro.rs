@@ -4,7 +4,7 @@
 //! threshold is the share of a region's pixels at or above it, averaged over all regions; it is drawn against the
 //! false-positive rate of all normal pixels.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, PixelRanking};
 
@@ -15,12 +15,9 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "aupro",
         label: "AUPRO (FPR up to 0.3)",
-        version: 1,
         summary: "area under per-region overlap (8-connected) against pixel false-positive rate up to 0.3, over 0.3",
-        level: Level::Pixel,
-        unit: Unit::Share,
-        higher_is_better: true,
         headline: true,
+        ..MetricSpec::PIXEL
     },
     formula: Formula::Pixels(value),
 };

@@ -1,6 +1,6 @@
 //! Area under the ROC curve.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, Ranking, Step};
 
@@ -9,12 +9,9 @@ pub static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "auroc",
         label: "AUROC",
-        version: 1,
         summary: "area under the ROC curve: how often an anomaly scores above a normal, ties one half",
-        level: Level::Sample,
-        unit: Unit::Share,
-        higher_is_better: true,
         headline: true,
+        ..MetricSpec::SAMPLE
     },
     formula: Formula::Samples(value),
 };

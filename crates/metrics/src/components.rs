@@ -83,9 +83,9 @@ fn root(parent: &mut [u32], mut p: u32) -> u32 {
 /// Joins two sets; the root is the lesser one.
 fn union(parent: &mut [u32], a: u32, b: u32) -> u32 {
     let (a, b) = (root(parent, a), root(parent, b));
-    let (least, other) = (a.min(b), a.max(b));
-    parent[other as usize] = least;
-    least
+    let (min, other) = (a.min(b), a.max(b));
+    parent[other as usize] = min;
+    min
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The greatest F1 score over all thresholds.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, Ranking, Step};
 
@@ -8,22 +8,18 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "f1_max",
         label: "F1max",
-        version: 1,
         summary: "greatest F1 score over all thresholds (the threshold is chosen with the labels: an upper bound)",
-        level: Level::Sample,
-        unit: Unit::Share,
-        higher_is_better: true,
-        headline: false,
+        ..MetricSpec::SAMPLE
     },
     formula: Formula::Samples(value),
 };
 
 fn value(ranking: &Ranking) -> MetricValue {
-    ranking.defined(|steps, total| greatest(steps, total))
+    ranking.defined(|steps, total| max(steps, total))
 }
 
 /// The greatest 2 tp / (2 tp + fp + fn); tp + fn are all anomalies.
-pub(crate) fn greatest(steps: &mut dyn Iterator<Item = Step>, total: Step) -> f64 {
+pub(crate) fn max(steps: &mut dyn Iterator<Item = Step>, total: Step) -> f64 {
     steps.map(|s| 2.0 * s.tp as f64 / (s.tp + s.fp + total.tp) as f64).fold(0.0, f64::max)
 }
 

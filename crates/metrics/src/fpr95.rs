@@ -1,6 +1,6 @@
 //! False-positive rate at a true-positive rate of 95 %.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, Ranking};
 
@@ -8,12 +8,9 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "fpr95",
         label: "FPR at 95 % TPR (lower is better)",
-        version: 1,
         summary: "least false-positive rate whose true-positive rate is at least 0.95",
-        level: Level::Sample,
-        unit: Unit::Share,
         higher_is_better: false,
-        headline: false,
+        ..MetricSpec::SAMPLE
     },
     formula: Formula::Samples(value),
 };

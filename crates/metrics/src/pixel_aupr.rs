@@ -1,6 +1,6 @@
 //! Average precision over all pixels.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, PixelRanking, aupr};
 
@@ -8,12 +8,8 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "pixel_aupr",
         label: "pixel AUPR",
-        version: 1,
         summary: "aupr over the pixels of all maps",
-        level: Level::Pixel,
-        unit: Unit::Share,
-        higher_is_better: true,
-        headline: false,
+        ..MetricSpec::PIXEL
     },
     formula: Formula::Pixels(value),
 };

@@ -1,6 +1,6 @@
 //! Area under the ROC curve over all pixels.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, PixelRanking, auroc};
 
@@ -8,12 +8,9 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "pixel_auroc",
         label: "pixel AUROC",
-        version: 1,
         summary: "auroc over the pixels of all maps",
-        level: Level::Pixel,
-        unit: Unit::Share,
-        higher_is_better: true,
         headline: true,
+        ..MetricSpec::PIXEL
     },
     formula: Formula::Pixels(value),
 };

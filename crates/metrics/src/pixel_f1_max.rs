@@ -1,6 +1,6 @@
 //! The greatest F1 score of pixels over all thresholds.
 
-use zsad_core::{Level, MetricSpec, MetricValue, Unit};
+use zsad_core::{MetricSpec, MetricValue};
 
 use crate::{Formula, Metric, PixelRanking, f1_max};
 
@@ -8,18 +8,14 @@ pub(crate) static DEF: Metric = Metric {
     spec: MetricSpec {
         name: "pixel_f1_max",
         label: "pixel F1max",
-        version: 1,
         summary: "f1_max over the pixels of all maps",
-        level: Level::Pixel,
-        unit: Unit::Share,
-        higher_is_better: true,
-        headline: false,
+        ..MetricSpec::PIXEL
     },
     formula: Formula::Pixels(value),
 };
 
 fn value(ranking: &PixelRanking) -> MetricValue {
-    ranking.defined(|steps, total| f1_max::greatest(steps, total))
+    ranking.defined(|steps, total| f1_max::max(steps, total))
 }
 
 #[cfg(test)]

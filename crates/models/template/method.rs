@@ -1,12 +1,12 @@
 //! One sentence: what this method assumes of normal samples.
 
 use candle_core::{D, Tensor, Var};
-use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
 use zsad_nn::{Init, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
 use crate::trained::detector::Model;
-use crate::trained::hyperparams::{MetaPlan, MetaTraining, NetworkParams};
+use crate::trained::hyperparams::NetworkParams;
 use crate::trained::network::{Network, Phase};
 use crate::trained::spec::{HeadKind, NetworkSpec};
 
@@ -28,8 +28,6 @@ zsad_core::params! {
     pub struct NewMethod {
         /// the network
         network: NetworkParams = NetworkParams::default();
-        /// its training
-        training: MetaTraining = MetaTraining::default();
     }
 }
 
@@ -43,10 +41,8 @@ impl EpisodicMethod for NewMethod {
     type Model = Distances;
 
     /// Settles what the parameters leave to the data.
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
-        let network = self.network.settle(info, HeadKind::Adapted)?;
-        let training = self.training.settle(&network, info, fold)?;
-        Ok((network, training))
+    fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
+        self.network.settle(info, HeadKind::Adapted)
     }
 
     /// Registers what is trained; a trained state keeps it by these names.

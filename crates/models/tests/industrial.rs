@@ -26,7 +26,7 @@ fn main() {
 }
 
 /// The data: three categories at 128 × 128 pixels.
-fn source() -> std::sync::Arc<dyn Source> {
+fn source() -> std::sync::Arc<Source> {
     let wanted = json!({"roots": ["industrial"], "categories": ["magnetic_tile", "pavement", "rail"], "resize": 128,
         "crop": 128, "aspect": "stretch"});
     zsad_data::find("mvtec").unwrap().configure(&serde_json::from_value(wanted).unwrap()).unwrap()
@@ -60,7 +60,7 @@ fn aurocs(method: &str, given: Value) -> Result<(f64, f64)> {
     };
     let source = Unlabelled::new(dataset);
     let adapted = adapted(fitted.as_ref(), method.shots(), &Batch::new(&source, &support, &env))?;
-    let scores = adapted.detector().score(&Batch::new(&source, &refs, &env))?;
+    let scores = adapted.as_deref().unwrap_or(fitted.as_ref()).score(&Batch::new(&source, &refs, &env))?;
     let labels: Vec<bool> = refs.iter().map(|r| r.subset == Subset::Anomalous).collect();
     let metric = |name, input| zsad_metrics::find(name).unwrap().compute(input).value().unwrap();
     let image = metric("auroc", MetricInput::Samples { scores: &scores.samples, labels: &labels });

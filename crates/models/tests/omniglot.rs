@@ -20,7 +20,7 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit();
 }
 
-fn source() -> Arc<dyn Source> {
+fn source() -> Arc<Source> {
     zsad_data::find("omniglot").unwrap().configure(&BTreeMap::new()).unwrap()
 }
 
@@ -54,7 +54,7 @@ fn auroc(dataset: &dyn Dataset, steps: u64, contamination: &[f64]) -> Vec<f64> {
             .iter()
             .flat_map(|&domain| zsad_data::sampler::test_batches(dataset, fold, domain, &point, 0).unwrap())
             .map(|batch| {
-                let scores = detector.score(&Batch::new(&source, &batch.refs, &env)).unwrap().samples;
+                let scores = detector.score(&Batch::new(&source, &batch.items, &env)).unwrap().samples;
                 let input = MetricInput::Samples { scores: &scores, labels: &batch.labels };
                 metric.compute(input).value().unwrap()
             })

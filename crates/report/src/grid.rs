@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use zsad_core::key::canonical_json;
 use zsad_core::{BatchSize, Contamination, Pooling, Supervision};
 use zsad_store::{Row, Status};
 
@@ -37,10 +38,10 @@ pub struct MethodKey {
 impl MethodKey {
     fn of(row: &Row) -> Self {
         MethodKey {
-            setting: row.setting,
-            method: row.method.clone(),
-            version: row.method_version,
-            params: row.params.clone(),
+            setting: row.asked().setting,
+            method: row.fit().method.name.clone(),
+            version: row.fit().method.version,
+            params: canonical_json(&row.asked().params),
         }
     }
 
@@ -65,8 +66,8 @@ impl Cell<'_> {
     pub fn matrix(&self, seeds: &[u64], domains: &[&str], value: impl Fn(&Row) -> Option<f64>) -> Matrix {
         let mut values = vec![None; seeds.len() * domains.len()];
         for row in &self.ok {
-            let place = (seeds.binary_search(&row.seed), domains.binary_search(&row.domain.as_str()));
-            if let (Ok(s), Ok(d)) = place {
+            let position = (seeds.binary_search(&row.fit().seed), domains.binary_search(&row.result.domain.as_str()));
+            if let (Ok(s), Ok(d)) = position {
                 values[s * domains.len() + d] = value(row);
             }
         }
@@ -75,8 +76,8 @@ impl Cell<'_> {
 
     /// Whether two cells of one seed and domain claim the same place.
     pub fn ambiguous(&self) -> bool {
-        let places: BTreeSet<_> = self.ok.iter().map(|r| (r.seed, &r.domain)).collect();
-        places.len() < self.ok.len()
+        let positions: BTreeSet<_> = self.ok.iter().map(|r| (r.fit().seed, &r.result.domain)).collect();
+        positions.len() < self.ok.len()
     }
 }
 
@@ -95,13 +96,13 @@ impl<'a> Grid<'a> {
         let mut cells: BTreeMap<(Point, MethodKey), Cell> = BTreeMap::new();
         for row in rows {
             let point = Point {
-                dataset: row.dataset.clone(),
-                pooling: row.pooling,
-                size: row.batch_size,
-                contamination: row.contamination,
+                dataset: row.asked().dataset.clone(),
+                pooling: row.point().pooling,
+                size: row.point().size,
+                contamination: row.point().contamination,
             };
             let cell = cells.entry((point, MethodKey::of(row))).or_default();
-            if row.status == Status::Ok { cell.ok.push(row) } else { cell.bad.push(row) }
+            if row.record.status == Status::Ok { cell.ok.push(row) } else { cell.bad.push(row) }
         }
         let points = cells.keys().map(|(p, _)| p.clone()).collect::<BTreeSet<_>>().into_iter().collect();
         let keys: BTreeSet<MethodKey> = cells.keys().map(|(_, m)| m.clone()).collect();
@@ -120,15 +121,16 @@ impl<'a> Grid<'a> {
     /// The seeds and domains that any method was measured on at a point, sorted.
     pub fn axes(&self, point: &Point) -> (Vec<u64>, Vec<&'a str>) {
         let rows = || self.methods.iter().filter_map(|(m, _)| self.cell(point, m)).flat_map(|c| &c.ok);
-        let seeds: BTreeSet<u64> = rows().map(|r| r.seed).collect();
-        let domains: BTreeSet<&str> = rows().map(|r| r.domain.as_str()).collect();
+        let seeds: BTreeSet<u64> = rows().map(|r| r.fit().seed).collect();
+        let domains: BTreeSet<&str> = rows().map(|r| r.result.domain.as_str()).collect();
         (seeds.into_iter().collect(), domains.into_iter().collect())
     }
 
     /// The realised share of anomalies over all batches of a point.
     pub fn realised(&self, point: &Point) -> Option<f64> {
         let rows = self.methods.iter().filter_map(|(m, _)| self.cell(point, m)).flat_map(|c| &c.ok);
-        let (anomalous, total) = rows.fold((0, 0), |(a, n), r| (a + r.n_anomalous, n + r.n_anomalous + r.n_normal));
+        let (anomalous, total) =
+            rows.map(|r| &r.result).fold((0, 0), |(a, n), r| (a + r.n_anomalous, n + r.n_anomalous + r.n_normal));
         (total > 0).then(|| anomalous as f64 / total as f64)
     }
 }

@@ -1,9 +1,9 @@
 use super::*;
-use crate::testing::row;
+use crate::testing::{Flat, row};
 
 /// A scored row of a domain; `normal` and `anomalous` are of one batch.
-fn scored(domain: &str, normal: u64, anomalous: u64, level: f64) -> Row {
-    Row {
+fn scored(domain: &str, normal: u64, anomalous: u64, level: f64) -> Flat {
+    Flat {
         domain: domain.into(),
         contamination: Some(level).into(),
         batch_size: BatchSize::All,
@@ -16,16 +16,17 @@ fn scored(domain: &str, normal: u64, anomalous: u64, level: f64) -> Row {
 
 #[test]
 fn what_was_asked_for_is_the_point_whatever_came_of_it() {
-    let sized = |size, row: Row| Row { batch_size: size, ..row };
+    let sized = |size, row: Flat| Flat { batch_size: size, ..row };
     // Everything there is: another size for every domain, and one that another point asks for.
-    let lost = Row { status: Status::Refused, batch_total: None, method: "lof".into(), ..scored("", 0, 0, 0.1) };
+    let lost = Flat { status: Status::Refused, method: "lof".into(), ..scored("", 0, 0, 0.1) };
     let rows = [
         sized(BatchSize::All, scored("x", 30, 3, 0.1)),
         sized(BatchSize::All, scored("y", 40, 4, 0.1)),
         sized(BatchSize::Total(44), scored("y", 40, 4, 0.1)),
         sized(BatchSize::Normals(20), scored("y", 20, 2, 0.1)),
         sized(BatchSize::Normals(20), lost),
-    ];
+    ]
+    .map(Row::from);
     let grid = Grid::new(&rows);
     let sizes: Vec<_> = grid.points.iter().map(|p| p.size).collect();
     assert_eq!(sizes, [BatchSize::Total(44), BatchSize::Normals(20), BatchSize::All]);
@@ -37,8 +38,8 @@ fn what_was_asked_for_is_the_point_whatever_came_of_it() {
 
 #[test]
 fn the_realised_share_counts_samples_and_natural_comes_last() {
-    let natural = Row { contamination: Contamination::Natural, ..scored("x", 30, 10, 0.0) };
-    let rows = [natural, scored("x", 36, 4, 0.1)];
+    let natural = Flat { contamination: Contamination::Natural, ..scored("x", 30, 10, 0.0) };
+    let rows = [natural, scored("x", 36, 4, 0.1)].map(Row::from);
     let grid = Grid::new(&rows);
     let levels: Vec<String> = grid.points.iter().map(|p| p.contamination.to_string()).collect();
     assert_eq!(levels, ["10 %", "natural"]);

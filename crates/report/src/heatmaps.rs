@@ -132,7 +132,7 @@ fn thumbnails(sample: &Sample, (height, width): (usize, usize), (low, high): (f6
     let (th, tw) = (fitted(height), fitted(width));
     let small = |i: &RgbImage| imageops::resize(i, tw, th, imageops::FilterType::Triangle);
     // `sheet` has checked the sizes, so `from_raw` gives an image every time.
-    let picture = RgbImage::from_raw(w, h, sample.image.clone()).map(|i| small(&i));
+    let image = RgbImage::from_raw(w, h, sample.image.clone()).map(|i| small(&i));
     // Between 0 and 1, which `resize` would cut it to.
     let shares = sample.map.iter().map(|&v| ((f64::from(v) - low) / (high - low)).clamp(0.0, 1.0) as f32).collect();
     let map = ImageBuffer::<Luma<f32>, Vec<f32>>::from_raw(w, h, shares)
@@ -150,7 +150,7 @@ fn thumbnails(sample: &Sample, (height, width): (usize, usize), (low, high): (f6
         let around = [(x + 2, y), (x.saturating_sub(2), y), (x, y + 2), (x, y.saturating_sub(2))];
         inside(x, y) && around.into_iter().any(|(a, b)| !inside(a, b))
     };
-    let overlay = picture.as_ref().map(|image| {
+    let overlay = image.as_ref().map(|image| {
         RgbImage::from_fn(tw, th, |x, y| {
             if edge(x, y) {
                 return Rgb([0x00, 0xe0, 0x60]);
@@ -162,7 +162,7 @@ fn thumbnails(sample: &Sample, (height, width): (usize, usize), (low, high): (f6
         })
     });
     let shown = mask.as_ref().map(|m| RgbImage::from_fn(tw, th, |x, y| Rgb([m.get_pixel(x, y).0[0]; 3])));
-    [picture, shown, Some(heat), overlay]
+    [image, shown, Some(heat), overlay]
 }
 
 /// The colour of 0 … 1: matplotlib's inferno between nine of its points.
@@ -178,9 +178,9 @@ fn color(t: f64) -> Rgb<u8> {
         [249.0, 201.0, 50.0],
         [252.0, 255.0, 164.0],
     ];
-    let place = t.clamp(0.0, 1.0) * (POINTS.len() - 1) as f64;
-    let i = (place as usize).min(POINTS.len() - 2);
-    let f = place - i as f64;
+    let position = t.clamp(0.0, 1.0) * (POINTS.len() - 1) as f64;
+    let i = (position as usize).min(POINTS.len() - 2);
+    let f = position - i as f64;
     Rgb([0, 1, 2].map(|c| (POINTS[i][c] * (1.0 - f) + POINTS[i + 1][c] * f).round() as u8))
 }
 

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Labels of (method, version, params): the name, with the parameters (and version) in which namesakes differ.
+/// Parameters that a label says at their common values, too.
+const SAID: usize = 3;
+
+/// Labels of (method, version, params): the name, with the parameters (and version) in which namesakes differ. Where these
+/// are more than a few, as where one thing is changed at a time, what most namesakes have in common is left out.
 pub(crate) fn labels(methods: &[(&str, u32, &str)]) -> Vec<String> {
     let one = |&(name, version, params): &(&str, u32, &str)| {
         let namesakes: Vec<_> = methods.iter().filter(|o| o.0 == name).collect();
@@ -13,7 +17,10 @@ pub(crate) fn labels(methods: &[(&str, u32, &str)]) -> Vec<String> {
         let others: Vec<_> = namesakes.iter().map(|o| object(o.2)).collect();
         let keys: BTreeSet<&String> = others.iter().flat_map(|o| o.keys()).collect();
         let differs = |k: &&&String| others.iter().any(|o| o.get(**k) != own.get(**k));
-        let said: Vec<_> = keys.iter().filter(differs).map(|k| format!("{k}={}", value(own.get(*k)))).collect();
+        let differing: Vec<&&String> = keys.iter().filter(differs).collect();
+        let common = |k: &String| 2 * others.iter().filter(|o| o.get(k) == own.get(k)).count() > others.len();
+        let said = differing.iter().filter(|k| differing.len() <= SAID || !common(k));
+        let said: Vec<_> = said.map(|k| format!("{k}={}", value(own.get(**k)))).collect();
         let version = if namesakes.iter().any(|o| o.1 != version) { format!("@{version}") } else { String::new() };
         let params = if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) };
         format!("{name}{version}{params}")
@@ -59,6 +66,17 @@ mod tests {
             ("acr", 2, r#"{"lr":0.5}"#),
         ]);
         assert_eq!(found, ["knn (k=5)", "knn (k=9)", "lof", "acr@1 (lr=auto, steps=3)", "acr@2 (lr=0.5, steps=auto)"]);
+    }
+
+    #[test]
+    fn one_change_at_a_time_is_all_that_a_label_says() {
+        let params = |changed: &str| {
+            let value = |name| if name == changed { 1 } else { 0 };
+            ["a", "b", "c", "d"].map(|name| format!(r#""{name}":{}"#, value(name))).join(",")
+        };
+        let params = ["", "a", "b", "c", "d"].map(|changed| format!("{{{}}}", params(changed)));
+        let found = labels(&params.each_ref().map(|p| ("resad", 1, p.as_str())));
+        assert_eq!(found, ["resad", "resad (a=1)", "resad (b=1)", "resad (c=1)", "resad (d=1)"]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Rows for tests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use zsad_core::{BatchSize, Choice, Pooling, Supervision};
-use zsad_store::{Row, Status};
+use zsad_core::job::Asked;
+use zsad_core::{BatchSize, Choice, Contamination, Supervision};
+use zsad_store::{CellRecord, DomainResult, Row, Status};
 
 use crate::plots::Training;
 
@@ -12,38 +14,79 @@ pub(crate) fn metrics(values: &[(&str, f64)]) -> BTreeMap<String, f64> {
     values.iter().map(|(name, v)| ((*name).to_owned(), *v)).collect()
 }
 
+/// What tests say of a row, all in one place.
+#[derive(Clone)]
+pub(crate) struct Flat {
+    pub experiment: String,
+    pub profile: String,
+    pub dataset: String,
+    pub domain: String,
+    pub method: String,
+    pub setting: Supervision,
+    pub params: String,
+    pub seed: u64,
+    pub contamination: Contamination,
+    pub batch_size: BatchSize,
+    pub n_batches: u64,
+    pub n_undefined: u64,
+    pub n_normal: u64,
+    pub n_anomalous: u64,
+    pub metrics: BTreeMap<String, f64>,
+    pub status: Status,
+    pub error: String,
+    pub cell_key: String,
+}
+
+impl From<Flat> for Row {
+    fn from(flat: Flat) -> Row {
+        let mut record = CellRecord { cell_key: flat.cell_key, status: flat.status, ..CellRecord::default() };
+        record.error = Some(flat.error).filter(|e| !e.is_empty());
+        record.asked = Asked {
+            experiment: flat.experiment,
+            profile: flat.profile,
+            dataset: flat.dataset,
+            setting: flat.setting,
+            params: serde_json::from_str(&flat.params).unwrap(),
+            ..Asked::default()
+        };
+        record.cell.point.size = flat.batch_size;
+        record.cell.point.contamination = flat.contamination;
+        record.cell.fit.seed = flat.seed;
+        record.cell.fit.method.name = flat.method;
+        record.cell.fit.method.version = 1;
+        let result = DomainResult {
+            domain: flat.domain,
+            n_batches: flat.n_batches as usize,
+            n_undefined: flat.n_undefined as usize,
+            n_normal: flat.n_normal as usize,
+            n_anomalous: flat.n_anomalous as usize,
+            metrics: flat.metrics.into_iter().map(|(name, v)| (name, Some(v))).collect(),
+        };
+        Row { record: Arc::new(record), result }
+    }
+}
+
 /// A plain, complete row.
-pub(crate) fn row() -> Row {
-    Row {
+pub(crate) fn row() -> Flat {
+    Flat {
         experiment: "test".into(),
         profile: String::new(),
         dataset: "digits".into(),
         domain: "6".into(),
         method: "knn".into(),
-        method_version: 1,
         setting: Supervision::InBatch,
         params: r#"{"k":5}"#.into(),
         seed: 0,
         contamination: Some(0.1).into(),
-        contamination_realised: Some(0.1),
         batch_size: BatchSize::Total(20),
-        pooling: Pooling::Batch,
         n_batches: 10,
         n_undefined: 0,
         n_normal: 180,
         n_anomalous: 20,
         metrics: metrics(&[("auroc", 0.9), ("aupr", 0.7), ("f1_max", 0.8), ("fpr95", 0.2)]),
-        fit_seconds: None,
-        score_seconds: Some(0.25),
         status: Status::Ok,
         error: String::new(),
-        fit_key: "f".into(),
         cell_key: "c".into(),
-        git_sha: "abc".into(),
-        device: "cpu".into(),
-        threads: 1,
-        batch_total: Some(20),
-        params_used: r#"{"k":5}"#.into(),
     }
 }
 
@@ -61,7 +104,7 @@ pub(crate) fn omniglot() -> Vec<Row> {
     for (m, (method, setting, params, level)) in methods.into_iter().enumerate() {
         for (contamination, anomalies) in [(0.0, 0u64), (0.01, 1), (0.05, 1), (0.1, 2)] {
             for seed in 0..3u64 {
-                let base = Row {
+                let base = Flat {
                     experiment: "acr_omniglot".into(),
                     batch_size: BatchSize::Normals(20),
                     profile: "small".into(),
@@ -74,14 +117,12 @@ pub(crate) fn omniglot() -> Vec<Row> {
                     cell_key: format!("{m}-{contamination}-{seed}"),
                     ..row()
                 };
-                let bad = |status: Status, error: &str| Row {
+                let bad = |status: Status, error: &str| Flat {
                     domain: String::new(),
                     metrics: BTreeMap::new(),
                     n_batches: 0,
                     n_normal: 0,
                     n_anomalous: 0,
-                    contamination_realised: None,
-                    batch_total: None,
                     status,
                     error: error.into(),
                     ..base.clone()
@@ -96,10 +137,8 @@ pub(crate) fn omniglot() -> Vec<Row> {
                         // A fixed wobble instead of random numbers.
                         let wobble = ((m as u64 * 7 + d * 5 + seed * 3 + anomalies) % 11) as f64 / 200.0;
                         let value = (anomalies > 0).then_some(level - wobble);
-                        Row {
+                        Flat {
                             domain: format!("character_{d}"),
-                            contamination_realised: Some(anomalies as f64 / (20 + anomalies) as f64),
-                            batch_total: Some(20 + anomalies),
                             n_batches: 5,
                             n_undefined: if anomalies == 0 { 5 } else { 0 },
                             n_normal: 100,
@@ -114,7 +153,7 @@ pub(crate) fn omniglot() -> Vec<Row> {
             }
         }
     }
-    rows
+    rows.into_iter().map(Row::from).collect()
 }
 
 /// Twelve methods over batch sizes 1 … 256 and three contaminations on forty domains.
@@ -143,7 +182,7 @@ pub(crate) fn sweep() -> Vec<Row> {
                 let rise = 1.0 - 1.0 / (1.0 + size as f64 / (4.0 + m as f64));
                 let auroc = 0.5 + (0.47 - 0.02 * m as f64 - 0.3 * contamination) * rise + 0.08 * wobble * rise;
                 let anomalous = ((size as f64 * contamination).round() as u64).min(size);
-                rows.push(Row {
+                rows.push(Flat {
                     experiment: "sweep".into(),
                     dataset: "mnist".into(),
                     domain: format!("{d:02}"),
@@ -166,7 +205,7 @@ pub(crate) fn sweep() -> Vec<Row> {
             }
         }
     }
-    rows
+    rows.into_iter().map(Row::from).collect()
 }
 
 /// Trainings of two methods, three seeds each, with losses of different kinds.

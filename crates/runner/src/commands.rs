@@ -39,7 +39,7 @@ pub struct ExperimentArgs {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     #[command(flatten)]
-    places: Places,
+    locations: Locations,
     /// Hash all data and weights again instead of trusting remembered digests
     #[arg(long)]
     rehash: bool,
@@ -47,7 +47,7 @@ pub struct ExperimentArgs {
 
 /// Where data and trained models lie, and where tensors live.
 #[derive(clap::Args)]
-pub struct Places {
+pub struct Locations {
     /// Where the data lie [default: $ZSAD_DATA, else data/]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub struct Places {
     device: Device,
 }
 
-impl Places {
+impl Locations {
     /// What work depends on, with one thread; and the store.
     ///
     /// # Errors

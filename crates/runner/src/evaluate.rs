@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use zsad_core::detector::{Adapted, adapted};
+use zsad_core::detector::adapted;
 use zsad_core::{
-    Batch, Dataset, Detector, Environment, Error, Fold, Maps, Masks, MetricInput, Pooling, Result, SampleRef, Scores,
-    Shots, TestPoint, Unlabelled,
+    Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Result,
+    SampleRef, Scores, Shots, TestPoint, Unlabelled,
 };
 use zsad_data::sampler;
 use zsad_metrics::{Metric, evaluate};
 use zsad_store::DomainResult;
-use zsad_store::scores::BatchScores;
 
 /// Everything that a cell's scores depend on, save the detector.
 pub struct CellInput<'a> {
@@ -34,7 +33,7 @@ pub struct Outcome {
     /// Results by domain.
     pub domains: Vec<DomainResult>,
     /// Every score.
-    pub batches: Vec<BatchScores>,
+    pub batches: Vec<LabelledBatch<f64>>,
     /// Seconds spent in the method.
     pub seconds: f64,
 }
@@ -50,7 +49,7 @@ pub fn score_cell(detector: &dyn Detector, input: &CellInput, metrics: &[&'stati
     let mut outcome = Outcome { domains: Vec::new(), batches: Vec::new(), seconds: 0.0 };
     for &domain in &input.fold.meta_test {
         let mut measured = Measures::new(input.point.pooling, metrics);
-        let (batches, time) = score_domain(detector, input, domain, |scored| measured.pixels(scored))?;
+        let (batches, time) = score_domain(detector, input, domain, |_, scores, masks| measured.pixels(scores, masks))?;
         measured.samples(&batches);
         outcome.domains.push(measured.result(&batches));
         outcome.batches.extend(batches);
@@ -59,19 +58,7 @@ pub fn score_cell(detector: &dyn Detector, input: &CellInput, metrics: &[&'stati
     Ok(outcome)
 }
 
-/// One batch as it was scored.
-pub struct Scored<'a> {
-    /// Its samples.
-    pub refs: &'a [SampleRef],
-    /// Which of them are anomalous.
-    pub labels: &'a [bool],
-    /// What the detector said.
-    pub scores: &'a Scores,
-    /// The ground truth of its maps, where there are both.
-    pub masks: Option<&'a Masks>,
-}
-
-/// Scores the batches of a domain; `seen` sees each while its maps are still there.
+/// Scores the batches of a domain; `seen` sees each, its scores and the ground truth of its maps while these are there.
 ///
 /// # Errors
 /// With the domain and the batch in front.
@@ -79,38 +66,35 @@ pub fn score_domain(
     detector: &dyn Detector,
     input: &CellInput,
     domain: usize,
-    mut seen: impl FnMut(&Scored) -> Result<()>,
-) -> Result<(Vec<BatchScores>, Duration)> {
+    mut seen: impl FnMut(&LabelledBatch<SampleRef>, &Scores, Option<&Masks>) -> Result<()>,
+) -> Result<(Vec<LabelledBatch<f64>>, Duration)> {
     let CellInput { dataset, fold, point, seed, shots, env } = *input;
-    let name = &dataset.info().domains[domain].name;
     let source = Unlabelled::new(dataset);
     let (mut all, mut time) = (Vec::new(), Duration::ZERO);
     // Batches of one support set stand one after the other more often than not.
-    let mut ready: Option<(Vec<SampleRef>, Adapted)> = None;
-    for (number, batch) in (0u32..).zip(&sampler::test_batches(dataset, fold, domain, point, seed)?) {
-        let at = |e: Error| e.at(format_args!("domain `{name}`, batch {number}"));
+    let (mut ready_for, mut own): (Option<Vec<SampleRef>>, Option<Box<dyn Detector>>) = (None, None);
+    for batch in &sampler::test_batches(dataset, fold, domain, point, seed)? {
+        let at = |e: Error| e.at(format_args!("domain `{}`, batch {}", batch.domain, batch.number));
         let support = match shots {
             Shots::Number(0) => Vec::new(),
-            shots => sampler::support(dataset, domain, shots, point.reference_seed.unwrap_or(seed), &batch.refs)
+            shots => sampler::support(dataset, domain, shots, point.reference_seed.unwrap_or(seed), &batch.items)
                 .map_err(at)?,
         };
         let start = Instant::now();
-        if ready.as_ref().is_none_or(|(of, _)| *of != support) {
-            let detector = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
-            ready = Some((support, detector));
+        if ready_for.as_ref() != Some(&support) {
+            own = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
+            ready_for = Some(support);
         }
-        let detector = ready.as_ref().map_or(detector, |(_, detector)| detector.detector());
-        let scores = detector.score(&Batch::new(&source, &batch.refs, env)).map_err(at)?;
+        let detector = own.as_deref().unwrap_or(detector);
+        let scores = detector.score(&Batch::new(&source, &batch.items, env)).map_err(at)?;
         time += start.elapsed();
-        check(&scores, batch.refs.len()).map_err(at)?;
+        check(&scores, batch.items.len()).map_err(at)?;
         let masks = match &scores.maps {
-            Some(maps) => masks_of(dataset, &batch.refs, maps).map_err(at)?,
+            Some(maps) => masks_of(dataset, &batch.items, maps).map_err(at)?,
             None => None,
         };
-        let (refs, labels) = (&batch.refs[..], &batch.labels[..]);
-        seen(&Scored { refs, labels, scores: &scores, masks: masks.as_ref() }).map_err(at)?;
-        let (domain, labels) = (name.clone(), batch.labels.clone());
-        all.push(BatchScores { domain, batch: number, labels, scores: scores.samples });
+        seen(batch, &scores, masks.as_ref()).map_err(at)?;
+        all.push(batch.with(scores.samples));
     }
     Ok((all, time))
 }
@@ -135,7 +119,7 @@ pub fn check(scores: &Scores, n: usize) -> Result<()> {
         return Err(Error::failed(format!("{bad} of {n} scores are not finite; the first, of sample {i}, is {first}")));
     }
     match &scores.maps {
-        Some(maps) if maps.values.len() != n * maps.places() => {
+        Some(maps) if maps.values.len() != n * maps.positions() => {
             Err(Error::failed(format!("{} map values for {n} maps of {:?}", maps.values.len(), maps.shape)))
         }
         Some(maps) if maps.values.iter().any(|v| !v.is_finite()) => Err(Error::failed("a map holds values not finite")),
@@ -170,8 +154,8 @@ impl<'m> Measures<'m> {
     }
 
     /// Maps are looked at once, and kept only where they are pooled.
-    fn pixels(&mut self, scored: &Scored) -> Result<()> {
-        let (Some(maps), Some(masks)) = (&scored.scores.maps, scored.masks) else { return Ok(()) };
+    fn pixels(&mut self, scores: &Scores, masks: Option<&Masks>) -> Result<()> {
+        let (Some(maps), Some(masks)) = (&scores.maps, masks) else { return Ok(()) };
         match (self.pooling, &mut self.pooled) {
             (Pooling::Batch, _) => {
                 self.add(MetricInput::Maps { maps: &maps.values, masks: &masks.values, shape: &maps.shape });
@@ -188,7 +172,7 @@ impl<'m> Measures<'m> {
         Ok(())
     }
 
-    fn samples(&mut self, batches: &[BatchScores]) {
+    fn samples(&mut self, batches: &[LabelledBatch<f64>]) {
         let one_class = |labels: &[bool]| labels.iter().all(|l| *l == labels[0]);
         match self.pooling {
             Pooling::Batch => {
@@ -196,12 +180,12 @@ impl<'m> Measures<'m> {
                     if one_class(&batch.labels) {
                         self.undefined += 1;
                     } else {
-                        self.add(MetricInput::Samples { scores: &batch.scores, labels: &batch.labels });
+                        self.add(MetricInput::Samples { scores: &batch.items, labels: &batch.labels });
                     }
                 }
             }
             Pooling::Domain => {
-                let scores: Vec<f64> = batches.iter().flat_map(|b| &b.scores).copied().collect();
+                let scores: Vec<f64> = batches.iter().flat_map(|b| &b.items).copied().collect();
                 let labels: Vec<bool> = batches.iter().flat_map(|b| &b.labels).copied().collect();
                 if one_class(&labels) {
                     self.undefined = batches.len();
@@ -215,7 +199,7 @@ impl<'m> Measures<'m> {
         }
     }
 
-    fn result(self, batches: &[BatchScores]) -> DomainResult {
+    fn result(self, batches: &[LabelledBatch<f64>]) -> DomainResult {
         let n_anomalous = batches.iter().flat_map(|b| &b.labels).filter(|l| **l).count();
         let mean = |m: &&Metric| {
             let (sum, n) = self.sums.get(m.spec.name)?;
@@ -233,8 +217,8 @@ impl<'m> Measures<'m> {
 }
 
 /// The results by domain of stored scores: domain by domain, batch by batch. Metrics of maps are not among them.
-pub fn by_domain(batches: &[BatchScores], pooling: Pooling, metrics: &[&'static Metric]) -> Vec<DomainResult> {
-    let of = |domain: &[BatchScores]| {
+pub fn by_domain(batches: &[LabelledBatch<f64>], pooling: Pooling, metrics: &[&'static Metric]) -> Vec<DomainResult> {
+    let of = |domain: &[LabelledBatch<f64>]| {
         let mut measures = Measures::new(pooling, metrics);
         measures.samples(domain);
         measures.result(domain)
@@ -246,12 +230,12 @@ pub fn by_domain(batches: &[BatchScores], pooling: Pooling, metrics: &[&'static 
 mod tests {
     use super::*;
 
-    fn batches(all: &[&[(f64, bool)]]) -> Vec<BatchScores> {
-        let of = |(number, samples): (usize, &&[(f64, bool)])| BatchScores {
+    fn batches(all: &[&[(f64, bool)]]) -> Vec<LabelledBatch<f64>> {
+        let of = |(number, samples): (usize, &&[(f64, bool)])| LabelledBatch {
             domain: "d".into(),
-            batch: number as u32,
+            number: number as u32,
+            items: samples.iter().map(|s| s.0).collect(),
             labels: samples.iter().map(|s| s.1).collect(),
-            scores: samples.iter().map(|s| s.0).collect(),
         };
         all.iter().enumerate().map(of).collect()
     }
@@ -295,8 +279,7 @@ mod tests {
                 let maps = Maps { shape: vec![1, 2], values: map.to_vec() };
                 let scores = Scores { samples: vec![0.0], maps: Some(maps) };
                 let masks = Masks { shape: vec![1, 2], values: vec![0, 1] };
-                let scored = Scored { refs: &[], labels: &[true], scores: &scores, masks: Some(&masks) };
-                measures.pixels(&scored).unwrap();
+                measures.pixels(&scores, Some(&masks)).unwrap();
             }
             let batches = batches(&[&[(0.0, true)], &[(1.0, true)]]);
             measures.samples(&batches);

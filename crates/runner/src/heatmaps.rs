@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::params::All;
-use zsad_core::{Dataset, Environment, Error, Modality, Result, SampleRef, Shots, TestPoint};
+use zsad_core::{
+    Dataset, Environment, Error, LabelledBatch, Masks, Modality, Result, SampleRef, Scores, Shots, TestPoint,
+};
 use zsad_report::heatmaps::{self, Sample};
 use zsad_store::{CellRecord, ModelStore, Row, RunFolder};
 
-use crate::evaluate::{CellInput, Scored, score_domain};
+use crate::evaluate::{CellInput, score_domain};
 use crate::executor::fit::Bench;
-use crate::library::{DataSet, Library};
+use crate::library::Library;
 use crate::registry::Registry;
 
 /// Samples on a sheet, as far as the batch has them.
@@ -25,7 +27,7 @@ const BY: &str = "pixel_auroc";
 pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], env: &Environment) -> Result<Vec<PathBuf>> {
     let mut best: BTreeMap<&str, &Row> = BTreeMap::new();
     for row in rows.iter().filter(|r| r.metric(BY).is_some()) {
-        let other = best.entry(&row.domain).or_insert(row);
+        let other = best.entry(&row.result.domain).or_insert(row);
         if row.metric(BY) > other.metric(BY) {
             *other = row;
         }
@@ -39,7 +41,7 @@ pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], env: &Env
     let bench = Bench { registry: &registry, library: &library, env, folder, store };
     let mut paths = Vec::new();
     for (category, row) in best {
-        let record = folder.record(&row.cell_key)?;
+        let record = folder.record(&row.record.cell_key)?;
         let record = record.ok_or_else(|| Error::data(folder.root(), "a record is missing", ""))?;
         paths.push(sheet(&bench, &record, category)?);
     }
@@ -51,10 +53,7 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> 
     let (key, id, learns) = (record.fit_key.clone(), record.cell.fit.clone(), true);
     let job = FitJob { key, id, learns, cells: vec![cell.clone()] };
     let ready = bench.ready(&job, &cell, &|_| {})?;
-    let dataset = bench.library.get(&job.id.data.name, &cell.asked.dataset_params)?;
-    let opened = dataset.open(bench.env)?;
-    let fold = DataSet::fold(opened.info(), &job.id.fold)?;
-    let view = dataset.view(bench.env, fold)?;
+    let (view, fold) = bench.view(&job, &cell)?;
     let missing = || Error::failed(format!("{}: `{category}` is not there any more", job.id.data.name));
     let domain = view.info().domains.iter().position(|d| d.name == category).ok_or_else(missing)?;
     let input = CellInput {
@@ -68,8 +67,8 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> 
     };
     let mut samples = Vec::new();
     let mut size = (0, 0);
-    score_domain(ready.detector.as_ref(), &input, domain, |scored| {
-        (samples, size) = chosen(view.as_ref(), scored)?;
+    score_domain(ready.detector.as_ref(), &input, domain, |batch, scores, masks| {
+        (samples, size) = chosen(view.as_ref(), batch, scores, masks)?;
         Ok(())
     })?;
     let path = heatmaps::path(bench.folder.root(), category);
@@ -84,22 +83,27 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> 
 }
 
 /// The samples to be shown, anomalies first, and the size of their maps.
-fn chosen(dataset: &dyn Dataset, scored: &Scored) -> Result<(Vec<Sample>, (usize, usize))> {
-    let maps = scored.scores.maps.as_ref().ok_or_else(|| Error::refused("the method made no maps"))?;
+fn chosen(
+    dataset: &dyn Dataset,
+    batch: &LabelledBatch<SampleRef>,
+    scores: &Scores,
+    masks: Option<&Masks>,
+) -> Result<(Vec<Sample>, (usize, usize))> {
+    let maps = scores.maps.as_ref().ok_or_else(|| Error::refused("the method made no maps"))?;
     let &[height, width] = maps.shape.as_slice() else {
         return Err(Error::refused("heat maps are drawn over images"));
     };
-    let of = |anomalous, n| (0..scored.refs.len()).filter(move |&i| scored.labels[i] == anomalous).take(n);
+    let of = |anomalous, n| (0..batch.items.len()).filter(move |&i| batch.labels[i] == anomalous).take(n);
     let part = |i: usize| i * height * width..(i + 1) * height * width;
     let mut samples = Vec::new();
     for i in of(true, ANOMALOUS).chain(of(false, NORMAL)) {
-        let sample = &scored.refs[i];
+        let sample = &batch.items[i];
         samples.push(Sample {
             name: dataset.sample_name(sample).unwrap_or_else(|| format!("number {}", sample.index)),
-            anomalous: scored.labels[i],
-            score: scored.scores.samples[i],
+            anomalous: batch.labels[i],
+            score: scores.samples[i],
             image: rgb(dataset, sample)?,
-            mask: scored.masks.map(|m| m.values[part(i)].to_vec()),
+            mask: masks.map(|m| m.values[part(i)].to_vec()),
             map: maps.values[part(i)].to_vec(),
         });
     }
@@ -113,10 +117,10 @@ fn rgb(dataset: &dyn Dataset, sample: &SampleRef) -> Result<Vec<u8>> {
     };
     let samples = dataset.gather(std::slice::from_ref(sample))?;
     let values = samples.to_f32();
-    let least = values.iter().copied().fold(f32::INFINITY, f32::min);
-    let range = (values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - least).max(f32::MIN_POSITIVE);
+    let min = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let range = (values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - min).max(f32::MIN_POSITIVE);
     let plane = height * width;
     let byte =
-        |pixel: usize, c: usize| ((values[c.min(channels - 1) * plane + pixel] - least) / range * 255.0).round() as u8;
+        |pixel: usize, c: usize| ((values[c.min(channels - 1) * plane + pixel] - min) / range * 255.0).round() as u8;
     Ok((0..plane).flat_map(|pixel| (0..3).map(move |c| (pixel, c))).map(|(pixel, c)| byte(pixel, c)).collect())
 }

@@ -21,7 +21,7 @@ pub struct DataSet {
     /// Its description.
     pub spec: &'static DatasetSpec,
     /// The same with its parameters.
-    pub source: Arc<dyn Source>,
+    pub source: Arc<Source>,
     described: OnceLock<Result<Described>>,
     opened: OnceLock<Result<Arc<dyn Dataset>>>,
     /// The data set as its folds read it, by fold.
@@ -66,14 +66,14 @@ pub fn digest_of(files: &FileList) -> String {
 }
 
 impl DataSet {
-    fn new(spec: &'static DatasetSpec, source: Arc<dyn Source>) -> Self {
+    fn new(spec: &'static DatasetSpec, source: Arc<Source>) -> Self {
         let views = Mutex::default();
         DataSet { spec, source, described: OnceLock::new(), opened: OnceLock::new(), views }
     }
 
     /// Its parameters: those that training sees, and those that tests alone see.
     pub fn params(&self) -> (Value, Value) {
-        let values = self.source.values();
+        let values = &self.source.values;
         let all = values.as_object().into_iter().flatten();
         let (tests, training): (Vec<_>, Vec<_>) =
             all.map(|(k, v)| (k.clone(), v.clone())).partition(|(k, _)| self.spec.test_params.contains(&k.as_str()));
@@ -100,7 +100,7 @@ impl DataSet {
         let all: FileList = files.iter().map(|(_, path, digest)| (path.clone(), digest.clone())).collect();
         let identity = json!({
             "zsad": env!("CARGO_PKG_VERSION"), "dataset": self.spec.name, "version": self.spec.version,
-            "params": self.source.values(), "files": digest_of(&all),
+            "params": self.source.values, "files": digest_of(&all),
         });
         let kept = env.cache.as_ref().filter(|_| !files.is_empty());
         let kept = kept.map(|cache| cache.join("datasets").join(format!("{}.json", key(&identity))));
@@ -132,7 +132,7 @@ impl DataSet {
         let opened = self.open(env)?;
         let cell = self.views.lock().unwrap_or_else(PoisonError::into_inner).entry(fold).or_default().clone();
         let folds = &opened.info().folds;
-        cell.get_or_init(|| guarded(|| standardise::view(opened, &folds[fold], self.source.standardise()))).clone()
+        cell.get_or_init(|| guarded(|| standardise::view(opened, &folds[fold], self.source.standardise))).clone()
     }
 
     /// The number of the fold called `name`.
@@ -158,8 +158,8 @@ impl Library {
     }
 
     /// The data set of `source`.
-    pub fn of(&self, spec: &'static DatasetSpec, source: &Arc<dyn Source>) -> Arc<DataSet> {
-        let name = format!("{}{}", spec.name, canonical_json(&source.values()));
+    pub fn of(&self, spec: &'static DatasetSpec, source: &Arc<Source>) -> Arc<DataSet> {
+        let name = format!("{}{}", spec.name, canonical_json(&source.values));
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         sets.entry(name).or_insert_with(|| Arc::new(DataSet::new(spec, source.clone()))).clone()
     }

@@ -82,7 +82,7 @@ impl Wanted {
     /// cannot be used is no error here: its cells are wanted, and fail when they are run.
     pub fn new(experiment: &Experiment, library: &Library, env: &Environment) -> Wanted {
         let mut wanted = Wanted { jobs: Vec::new(), files: BTreeMap::new(), unusable: Vec::new() };
-        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut positions: HashMap<String, usize> = HashMap::new();
         let mut seen = BTreeSet::new();
         for choice in &experiment.datasets {
             let dataset = library.of(choice.def.spec(), &choice.source);
@@ -126,10 +126,10 @@ impl Wanted {
                             continue;
                         }
                         let key = fit.key();
-                        match places.get(&key) {
+                        match positions.get(&key) {
                             Some(&at) => wanted.jobs[at].cells.extend(cells),
                             None => {
-                                places.insert(key.clone(), wanted.jobs.len());
+                                positions.insert(key.clone(), wanted.jobs.len());
                                 let learns = method.method.learns();
                                 wanted.jobs.push(FitJob { key, id: fit, learns, cells });
                             }
@@ -201,7 +201,7 @@ fn cells(
         experiment: experiment.name.clone(),
         profile: experiment.profile.clone(),
         dataset: choice.label.clone(),
-        dataset_params: choice.source.values(),
+        dataset_params: choice.source.values.clone(),
         setting: method.method.supervision(),
         params: method.method.values(),
     };

@@ -1,13 +1,13 @@
 //! What can be named in an experiment.
 
-use zsad_core::{DatasetDef, Error, Given, MethodDef, PictureSpec, Result, suggest};
+use zsad_core::{DatasetDef, Error, Given, ImageSpec, MethodDef, Result, suggest};
 use zsad_metrics::Metric;
 
 /// The data sets, methods and metrics that a run may use. Tests plant their own.
 #[derive(Clone, Copy)]
 pub struct Registry {
     /// Data sets.
-    pub datasets: &'static [&'static dyn DatasetDef],
+    pub datasets: &'static [&'static DatasetDef],
     /// Methods.
     pub methods: &'static [&'static dyn MethodDef],
     /// Metrics.
@@ -21,7 +21,7 @@ impl Registry {
     }
 
     /// The data set called `name`.
-    pub fn dataset(&self, name: &str) -> Option<&'static dyn DatasetDef> {
+    pub fn dataset(&self, name: &str) -> Option<&'static DatasetDef> {
         self.datasets.iter().copied().find(|d| d.spec().name == name)
     }
 
@@ -40,19 +40,15 @@ impl Registry {
     /// # Errors
     /// [`Error::Config`] with the nearest known name.
     pub fn expect_method(&self, name: &str) -> Result<&'static dyn MethodDef> {
-        self.method(name).ok_or_else(|| {
-            Error::Config(format!("unknown method `{name}`; hint: {}", suggest::hint(name, self.method_names())))
-        })
+        self.method(name).ok_or_else(|| unknown("method", name, &self.method_names()))
     }
 
     /// The data set called `name`.
     ///
     /// # Errors
     /// [`Error::Config`] with the nearest known name.
-    pub fn expect_dataset(&self, name: &str) -> Result<&'static dyn DatasetDef> {
-        self.dataset(name).ok_or_else(|| {
-            Error::Config(format!("unknown data set `{name}`; hint: {}", suggest::hint(name, self.dataset_names())))
-        })
+    pub fn expect_dataset(&self, name: &str) -> Result<&'static DatasetDef> {
+        self.dataset(name).ok_or_else(|| unknown("data set", name, &self.dataset_names()))
     }
 
     /// Names of the data sets, in the registry's order.
@@ -66,7 +62,11 @@ impl Registry {
     }
 
     /// How pictures become samples of the data sets with their default parameters, in the registry's order.
-    pub fn default_pictures(&self) -> impl Iterator<Item = PictureSpec> {
-        self.datasets.iter().filter_map(|d| d.configure(&Given::new()).ok()?.picture())
+    pub fn default_images(&self) -> impl Iterator<Item = ImageSpec> {
+        self.datasets.iter().filter_map(|d| d.configure(&Given::new()).ok()?.image())
     }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
+    Error::Config(format!("unknown {what} `{name}`; hint: {}", suggest::hint(name, known)))
 }

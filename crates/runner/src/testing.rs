@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use zsad_core::{
-    Accepts, AnomalySource, Array, Batch, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Detector, Environment,
-    Error, FitContext, FitReport, Fold, Given, Load, Loader, Method, MethodDef, MethodSpec, Modality, ParamProblem,
-    ParamSet, ParamSpec, Result, Samples, Scores, State, Supervision, Values,
+    Accepts, AnomalySource, Array, Batch, DataDir, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Detector,
+    Environment, Error, FitContext, FitReport, Fold, Given, Load, Method, MethodDef, MethodSpec, Modality,
+    ParamProblem, ParamSet, ParamSpec, Result, Samples, Scores, State, Supervision, Values,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 use zsad_metrics::Metric;
 
 use crate::registry::Registry;
 
-const LINE: Loader<Line> = Loader::new(&DatasetSpec {
+const LINE: DatasetDef = DatasetDef::new::<Line>(&DatasetSpec {
     name: "line",
     version: 1,
     summary: "points on a line",
@@ -55,7 +55,7 @@ impl Load for Line {
 
 /// What a planted method does when it scores.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Deed {
+pub enum Fault {
     /// Scores by the distance from the batch's median.
     Score,
     /// Panics.
@@ -69,9 +69,9 @@ pub enum Deed {
 }
 
 /// A method with a planted deed, counting what is asked of it.
-pub struct Planted {
+pub struct FaultInjection {
     spec: &'static MethodSpec,
-    deed: Deed,
+    fault: Fault,
     learns: bool,
     default_k: usize,
     /// Times that `fit` trained.
@@ -90,21 +90,21 @@ zsad_core::params! {
     }
 }
 
-impl Planted {
+impl FaultInjection {
     /// A method called `name`. It is leaked, as registries live for the whole program.
-    pub fn new(name: &'static str, version: u32, deed: Deed, learns: bool) -> &'static Planted {
-        Box::leak(Box::new(Planted::of(name, version, deed, learns)))
+    pub fn new(name: &'static str, version: u32, fault: Fault, learns: bool) -> &'static FaultInjection {
+        Box::leak(Box::new(FaultInjection::of(name, version, fault, learns)))
     }
 
     /// One that learns and scores, and whose default of `k` is another.
-    pub fn with_default(name: &'static str, default_k: usize) -> &'static Planted {
-        Box::leak(Box::new(Planted { default_k, ..Planted::of(name, 1, Deed::Score, true) }))
+    pub fn with_default(name: &'static str, default_k: usize) -> &'static FaultInjection {
+        Box::leak(Box::new(FaultInjection { default_k, ..FaultInjection::of(name, 1, Fault::Score, true) }))
     }
 
-    fn of(name: &'static str, version: u32, deed: Deed, learns: bool) -> Planted {
+    fn of(name: &'static str, version: u32, fault: Fault, learns: bool) -> FaultInjection {
         let (summary, citation, accepts) = ("planted", "none", Accepts::ANY);
         let spec = Box::leak(Box::new(MethodSpec { name, version, summary, citation, accepts }));
-        Planted { spec, deed, learns, default_k: 5, fits: 0.into(), scores: 0.into() }
+        FaultInjection { spec, fault, learns, default_k: 5, fits: 0.into(), scores: 0.into() }
     }
 
     /// How often it was trained and how often it scored.
@@ -113,7 +113,7 @@ impl Planted {
     }
 }
 
-impl MethodDef for &'static Planted {
+impl MethodDef for &'static FaultInjection {
     fn spec(&self) -> &'static MethodSpec {
         self.spec
     }
@@ -137,7 +137,7 @@ impl MethodDef for &'static Planted {
 
 #[derive(Clone)]
 struct Configured {
-    planted: &'static Planted,
+    planted: &'static FaultInjection,
     params: PlantedParams,
 }
 
@@ -167,7 +167,7 @@ impl Method for Configured {
 }
 
 struct Distance {
-    planted: &'static Planted,
+    planted: &'static FaultInjection,
     shift: f32,
 }
 
@@ -179,12 +179,12 @@ impl Detector for Distance {
         sorted.sort_by(f64::total_cmp);
         let median = sorted[sorted.len() / 2];
         let mut scores: Vec<f64> = values.iter().map(|v| (v - median).abs() + f64::from(self.shift)).collect();
-        match self.planted.deed {
-            Deed::Score => {}
-            Deed::Panic => panic!("planted panic at {}", self.shift),
-            Deed::Nan => scores[1] = f64::NAN,
-            Deed::TooFew => drop(scores.pop()),
-            Deed::Refuse => return Err(Error::refused("planted refusal")),
+        match self.planted.fault {
+            Fault::Score => {}
+            Fault::Panic => panic!("planted panic at {}", self.shift),
+            Fault::Nan => scores[1] = f64::NAN,
+            Fault::TooFew => drop(scores.pop()),
+            Fault::Refuse => return Err(Error::refused("planted refusal")),
         }
         Ok(scores.into())
     }
@@ -200,12 +200,12 @@ impl Detector for Distance {
 }
 
 /// A registry of [`Line`], `methods`, and AUROC and AP.
-pub fn registry(methods: &[&'static Planted]) -> Registry {
+pub fn registry(methods: &[&'static FaultInjection]) -> Registry {
     registry_with(methods, &["auroc", "aupr"])
 }
 
 /// The same with these metrics.
-pub fn registry_with(methods: &[&'static Planted], metrics: &[&str]) -> Registry {
+pub fn registry_with(methods: &[&'static FaultInjection], metrics: &[&str]) -> Registry {
     let methods: Vec<&'static dyn MethodDef> =
         methods.iter().map(|&m| &*Box::leak(Box::new(m)) as &'static dyn MethodDef).collect();
     let metrics: Vec<&'static Metric> = metrics.iter().filter_map(|m| zsad_metrics::find(m)).collect();

@@ -20,38 +20,36 @@ pub fn write(path: &Path, value: &impl Serialize) -> Result<()> {
     file::write(path, &text)
 }
 
-/// The JSON of a file: `None` where it is missing or damaged (with a warning).
+/// Reads a file of ours: `None` where it is missing or damaged (with a warning), an error where it is too new.
 ///
 /// # Errors
 /// Where it comes from a newer zsad or cannot be read.
-pub fn read_value(path: &Path) -> Result<Option<Value>> {
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    read_old(path, |value| value)
+}
+
+/// As [`read`]; a file of schema 1 is put into today's form by `renewed`.
+///
+/// # Errors
+/// As there.
+pub fn read_old<T: DeserializeOwned>(path: &Path, renewed: fn(Value) -> Value) -> Result<Option<T>> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::io(path, &e)),
     };
-    let value: Value = match serde_json::from_slice(&text) {
-        Ok(value) => value,
-        Err(e) => return Ok(damaged(path, &e)),
-    };
-    if let Some(schema) = value["schema"].as_u64().filter(|&s| s > u64::from(SCHEMA)) {
-        let message = format!("written by a newer zsad (schema {schema}; this one knows {SCHEMA})");
+    let value = serde_json::from_slice::<Value>(&text);
+    let schema = value.as_ref().ok().and_then(|value| value["schema"].as_u64());
+    if let Some(newer) = schema.filter(|&s| s > u64::from(SCHEMA)) {
+        let message = format!("written by a newer zsad (schema {newer}; this one knows {SCHEMA})");
         return Err(Error::data(path, message, "use that version, or another folder"));
     }
-    Ok(Some(value))
-}
-
-/// Reads a file of ours: `None` where it is missing or damaged (with a warning), an error where it is too new.
-///
-/// # Errors
-/// As [`read_value`].
-pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let Some(value) = read_value(path)? else { return Ok(None) };
-    Ok(serde_json::from_value(value).map(Some).unwrap_or_else(|e| damaged(path, &e)))
-}
-
-/// Nothing, with a warning that says why.
-pub fn damaged<T>(path: &Path, e: &dyn std::fmt::Display) -> Option<T> {
-    tracing::warn!("{}: damaged ({e}); it will be made again", path.display());
-    None
+    let value = value.map(|value| if schema == Some(1) { renewed(value) } else { value });
+    match value.and_then(serde_json::from_value) {
+        Ok(read) => Ok(Some(read)),
+        Err(e) => {
+            tracing::warn!("{}: damaged ({e}); it will be made again", path.display());
+            Ok(None)
+        }
+    }
 }

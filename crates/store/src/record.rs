@@ -4,11 +4,12 @@ mod schema_1;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::job::{Asked, CellId, FitId};
-use zsad_core::{BatchSize, Contamination, Error, FitReport, Pooling, Result, Supervision};
+use zsad_core::{BatchSize, Error, FitReport, Result, TestPoint};
 
 use crate::json;
 
@@ -34,7 +35,7 @@ impl From<&Error> for Status {
 }
 
 /// What was measured on one domain.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DomainResult {
     /// Domain name.
     pub domain: String,
@@ -51,7 +52,7 @@ pub struct DomainResult {
 }
 
 /// Where and how a cell was computed; not part of any key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Version of zsad.
     pub version: String,
@@ -66,7 +67,7 @@ pub struct Provenance {
 }
 
 /// One finished cell: `records/<cell_key>.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CellRecord {
     /// [`SCHEMA`] of the version that wrote it.
     pub schema: u32,
@@ -103,12 +104,7 @@ impl CellRecord {
     /// # Errors
     /// Where it comes from a newer zsad or cannot be read.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let Some(value) = json::read_value(path)? else { return Ok(None) };
-        let record = match value["schema"].as_u64() {
-            Some(1) => serde_json::from_value::<schema_1::CellRecord>(value).map(Into::into),
-            _ => serde_json::from_value(value),
-        };
-        Ok(record.map(Some).unwrap_or_else(|e| json::damaged(path, &e)))
+        json::read_old(path, schema_1::cell)
     }
 }
 
@@ -139,12 +135,7 @@ impl FitRecord {
     /// # Errors
     /// As there.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let Some(value) = json::read_value(path)? else { return Ok(None) };
-        let record = match value["schema"].as_u64() {
-            Some(1) => serde_json::from_value::<schema_1::FitRecord>(value).map(Into::into),
-            _ => serde_json::from_value(value),
-        };
-        Ok(record.map(Some).unwrap_or_else(|e| json::damaged(path, &e)))
+        json::read_old(path, schema_1::fit)
     }
 }
 
@@ -161,45 +152,49 @@ pub struct MetricRecord {
     pub domains: BTreeMap<String, Option<f64>>,
 }
 
-/// One row of `results.csv` and `results.parquet`: a cell and a domain.
+/// One row of `results.csv` and `results.parquet`: a record, and what it says of one domain; nothing where it was not
+/// scored. Rows that are read back know of a record what the columns say, and neither notes nor digests.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "the columns are described once, in the README")]
 pub struct Row {
-    pub experiment: String,
-    pub profile: String,
-    pub dataset: String,
-    pub domain: String,
-    pub method: String,
-    pub method_version: u32,
-    pub setting: Supervision,
-    pub params: String,
-    pub seed: u64,
-    pub contamination: Contamination,
-    pub contamination_realised: Option<f64>,
-    pub batch_size: BatchSize,
-    pub pooling: Pooling,
-    pub n_batches: u64,
-    pub n_undefined: u64,
-    pub n_normal: u64,
-    pub n_anomalous: u64,
-    /// Defined values by metric; one that is not there is undefined or does not apply.
-    pub metrics: BTreeMap<String, f64>,
-    pub fit_seconds: Option<f64>,
-    pub score_seconds: Option<f64>,
-    pub status: Status,
-    pub error: String,
-    pub fit_key: String,
-    pub cell_key: String,
-    pub git_sha: String,
-    pub device: String,
-    pub threads: u64,
-    pub batch_total: Option<u64>,
-    pub params_used: String,
+    /// The record; its results stand in the rows.
+    pub record: Arc<CellRecord>,
+    /// The result on the domain.
+    pub result: DomainResult,
 }
 
 impl Row {
+    /// How the cell was asked for.
+    pub fn asked(&self) -> &Asked {
+        &self.record.asked
+    }
+
+    /// Its fit.
+    pub fn fit(&self) -> &FitId {
+        &self.record.cell.fit
+    }
+
+    /// Its test point.
+    pub fn point(&self) -> &TestPoint {
+        &self.record.cell.point
+    }
+
     /// The value of a metric.
     pub fn metric(&self, name: &str) -> Option<f64> {
-        self.metrics.get(name).copied()
+        self.result.metrics.get(name).copied().flatten()
+    }
+
+    /// The share of anomalies in all batches.
+    pub fn contamination_realised(&self) -> Option<f64> {
+        let DomainResult { n_normal, n_anomalous, .. } = self.result;
+        (n_normal + n_anomalous > 0).then(|| n_anomalous as f64 / (n_normal + n_anomalous) as f64)
+    }
+
+    /// Samples in a batch: all batches of a domain at one point are of one size.
+    pub fn batch_total(&self) -> Option<u64> {
+        match (&self.result, self.point().size) {
+            (d, _) if d.n_batches > 0 => Some(((d.n_normal + d.n_anomalous) / d.n_batches) as u64),
+            (_, BatchSize::Total(n)) => Some(n as u64),
+            (_, BatchSize::Normals(_) | BatchSize::All) => None,
+        }
     }
 }

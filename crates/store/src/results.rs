@@ -1,98 +1,162 @@
 //! `results.csv` and `results.parquet`: one row a cell and domain.
 
-use std::cmp::Ordering;
 use std::path::Path;
+use std::sync::Arc;
 
 use polars_core::prelude::*;
-use zsad_core::{BatchSize, Choice, Error, Result, file};
+use serde_json::Value;
+use zsad_core::key::canonical_json;
+use zsad_core::{BatchSize, Choice, Contamination, Error, Pooling, Result, Supervision, file};
 use zsad_metrics::METRICS;
 
 use crate::frame::{self, Field};
-use crate::record::Row;
+use crate::record::{DomainResult, Row, Status};
 
-/// A column that is not a metric: its name, its type, and how a row holds it.
-struct Fixed {
-    name: &'static str,
-    dtype: DataType,
-    write: fn(&str, &[&Row]) -> Column,
-    read: fn(&DataFrame, &str, &mut [Row]) -> PolarsResult<()>,
+/// What a row holds, as a column holds it.
+trait Stored: Sized {
+    type Column: Field + std::fmt::Debug;
+    fn written(&self) -> Self::Column;
+    /// `None` where no such value is written so.
+    fn read(column: &Self::Column) -> Option<Self>;
 }
 
-/// Columns of the first part, around the metrics, and those that came later.
-macro_rules! fixed {
-    ($($name:ident: $type:ty, $get:expr, $set:expr;)*) => {
-        &[$(Fixed {
-            name: stringify!($name),
-            dtype: <$type as Field>::DTYPE,
-            write: |name, rows| {
-                let get: fn(&Row) -> $type = $get;
-                let values: Vec<$type> = rows.iter().map(|r| get(r)).collect();
-                <$type as Field>::column(name, values.iter())
-            },
-            read: |frame, name, rows| {
-                let set: fn(&mut Row, $type) -> Option<()> = $set;
-                for (row, value) in rows.iter_mut().zip(frame::values::<$type>(frame, name)?) {
-                    let shown = format!("{value:?}");
-                    set(row, value)
-                        .ok_or_else(|| polars_err!(ComputeError: "column `{}` cannot be {shown}", name))?;
-                }
-                Ok(())
-            },
-        }),*]
+macro_rules! stored {
+    ($($type:ty as $column:ty: $write:expr, $read:expr;)*) => {
+        $(impl Stored for $type {
+            type Column = $column;
+
+            fn written(&self) -> $column {
+                let write: fn(&$type) -> $column = $write;
+                write(self)
+            }
+
+            fn read(column: &$column) -> Option<$type> {
+                let read: fn(&$column) -> Option<$type> = $read;
+                read(column)
+            }
+        })*
     };
 }
 
-/// Sets a field from a value that may not be one of its words.
-fn put<T>(field: &mut T, value: Option<T>) -> Option<()> {
-    value.map(|v| *field = v)
+stored! {
+    String as String: String::clone, |v| Some(v.clone());
+    u32 as u32: |v| *v, |v| Some(*v);
+    u64 as u64: |v| *v, |v| Some(*v);
+    usize as u64: |v| *v as u64, |v| (*v).try_into().ok();
+    Option<f64> as Option<f64>: |v| *v, |v| Some(*v);
+    Option<String> as String: |v| v.clone().unwrap_or_default(), |v| Some(Some(v.clone()).filter(|v| !v.is_empty()));
+    Supervision as String: Supervision::to_string, |v| Choice::from_word(v);
+    Pooling as String: Pooling::to_string, |v| Choice::from_word(v);
+    Status as String: Status::to_string, |v| Choice::from_word(v);
+    Contamination as Option<f64>: |v| v.ratio(), |v| Some((*v).into());
+    // Results of versions that kept totals alone have an empty field for cells that never came as far as a batch.
+    BatchSize as String: |v| v.to_column(), |v| if v.is_empty() { Some(BatchSize::All) } else { BatchSize::from_column(v) };
+    Value as String: |v| if v.is_null() { String::new() } else { canonical_json(v) },
+        |v| if v.is_empty() { Some(Value::Null) } else { serde_json::from_str(v).ok() };
 }
 
-const BEFORE: &[Fixed] = fixed! {
-    experiment: String, |r| r.experiment.clone(), |r, v| put(&mut r.experiment, Some(v));
-    profile: String, |r| r.profile.clone(), |r, v| put(&mut r.profile, Some(v));
-    dataset: String, |r| r.dataset.clone(), |r, v| put(&mut r.dataset, Some(v));
-    domain: String, |r| r.domain.clone(), |r, v| put(&mut r.domain, Some(v));
-    method: String, |r| r.method.clone(), |r, v| put(&mut r.method, Some(v));
-    method_version: u32, |r| r.method_version, |r, v| put(&mut r.method_version, Some(v));
-    setting: String, |r| r.setting.to_string(), |r, v| put(&mut r.setting, Choice::from_word(&v));
-    params: String, |r| r.params.clone(), |r, v| put(&mut r.params, Some(v));
-    seed: u64, |r| r.seed, |r, v| put(&mut r.seed, Some(v));
-    contamination: Option<f64>, |r| r.contamination.ratio(), |r, v| put(&mut r.contamination, Some(v.into()));
-    contamination_realised: Option<f64>, |r| r.contamination_realised,
-        |r, v| put(&mut r.contamination_realised, Some(v));
-    batch_size: String, |r| r.batch_size.to_column(), |r, v| put(&mut r.batch_size, asked_size(&v));
-    pooling: String, |r| r.pooling.to_string(), |r, v| put(&mut r.pooling, Choice::from_word(&v));
-    n_batches: u64, |r| r.n_batches, |r, v| put(&mut r.n_batches, Some(v));
-    n_undefined: u64, |r| r.n_undefined, |r, v| put(&mut r.n_undefined, Some(v));
-    n_normal: u64, |r| r.n_normal, |r, v| put(&mut r.n_normal, Some(v));
-    n_anomalous: u64, |r| r.n_anomalous, |r, v| put(&mut r.n_anomalous, Some(v));
-};
+/// A column that is not a metric.
+trait Fixed: Sync {
+    fn dtype(&self) -> DataType;
+    fn write(&self, name: &str, rows: &[&Row]) -> Column;
+    fn read(&self, frame: &DataFrame, name: &str, rows: &mut [Row]) -> PolarsResult<()>;
+}
 
-const AFTER: &[Fixed] = fixed! {
-    fit_seconds: Option<f64>, |r| r.fit_seconds, |r, v| put(&mut r.fit_seconds, Some(v));
-    score_seconds: Option<f64>, |r| r.score_seconds, |r, v| put(&mut r.score_seconds, Some(v));
-    status: String, |r| r.status.to_string(), |r, v| put(&mut r.status, Choice::from_word(&v));
-    error: String, |r| r.error.clone(), |r, v| put(&mut r.error, Some(v));
-    fit_key: String, |r| r.fit_key.clone(), |r, v| put(&mut r.fit_key, Some(v));
-    cell_key: String, |r| r.cell_key.clone(), |r, v| put(&mut r.cell_key, Some(v));
-    git_sha: String, |r| r.git_sha.clone(), |r, v| put(&mut r.git_sha, Some(v));
-    device: String, |r| r.device.clone(), |r, v| put(&mut r.device, Some(v));
-    threads: u64, |r| r.threads, |r, v| put(&mut r.threads, Some(v));
-    batch_total: Option<u64>, |r| r.batch_total, |r, v| put(&mut r.batch_total, Some(v));
-    params_used: String, |r| r.params_used.clone(), |r, v| put(&mut r.params_used, Some(v));
-};
+/// A column of what stands in a field of a row.
+struct Of<T> {
+    get: fn(&Row) -> &T,
+    field: fn(&mut Row) -> &mut T,
+}
 
-/// Columns that files of earlier versions may lack.
-const LATER: &[&str] = &["batch_total", "params_used"];
+impl<T: Stored> Fixed for Of<T> {
+    fn dtype(&self) -> DataType {
+        T::Column::DTYPE
+    }
+
+    fn write(&self, name: &str, rows: &[&Row]) -> Column {
+        let values: Vec<T::Column> = rows.iter().map(|r| (self.get)(r).written()).collect();
+        Field::column(name, values.iter())
+    }
+
+    fn read(&self, frame: &DataFrame, name: &str, rows: &mut [Row]) -> PolarsResult<()> {
+        for (row, value) in rows.iter_mut().zip(frame::values::<T::Column>(frame, name)?) {
+            let read =
+                T::read(&value).ok_or_else(|| polars_err!(ComputeError: "column `{}` cannot be {value:?}", name));
+            *(self.field)(row) = read?;
+        }
+        Ok(())
+    }
+}
+
+/// A column of what follows from others.
+struct Computed<T>(fn(&Row) -> T);
+
+impl<T: Field> Fixed for Computed<T> {
+    fn dtype(&self) -> DataType {
+        T::DTYPE
+    }
+
+    fn write(&self, name: &str, rows: &[&Row]) -> Column {
+        let values: Vec<T> = rows.iter().map(|r| (self.0)(r)).collect();
+        Field::column(name, values.iter())
+    }
+
+    fn read(&self, _: &DataFrame, _: &str, _: &mut [Row]) -> PolarsResult<()> {
+        Ok(())
+    }
+}
+
+/// The place of a column in a row.
+macro_rules! at {
+    (record $(.$part:ident)+) => {
+        &Of { get: |r| &r.record$(.$part)+, field: |r| &mut Arc::make_mut(&mut r.record)$(.$part)+ }
+    };
+    (result.$part:ident) => {
+        &Of { get: |r| &r.result.$part, field: |r| &mut r.result.$part }
+    };
+}
+
+/// The columns before the metrics.
+const BEFORE: &[(&str, &dyn Fixed)] = &[
+    ("experiment", at!(record.asked.experiment)),
+    ("profile", at!(record.asked.profile)),
+    ("dataset", at!(record.asked.dataset)),
+    ("domain", at!(result.domain)),
+    ("method", at!(record.cell.fit.method.name)),
+    ("method_version", at!(record.cell.fit.method.version)),
+    ("setting", at!(record.asked.setting)),
+    ("params", at!(record.asked.params)),
+    ("seed", at!(record.cell.fit.seed)),
+    ("contamination", at!(record.cell.point.contamination)),
+    ("contamination_realised", &Computed(Row::contamination_realised)),
+    ("batch_size", at!(record.cell.point.size)),
+    ("pooling", at!(record.cell.point.pooling)),
+    ("n_batches", at!(result.n_batches)),
+    ("n_undefined", at!(result.n_undefined)),
+    ("n_normal", at!(result.n_normal)),
+    ("n_anomalous", at!(result.n_anomalous)),
+];
+
+/// The columns after them.
+const AFTER: &[(&str, &dyn Fixed)] = &[
+    ("fit_seconds", at!(record.fit_seconds)),
+    ("score_seconds", at!(record.score_seconds)),
+    ("status", at!(record.status)),
+    ("error", at!(record.error)),
+    ("fit_key", at!(record.fit_key)),
+    ("cell_key", at!(record.cell_key)),
+    ("git_sha", at!(record.provenance.git_sha)),
+    ("device", at!(record.provenance.device)),
+    ("threads", at!(record.provenance.threads)),
+    ("batch_total", &Computed(Row::batch_total)),
+    (PARAMS_USED, at!(record.cell.fit.method.params)),
+];
+
+/// The column that files of earlier versions may lack.
+const PARAMS_USED: &str = "params_used";
 
 /// Metrics whose columns stand in the middle; those that came later stand at the end.
 const IN_THE_MIDDLE: usize = 7;
-
-/// The size that was asked for. Results of versions that kept totals alone have an empty field for cells that never came
-/// as far as a batch.
-fn asked_size(text: &str) -> Option<BatchSize> {
-    if text.is_empty() { Some(BatchSize::All) } else { BatchSize::from_column(text) }
-}
 
 /// Writes `results.csv` and `results.parquet` into `dir`, each atomically, rows in the order of their key columns.
 ///
@@ -103,10 +167,11 @@ fn asked_size(text: &str) -> Option<BatchSize> {
 /// written.
 pub fn write_results(dir: &Path, rows: &[Row]) -> Result<()> {
     let mut sorted: Vec<&Row> = rows.iter().collect();
-    sorted.sort_by(|a, b| order(a, b));
+    sorted.sort_by_cached_key(|row| sort_key(row));
     if let Some((row, name, value)) = sorted.iter().find_map(|row| not_finite(row)) {
-        let place = format!("{} on {}, domain `{}`, seed {}", row.method, row.dataset, row.domain, row.seed);
-        return Err(Error::failed(format!("{place}: `{name}` is {value}; undefined values must be empty")));
+        let (fit, dataset, domain) = (row.fit(), &row.asked().dataset, &row.result.domain);
+        let at = format!("{} on {dataset}, domain `{domain}`, seed {}", fit.method.name, fit.seed);
+        return Err(Error::failed(format!("{at}: `{name}` is {value}; undefined values must be empty")));
     }
     let failed = |e: PolarsError| Error::failed(format!("the results do not make a table: {e}"));
     let mut frame = to_frame(&sorted).map_err(failed)?;
@@ -134,7 +199,8 @@ pub fn read_results(dir: &Path) -> Result<Vec<Row>> {
 }
 
 fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
-    let fixed = |columns: &[Fixed]| columns.iter().map(|c| (c.write)(c.name, rows)).collect::<Vec<_>>();
+    let fixed =
+        |columns: &[(&str, &dyn Fixed)]| columns.iter().map(|(name, c)| c.write(name, rows)).collect::<Vec<_>>();
     let (middle, later) = METRICS.split_at(IN_THE_MIDDLE.min(METRICS.len()));
     let metrics = |metrics: &[&zsad_metrics::Metric]| {
         let column = |name: &str| {
@@ -148,85 +214,45 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
 }
 
 fn schema() -> Schema {
-    let fixed = BEFORE.iter().chain(AFTER).map(|c| (c.name, c.dtype.clone()));
+    let fixed = BEFORE.iter().chain(AFTER).map(|(name, c)| (*name, c.dtype()));
     let metrics = METRICS.iter().map(|m| (m.spec.name, DataType::Float64));
     Schema::from_iter(fixed.chain(metrics).map(|(name, dtype)| polars_core::prelude::Field::new(name.into(), dtype)))
 }
 
 fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {
-    let mut rows = vec![empty(); frame.height()];
+    let mut rows: Vec<Row> =
+        (0..frame.height()).map(|_| Row { record: Arc::default(), result: DomainResult::default() }).collect();
     let has = |name: &str| frame.column(name).is_ok();
-    for column in BEFORE.iter().chain(AFTER).filter(|c| !LATER.contains(&c.name) || has(c.name)) {
-        (column.read)(frame, column.name, &mut rows)?;
+    for (name, column) in BEFORE.iter().chain(AFTER).filter(|(name, _)| *name != PARAMS_USED || has(name)) {
+        column.read(frame, name, &mut rows)?;
     }
     let (middle, later) = METRICS.split_at(IN_THE_MIDDLE.min(METRICS.len()));
     for metric in middle.iter().chain(later.iter().filter(|m| has(m.spec.name))) {
         let name = metric.spec.name;
         for (row, value) in rows.iter_mut().zip(frame::values::<Option<f64>>(frame, name)?) {
-            row.metrics.extend(value.map(|v| (name.to_owned(), v)));
+            row.result.metrics.extend(value.map(|v| (name.to_owned(), Some(v))));
         }
     }
     Ok(rows)
 }
 
-/// A row before its columns are read.
-fn empty() -> Row {
-    Row {
-        experiment: String::new(),
-        profile: String::new(),
-        dataset: String::new(),
-        domain: String::new(),
-        method: String::new(),
-        method_version: 0,
-        setting: zsad_core::Supervision::InBatch,
-        params: String::new(),
-        seed: 0,
-        contamination: None.into(),
-        contamination_realised: None,
-        batch_size: BatchSize::All,
-        pooling: zsad_core::Pooling::Batch,
-        n_batches: 0,
-        n_undefined: 0,
-        n_normal: 0,
-        n_anomalous: 0,
-        metrics: Default::default(),
-        fit_seconds: None,
-        score_seconds: None,
-        status: crate::record::Status::Ok,
-        error: String::new(),
-        fit_key: String::new(),
-        cell_key: String::new(),
-        git_sha: String::new(),
-        device: String::new(),
-        threads: 0,
-        batch_total: None,
-        params_used: String::new(),
-    }
+/// Where a row stands among the others.
+fn sort_key(row: &Row) -> impl Ord + use<> {
+    let (asked, fit, point) = (row.asked(), row.fit(), row.point());
+    let names = [&asked.experiment, &asked.profile, &asked.dataset, &fit.method.name].map(String::clone);
+    let method = (fit.method.version, asked.params.written(), point.pooling.word());
+    (names, method, (point.size, point.contamination, fit.seed), row.result.domain.clone(), row.record.cell_key.clone())
 }
 
-/// The canonical order of rows: by what names a cell, then by seed and domain.
-fn order(a: &Row, b: &Row) -> Ordering {
-    fn names(r: &Row) -> ([&str; 4], u32, [&str; 2]) {
-        let first = [&r.experiment, &r.profile, &r.dataset, &r.method].map(String::as_str);
-        (first, r.method_version, [&r.params, r.pooling.word()])
-    }
-    let sizes = |r: &Row| (r.batch_size, r.contamination, r.seed);
-    names(a)
-        .cmp(&names(b))
-        .then_with(|| sizes(a).cmp(&sizes(b)))
-        .then_with(|| a.domain.cmp(&b.domain))
-        .then_with(|| a.cell_key.cmp(&b.cell_key))
-}
-
+/// The first value of a row that is no finite number, with its column.
 fn not_finite<'a>(row: &&'a Row) -> Option<(&'a Row, &'a str, f64)> {
     let r = *row;
     let fixed = [
-        ("contamination", r.contamination.ratio()),
-        ("contamination_realised", r.contamination_realised),
-        ("fit_seconds", r.fit_seconds),
-        ("score_seconds", r.score_seconds),
+        ("contamination", r.point().contamination.ratio()),
+        ("fit_seconds", r.record.fit_seconds),
+        ("score_seconds", r.record.score_seconds),
     ];
-    let metrics = r.metrics.iter().map(|(name, v)| (name.as_str(), Some(*v)));
+    let metrics = r.result.metrics.iter().map(|(name, v)| (name.as_str(), *v));
     fixed.into_iter().chain(metrics).find_map(|(name, v)| v.filter(|v| !v.is_finite()).map(|v| (r, name, v)))
 }
 

@@ -1,29 +1,27 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::Status;
+use crate::record::CellRecord;
+
+/// A row as it is read back, changed by `change`.
+fn changed(change: impl FnOnce(&mut CellRecord, &mut DomainResult)) -> Row {
+    let mut record = CellRecord { score_seconds: Some(0.25), cell_key: "0123".into(), ..CellRecord::default() };
+    record.asked.dataset = "digits".into();
+    record.asked.params = serde_json::json!({"k": 5});
+    record.cell.fit.method.name = "knn".into();
+    record.cell.fit.method.version = 1;
+    record.cell.point.size = BatchSize::Normals(18);
+    record.cell.point.contamination = Some(0.1).into();
+    (record.provenance.device, record.provenance.threads) = ("cpu".into(), 1);
+    let metrics = [("auroc".to_owned(), Some(0.75)), ("aupr".to_owned(), Some(0.5))].into();
+    let (n_batches, n_undefined, n_normal, n_anomalous) = (2, 0, 36, 4);
+    let mut result = DomainResult { domain: "7".into(), n_batches, n_undefined, n_normal, n_anomalous, metrics };
+    change(&mut record, &mut result);
+    Row { record: Arc::new(record), result }
+}
 
 fn row() -> Row {
-    Row {
-        dataset: "digits".into(),
-        domain: "7".into(),
-        method: "knn".into(),
-        method_version: 1,
-        params: "{\"k\":5}".into(),
-        contamination: Some(0.1).into(),
-        contamination_realised: Some(0.1),
-        batch_size: BatchSize::Normals(18),
-        batch_total: Some(20),
-        n_batches: 2,
-        n_normal: 36,
-        n_anomalous: 4,
-        metrics: [("auroc".to_owned(), 0.75), ("aupr".to_owned(), 0.5)].into(),
-        score_seconds: Some(0.25),
-        cell_key: "0123".into(),
-        device: "cpu".into(),
-        threads: 1,
-        ..empty()
-    }
+    changed(|_, _| ())
 }
 
 /// All columns, in their order.
@@ -49,8 +47,11 @@ fn the_columns_are_the_fields_of_a_row_in_the_fixed_order() {
 #[test]
 fn a_missing_metric_is_an_empty_field_and_nothing_else_is_left_in_the_folder() {
     let dir = tempfile::tempdir().unwrap();
-    let empty =
-        Row { metrics: [("aupr".to_owned(), 0.0)].into(), contamination: None.into(), batch_total: None, ..row() };
+    let empty = changed(|record, result| {
+        record.cell.point.contamination = None.into();
+        *result =
+            DomainResult { domain: "7".into(), metrics: [("aupr".to_owned(), Some(0.0))].into(), ..Default::default() };
+    });
     write_results(dir.path(), std::slice::from_ref(&empty)).unwrap();
     let csv = std::fs::read_to_string(dir.path().join("results.csv")).unwrap();
     let fields: Vec<&str> = csv.lines().nth(1).unwrap().rsplit(',').collect();
@@ -65,9 +66,10 @@ fn a_missing_metric_is_an_empty_field_and_nothing_else_is_left_in_the_folder() {
 #[test]
 fn nothing_undefined_is_written_as_nan() {
     let dir = tempfile::tempdir().unwrap();
-    let message = write_results(dir.path(), &[Row { metrics: [("aupr".to_owned(), f64::NAN)].into(), ..row() }])
-        .unwrap_err()
-        .to_string();
+    let message =
+        write_results(dir.path(), &[changed(|_, r| r.metrics = [("aupr".to_owned(), Some(f64::NAN))].into())])
+            .unwrap_err()
+            .to_string();
     assert!(message.contains("`aupr` is NaN"), "{message}");
     assert!(!dir.path().join("results.csv").exists());
 }
@@ -88,8 +90,8 @@ fn a_folder_without_results_says_what_to_do_and_a_lost_column_is_named() {
 #[test]
 fn results_of_earlier_versions_are_read() {
     let dir = tempfile::tempdir().unwrap();
-    let old = Row { batch_size: BatchSize::Total(20), batch_total: None, params_used: String::new(), ..row() };
-    write_results(dir.path(), &[old.clone(), Row { status: Status::Failed, ..old.clone() }]).unwrap();
+    let old = |status| changed(|record, _| (record.cell.point.size, record.status) = (BatchSize::Total(20), status));
+    write_results(dir.path(), &[old(Status::Ok), old(Status::Failed)]).unwrap();
     std::fs::remove_file(dir.path().join("results.parquet")).unwrap();
     // Without the columns that came later, and totals alone, none where nothing was scored.
     let path = dir.path().join("results.csv");
@@ -100,8 +102,8 @@ fn results_of_earlier_versions_are_read() {
         .replace(",20,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed", ",,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed");
     std::fs::write(&path, cut + "\n").unwrap();
     let read = read_results(dir.path()).unwrap();
-    assert_eq!(read.iter().map(|r| r.batch_size).collect::<Vec<_>>(), [BatchSize::Total(20), BatchSize::All]);
-    assert_eq!(read[0], old);
+    assert_eq!(read.iter().map(|r| r.point().size).collect::<Vec<_>>(), [BatchSize::Total(20), BatchSize::All]);
+    assert_eq!(read[0], old(Status::Ok));
 }
 
 fn float() -> impl Strategy<Value = Option<f64>> {
@@ -124,26 +126,23 @@ prop_compose! {
     fn any_row()(
         names in (text(), text(), text(), text(), text()),
         floats in (float(), float(), float(), float()),
-        counts in (any::<u64>(), proptest::option::of(0u64..300), 0u64..9, any::<u32>()),
+        counts in (any::<u64>(), 0u64..9, 0usize..9, any::<u32>()),
         error in text(),
         size in size(),
     ) -> Row {
-        Row {
-            dataset: names.0, domain: names.1, method: names.2, params: names.3, cell_key: names.4,
-            contamination: floats.0.into(),
-            metrics: [("auroc", floats.1), ("aupro", floats.2)]
-                .into_iter()
-                .filter_map(|(n, v)| Some((n.to_owned(), v?)))
-                .collect(),
-            fit_seconds: floats.3,
-            seed: counts.0,
-            batch_size: size,
-            batch_total: counts.1,
-            n_undefined: counts.2,
-            method_version: counts.3,
-            error,
-            ..row()
-        }
+        changed(|record, result| {
+            (record.asked.dataset, record.cell.fit.method.name, record.cell_key) = (names.0, names.2, names.4);
+            record.asked.params = if names.3.is_empty() { Value::Null } else { names.3.into() };
+            record.cell.fit.method.version = counts.3;
+            record.cell.fit.seed = counts.0;
+            record.cell.point.size = size;
+            record.cell.point.contamination = floats.0.into();
+            record.fit_seconds = floats.3;
+            record.error = Some(error).filter(|e| !e.is_empty());
+            (result.domain, result.n_undefined) = (names.1, counts.2);
+            let metrics = [("auroc", floats.1), ("aupro", floats.2)].into_iter();
+            result.metrics = metrics.filter(|(_, v)| v.is_some()).map(|(n, v)| (n.to_owned(), v)).collect();
+        })
     }
 }
 
@@ -163,11 +162,11 @@ proptest! {
         };
         let total = |rows: &[Row]| {
             let mut sorted = rows.to_vec();
-            sorted.sort_by(order);
+            sorted.sort_by_cached_key(sort_key);
             sorted
         };
         // Rows that agree in every key column keep their given order: keys are unique in a real run.
-        let unique = total(&rows).windows(2).all(|w| order(&w[0], &w[1]).is_ne());
+        let unique = total(&rows).windows(2).all(|w| sort_key(&w[0]) != sort_key(&w[1]));
         let first = bytes(&rows);
         if unique {
             prop_assert_eq!(&first, &bytes(&shuffled));

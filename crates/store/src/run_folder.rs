@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zsad_core::key::key;
-use zsad_core::{Error, Result, file};
+use zsad_core::{Error, LabelledBatch, Result, file};
 
 use crate::json as files;
 use crate::lease::Lease;
 use crate::record::{CellRecord, MetricRecord, SCHEMA};
-use crate::scores::{self, BatchScores};
+use crate::scores;
 
 /// The cells of the last run in a folder: `plan.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Where the folder cannot be written.
-    pub fn put_record(&self, record: &CellRecord, batches: &[BatchScores]) -> Result<()> {
+    pub fn put_record(&self, record: &CellRecord, batches: &[LabelledBatch<f64>]) -> Result<()> {
         if !batches.is_empty() {
             scores::write(&self.scores_path(&record.cell_key), batches)?;
         }
@@ -157,7 +157,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Where they are missing or damaged.
-    pub fn scores(&self, cell_key: &str) -> Result<Vec<BatchScores>> {
+    pub fn scores(&self, cell_key: &str) -> Result<Vec<LabelledBatch<f64>>> {
         scores::read(&self.scores_path(cell_key))
     }
 

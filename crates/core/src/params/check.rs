@@ -10,11 +10,7 @@ pub(super) fn validate(specs: &[ParamSpec], given: &Given) -> Result<Given, Vec<
     let mut problems = Vec::new();
     let names = || specs.iter().map(|s| s.name);
     for name in given.keys().filter(|k| names().all(|n| n != *k)) {
-        let hint = if specs.is_empty() {
-            "it takes no parameters".into()
-        } else {
-            suggest::hint(name, names().collect::<Vec<_>>())
-        };
+        let hint = if specs.is_empty() { "it takes no parameters".into() } else { suggest::hint(name, names()) };
         problems.push(ParamProblem { name: name.clone(), message: format!("unknown parameter `{name}`"), hint });
     }
     let mut values = Given::new();

@@ -1,5 +1,7 @@
 //! How a struct of parameters is declared: [`params!`](crate::params!), and what a field says of itself.
 
+use super::ParamKind;
+
 /// What a field of a struct of parameters says of itself beside its type and default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Declaration {
@@ -27,10 +29,22 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// As integers; an open end is the last integer.
-    pub fn integers(self) -> (i64, i64) {
+    /// As whole numbers from 0.
+    pub(super) fn whole(self) -> (i64, i64) {
         // Conversion saturates at the ends.
-        (self.min as i64, self.max as i64)
+        ((self.min as i64).max(0), self.max as i64)
+    }
+
+    /// A whole number in them.
+    pub(super) fn integer(self) -> ParamKind {
+        let (min, max) = self.whole();
+        ParamKind::Int { min, max }
+    }
+
+    /// A list of whole numbers in them.
+    pub(super) fn integers(self) -> ParamKind {
+        let (min, max) = self.whole();
+        ParamKind::IntList { min, max }
     }
 }
 

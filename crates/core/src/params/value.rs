@@ -3,9 +3,10 @@
 use std::fmt;
 use std::ops::Deref;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::{Declaration, Given, Object, ParamDefault, ParamKind, ParamSpec};
+use super::{Bounds, Declaration, Given, Object, ParamDefault, ParamKind, ParamSet, ParamSpec};
 
 /// A field of a struct of parameters: a value, or another such struct.
 pub trait Param: Clone {
@@ -52,96 +53,60 @@ impl<T: Leaf> Param for T {
     }
 }
 
-macro_rules! integers {
-    ($($type:ty),*) => {$(
+/// The parameters of `A`, and then those of `B`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: Param, B: Param> Param for Both<A, B> {
+    fn declare(&self, _: Declaration, out: &mut Vec<ParamSpec>) {
+        self.0.declare(Declaration::default(), out);
+        self.1.declare(Declaration::default(), out);
+    }
+
+    fn read(&mut self, _: &str, given: &Given) {
+        self.0.read("", given);
+        self.1.read("", given);
+    }
+
+    fn write(&self, _: &str, out: &mut Object) {
+        self.0.write("", out);
+        self.1.write("", out);
+    }
+}
+
+impl<A: ParamSet, B: ParamSet> ParamSet for Both<A, B> {}
+
+/// Values that JSON knows as they are.
+macro_rules! leaves {
+    ($($type:ty: $kind:expr;)*) => {$(
         impl Leaf for $type {
             fn kind(at: &Declaration) -> ParamKind {
-                let (min, max) = at.bounds.integers();
-                ParamKind::Int { min: min.max(0), max }
+                let kind: fn(Bounds) -> ParamKind = $kind;
+                kind(at.bounds)
             }
 
             fn to_json(&self) -> Value {
-                (*self).into()
+                json!(self)
             }
 
             fn from_json(value: &Value) -> Option<Self> {
-                value.as_u64().and_then(|v| v.try_into().ok())
-            }
-        }
-
-        impl Leaf for Vec<$type> {
-            fn kind(at: &Declaration) -> ParamKind {
-                let (min, max) = at.bounds.integers();
-                ParamKind::IntList { min: min.max(0), max }
-            }
-
-            fn to_json(&self) -> Value {
-                self.iter().copied().map(Value::from).collect()
-            }
-
-            fn from_json(value: &Value) -> Option<Self> {
-                value.as_array()?.iter().map(<$type>::from_json).collect()
+                Self::deserialize(value).ok()
             }
         }
     )*};
 }
 
-integers!(u8, u64, usize);
-
-impl Leaf for f64 {
-    fn kind(at: &Declaration) -> ParamKind {
-        ParamKind::Float { min: at.bounds.min, max: at.bounds.max }
-    }
-
-    fn to_json(&self) -> Value {
-        (*self).into()
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        value.as_f64()
-    }
-}
-
-impl Leaf for bool {
-    fn kind(_: &Declaration) -> ParamKind {
-        ParamKind::Bool
-    }
-
-    fn to_json(&self) -> Value {
-        (*self).into()
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        value.as_bool()
-    }
-}
-
-impl Leaf for String {
-    fn kind(_: &Declaration) -> ParamKind {
-        ParamKind::Text
-    }
-
-    fn to_json(&self) -> Value {
-        self.as_str().into()
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        value.as_str().map(str::to_owned)
-    }
-}
-
-impl Leaf for Vec<String> {
-    fn kind(_: &Declaration) -> ParamKind {
-        ParamKind::TextList
-    }
-
-    fn to_json(&self) -> Value {
-        self.iter().map(String::as_str).collect()
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        value.as_array()?.iter().map(String::from_json).collect()
-    }
+leaves! {
+    u8: Bounds::integer;
+    u64: Bounds::integer;
+    usize: Bounds::integer;
+    Vec<u8>: Bounds::integers;
+    Vec<u64>: Bounds::integers;
+    Vec<usize>: Bounds::integers;
+    f64: |bounds| ParamKind::Float { min: bounds.min, max: bounds.max };
+    bool: |_| ParamKind::Bool;
+    String: |_| ParamKind::Text;
+    Vec<String>: |_| ParamKind::TextList;
 }
 
 /// `None`: left to the data.
@@ -233,8 +198,8 @@ impl<W: Word> Default for OrWord<W> {
 
 impl<W: Word> Leaf for OrWord<W> {
     fn kind(at: &Declaration) -> ParamKind {
-        let (min, max) = at.bounds.integers();
-        ParamKind::IntOr { min: min.max(0), max, word: W::WORD }
+        let (min, max) = at.bounds.whole();
+        ParamKind::IntOr { min, max, word: W::WORD }
     }
 
     fn to_json(&self) -> Value {
@@ -314,6 +279,12 @@ macro_rules! choices {
         impl $crate::Choice for $name {
             const ALL: &'static [Self] = &[$($name::$variant),+];
             const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                <$name as $crate::Choice>::ALL[0]
+            }
         }
 
         impl std::fmt::Display for $name {

@@ -59,7 +59,7 @@ fn years_become_domains_with_the_loaders_features() {
     assert_eq!((info.domains[0].normal, info.domains[0].anomalous), (6, 3));
     assert_eq!((info.domains[5].normal, info.domains[5].anomalous), (4, 2));
     // 9 numbers, 2 categories of "0", 3 of "1", 2 of "2", 2 of "3", 1 of "13"
-    assert_eq!(info.modality, Modality::rows(9 + 2 + 3 + 2 + 2 + 1));
+    assert_eq!(info.modality, zsad_core::Modality::rows(9 + 2 + 3 + 2 + 2 + 1));
     assert_eq!(info.notes, [("features".to_owned(), "9 numeric, 10 one-hot".to_owned())]);
     // Row 1 of 2006: services sort as dns, http, ssh.
     let x = set.gather(&testing::subset(&*set, 0, Subset::Normal)[1..2]).unwrap().to_f64().into_owned();
@@ -127,7 +127,7 @@ fn files_as_pandas_writes_them_read_alike() {
     let set = testing::open(&DEF, json!({}), dir.path()).unwrap();
     assert_eq!((set.info().domains[3].normal, set.info().domains[3].anomalous), (2, 2));
     // "2" has the categories c20, c21 of the other years, and c22, c23; "3" has c30, c31.
-    assert_eq!(set.info().modality, Modality::rows(9 + 2 + 3 + 4 + 2 + 1));
+    assert_eq!(set.info().modality, zsad_core::Modality::rows(9 + 2 + 3 + 4 + 2 + 1));
     let x = set.gather(&testing::subset(&*set, 3, Subset::Normal)[1..]).unwrap().to_f64().into_owned();
     assert_eq!(x[..3], [4.25, 5.25, 6.25]);
     assert_eq!(x[9..], [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zsad_core::{Error, Result};
 
-use super::{CLASSES, REMEDY};
+use super::{CLASSES, HINT};
 use crate::corruptions::LEN;
 use crate::files;
 
@@ -29,7 +29,7 @@ impl Records {
         let mut bytes = fs::read(path).map_err(|e| Error::io(path, &e))?;
         if bytes.is_empty() || bytes.len() % RECORD != 0 {
             let message = format!("{} bytes are no whole number of records of {RECORD} bytes", bytes.len());
-            return Err(Error::data(path, message, REMEDY));
+            return Err(Error::data(path, message, HINT));
         }
         let n = bytes.len() / RECORD;
         let mut labels = Vec::with_capacity(n);
@@ -37,7 +37,7 @@ impl Records {
             let (coarse, fine) = (bytes[i * RECORD], bytes[i * RECORD + 1]);
             if coarse >= COARSE_CLASSES || usize::from(fine) >= CLASSES {
                 let message = format!("record {i}: coarse label {coarse}, fine label {fine} are not below 20 and 100");
-                return Err(Error::data(path, message, REMEDY));
+                return Err(Error::data(path, message, HINT));
             }
             labels.push(fine);
             bytes.copy_within(i * RECORD + 2..(i + 1) * RECORD, i * LEN);
@@ -64,7 +64,7 @@ pub fn class_names(path: &Path) -> Result<Vec<String>> {
     different.dedup();
     if names.len() != CLASSES || different.len() != CLASSES {
         let message = format!("{} names, {} of them different, instead of {CLASSES}", names.len(), different.len());
-        return Err(Error::data(path, message, REMEDY));
+        return Err(Error::data(path, message, HINT));
     }
     Ok(names)
 }

@@ -8,12 +8,12 @@ use npyz::{NpyHeader, Order, TypeChar};
 use zsad_core::{Error, Result};
 
 use crate::cifar100::CLASSES;
-use crate::cifar100::pictures::planar;
+use crate::cifar100::images::planar;
 use crate::corruptions::{LEN, SIDE};
 use crate::files::damaged;
 use crate::formats::npy;
 
-const REMEDY: &str = "put the files of CIFAR-100-C.tar (doi:10.5281/zenodo.3555552) there";
+const HINT: &str = "put the files of CIFAR-100-C.tar (doi:10.5281/zenodo.3555552) there";
 
 /// The images of one severity, each `[3, 32, 32]`, and their fine labels. Only that part of the file is read.
 ///
@@ -34,12 +34,12 @@ pub fn read(path: &Path, labels: &Path, severity: usize) -> Result<(Vec<u8>, Vec
     if n == 0 || !bytes || header.order() != Order::C {
         let message =
             format!("{} of shape {:?} instead of bytes [5·n, 32, 32, 3]", header.dtype().descr(), header.shape());
-        return Err(Error::data(path, message, REMEDY));
+        return Err(Error::data(path, message, HINT));
     }
     let labels_of_all = read_labels(labels)?;
     if labels_of_all.len() as u64 != 5 * n {
         let message = format!("{} labels for the {} images of {}", labels_of_all.len(), 5 * n, path.display());
-        return Err(Error::data(labels, message, REMEDY));
+        return Err(Error::data(labels, message, HINT));
     }
     let part = (severity - 1) * n as usize..severity * n as usize;
     let offset = i64::try_from(part.start * LEN).map_err(|e| damaged(path, e))?;
@@ -54,13 +54,13 @@ pub fn read(path: &Path, labels: &Path, severity: usize) -> Result<(Vec<u8>, Vec
 }
 
 fn read_labels(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|e| Error::data(path, e, REMEDY))?;
+    let file = File::open(path).map_err(|e| Error::data(path, e, HINT))?;
     let size = file.metadata().map_or(u64::MAX, |m| m.len());
     let array = npy::read(file, size).map_err(|e| damaged(path, e))?;
-    let whole = array.to_i64().ok_or_else(|| Error::data(path, "labels that are not whole numbers", REMEDY))?;
+    let whole = array.to_i64().ok_or_else(|| Error::data(path, "labels that are not whole numbers", HINT))?;
     let label = |(i, v): (usize, &i64)| match u8::try_from(*v) {
         Ok(v) if usize::from(v) < CLASSES => Ok(v),
-        _ => Err(Error::data(path, format!("label {v} of image {i} is not one of 0 … 99"), REMEDY)),
+        _ => Err(Error::data(path, format!("label {v} of image {i} is not one of 0 … 99"), HINT)),
     };
     whole.iter().enumerate().map(label).collect()
 }

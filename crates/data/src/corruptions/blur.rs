@@ -2,7 +2,7 @@
 
 use super::border::Border;
 use super::draws::Draws;
-use super::picture::{SIDE, bytes, values};
+use super::pixels::{SIDE, bytes, values};
 
 /// A Gaussian of the given standard deviation in pixels, edges continued.
 pub fn gaussian_blur(image: &[u8], severity: usize, _: &mut dyn Draws) -> Vec<u8> {
@@ -25,16 +25,16 @@ pub fn gaussian(values: &[f64], channels: usize, sigma: f64, truncate: f64, bord
     correlate(&down, &weights, border, |i| (i / channels % SIDE, i / row * row + i % channels, channels))
 }
 
-/// A symmetric filter of half-width `weights` along one axis; `place` splits an index into its position on the axis,
+/// A symmetric filter of half-width `weights` along one axis; `locate` splits an index into its position on the axis,
 /// the start of its line and the line's stride.
 fn correlate(
     values: &[f64],
     weights: &[f64],
     border: Border,
-    place: impl Fn(usize) -> (usize, usize, usize),
+    locate: impl Fn(usize) -> (usize, usize, usize),
 ) -> Vec<f64> {
     let at = |i: usize| {
-        let (position, start, stride) = place(i);
+        let (position, start, stride) = locate(i);
         let value = |p: isize| values[start + border.at(p, SIDE) * stride];
         let p = position as isize;
         let far_to_near = (1..weights.len()).rev();

@@ -1,7 +1,7 @@
 //! Brightness, contrast and saturation, with scikit-image's HSV conversion.
 
 use super::draws::Draws;
-use super::picture::{bytes, values};
+use super::pixels::{bytes, values};
 
 /// The HSV value is raised by c.
 pub fn brightness(image: &[u8], severity: usize, _: &mut dyn Draws) -> Vec<u8> {

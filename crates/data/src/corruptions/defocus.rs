@@ -2,7 +2,7 @@
 
 use super::border::Border;
 use super::draws::Draws;
-use super::picture::{SIDE, bytes, values};
+use super::pixels::{SIDE, bytes, values};
 
 /// Correlation with a disk of the given radius that was itself blurred by a 3×3 Gaussian; edges mirrored.
 pub fn defocus_blur(image: &[u8], severity: usize, _: &mut dyn Draws) -> Vec<u8> {

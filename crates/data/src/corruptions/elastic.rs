@@ -3,7 +3,7 @@
 use super::blur::gaussian;
 use super::border::Border;
 use super::draws::Draws;
-use super::picture::{SIDE, bytes_f32, values_f32};
+use super::pixels::{SIDE, bytes_f32, values_f32};
 
 /// Constants per severity: displacement and its smoothness (standard deviation), and reach of the affine map, in pixels.
 const ELASTIC: [(f64, f64, f64); 5] =

@@ -1,7 +1,7 @@
 //! Fog: a cloud from the diamond-square algorithm, added to the picture.
 
 use super::draws::Draws;
-use super::picture::{SIDE, bytes, values};
+use super::pixels::{SIDE, bytes, values};
 
 /// (x + c · cloud) · max / (max + c), where max is the picture's brightest value.
 pub fn fog(image: &[u8], severity: usize, draws: &mut dyn Draws) -> Vec<u8> {

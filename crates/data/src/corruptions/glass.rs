@@ -3,7 +3,7 @@
 use super::blur::gaussian;
 use super::border::Border;
 use super::draws::Draws;
-use super::picture::{SIDE, bytes, values};
+use super::pixels::{SIDE, bytes, values};
 
 /// Gaussian blur before and after each pixel takes the place of a near one.
 ///

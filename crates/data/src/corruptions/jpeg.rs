@@ -4,7 +4,7 @@
 //! (accurate DCT, 4:2:0 chroma, triangle-filter upsampling): the same bytes as Pillow reads back.
 
 use super::draws::Draws;
-use super::picture::SIDE;
+use super::pixels::SIDE;
 
 const LUMA: [i32; 64] = [
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,

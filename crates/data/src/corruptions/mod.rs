@@ -18,13 +18,13 @@ mod glass;
 mod jpeg;
 mod motion;
 mod noise;
-mod picture;
 mod pixelate;
+mod pixels;
 mod snow;
 mod zoom;
 
 pub use draws::Draws;
-pub use picture::{LEN, SIDE};
+pub use pixels::{LEN, SIDE};
 
 /// A corruption of 32×32 colour images.
 pub struct Corruption {

@@ -2,7 +2,7 @@
 
 use super::border::Border;
 use super::draws::Draws;
-use super::picture::SIDE;
+use super::pixels::SIDE;
 
 /// Half a Gaussian along a line at a random angle of −45° … 45°.
 pub fn motion_blur(image: &[u8], severity: usize, draws: &mut dyn Draws) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Noise: Gaussian, shot (Poisson), impulse (salt and pepper) and speckle.
 
 use super::draws::Draws;
-use super::picture::{bytes, values};
+use super::pixels::{bytes, values};
 
 /// x + N(0, c²).
 pub fn gaussian_noise(image: &[u8], severity: usize, draws: &mut dyn Draws) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Pixelation: down and up again with Pillow's box filter.
 
 use super::draws::Draws;
-use super::picture::SIDE;
+use super::pixels::SIDE;
 use crate::resize::{Filter, resize};
 
 /// The picture at a fraction of its size and back.

@@ -2,7 +2,7 @@
 
 use super::draws::Draws;
 use super::motion::streak;
-use super::picture::{SIDE, bytes, values, values_f32};
+use super::pixels::{SIDE, bytes, values, values_f32};
 use super::zoom::clipped_zoom;
 
 struct Snow {

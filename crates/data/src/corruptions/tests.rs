@@ -39,9 +39,9 @@ fn given_the_draws_every_corruption_equals_the_other_libraries() {
         for (severity, expected) in [1, 3, 5].into_iter().zip(expected.chunks_exact(LEN)) {
             let out = corruption.with_draws(&clean, severity, &mut Formula(0));
             let differences: Vec<u8> = out.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
-            if let Some(greatest) = differences.iter().copied().max().filter(|d| *d > 0) {
+            if let Some(max) = differences.iter().copied().max().filter(|d| *d > 0) {
                 let count = differences.iter().filter(|d| **d > 0).count();
-                failures.push(format!("{} at {severity}: {count} values differ, by up to {greatest}", corruption.name));
+                failures.push(format!("{} at {severity}: {count} values differ, by up to {max}", corruption.name));
             }
             assert_ne!(out, clean, "{} at {severity} changes nothing", corruption.name);
         }

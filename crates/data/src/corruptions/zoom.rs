@@ -1,7 +1,7 @@
 //! Zoom blur: the mean of the picture at growing magnifications.
 
 use super::draws::Draws;
-use super::picture::{SIDE, bytes_f32, values_f32};
+use super::pixels::{SIDE, bytes_f32, values_f32};
 
 /// The mean of the picture and its zooms by 1.00, 1.01, … up to the severity's factor.
 pub fn zoom_blur(image: &[u8], severity: usize, _: &mut dyn Draws) -> Vec<u8> {
@@ -28,16 +28,16 @@ pub fn clipped_zoom(values: &[f64], channels: usize, factor: f64) -> Vec<f64> {
     let zoomed = (size as f64 * factor).round_ties_even() as usize;
     let trim = (zoomed - SIDE) / 2;
     let scale = (size - 1) as f64 / (zoomed - 1) as f64;
-    let place = |i: usize| {
+    let position = |i: usize| {
         let at = (i + trim) as f64 * scale;
         let low = at as usize;
         // Where rounding carries the last position beyond the last pixel, SciPy puts 0.
         (low, at - low as f64, at <= (size - 1) as f64)
     };
-    let places: Vec<_> = (0..SIDE).map(place).collect();
+    let positions: Vec<_> = (0..SIDE).map(position).collect();
     let mut out = Vec::with_capacity(values.len());
-    for &(h, fh, h_inside) in &places {
-        for &(w, fw, w_inside) in &places {
+    for &(h, fh, h_inside) in &positions {
+        for &(w, fw, w_inside) in &positions {
             for c in 0..channels {
                 let value = |dh: usize, dw: usize| {
                     let (h, w) = ((h + dh).min(size - 1) + top, (w + dw).min(size - 1) + top);

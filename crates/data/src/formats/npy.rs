@@ -94,37 +94,34 @@ fn read_array(reader: impl Read, bytes: u64) -> io::Result<Array> {
     if total.is_none_or(|n| n > bytes) {
         return Err(bad(format!("its header promises an array of shape {dims:?}, and there are {bytes} bytes")));
     }
-    let fortran = file.order() == Order::Fortran;
     let numbers = match (ty.type_char(), ty.size_field()) {
-        (TypeChar::Bool, 1) => Numbers::U8(file.into_vec::<bool>()?.into_iter().map(u8::from).collect()),
-        (TypeChar::Uint, 1) => Numbers::U8(file.into_vec()?),
-        (TypeChar::Uint, 2) => Numbers::I64(file.into_vec::<u16>()?.into_iter().map(i64::from).collect()),
-        (TypeChar::Uint, 4) => Numbers::I64(file.into_vec::<u32>()?.into_iter().map(i64::from).collect()),
-        (TypeChar::Uint, 8) => {
-            let wide = file.into_vec::<u64>()?;
-            let narrow: Result<_, _> = wide.into_iter().map(i64::try_from).collect();
-            Numbers::I64(narrow.map_err(|_| bad("an unsigned number beyond 2⁶³".into()))?)
-        }
-        (TypeChar::Int, 1) => Numbers::I64(file.into_vec::<i8>()?.into_iter().map(i64::from).collect()),
-        (TypeChar::Int, 2) => Numbers::I64(file.into_vec::<i16>()?.into_iter().map(i64::from).collect()),
-        (TypeChar::Int, 4) => Numbers::I64(file.into_vec::<i32>()?.into_iter().map(i64::from).collect()),
-        (TypeChar::Int, 8) => Numbers::I64(file.into_vec()?),
-        (TypeChar::Float, 4) => Numbers::F32(file.into_vec()?),
-        (TypeChar::Float, 8) => Numbers::F64(file.into_vec()?),
+        (TypeChar::Bool, 1) => Numbers::U8(values::<bool>(file)?.into_iter().map(u8::from).collect()),
+        (TypeChar::Uint, 1) => Numbers::U8(values(file)?),
+        (TypeChar::Uint, 2) => whole::<u16>(file)?,
+        (TypeChar::Uint, 4) => whole::<u32>(file)?,
+        (TypeChar::Uint, 8) => whole::<u64>(file)?,
+        (TypeChar::Int, 1) => whole::<i8>(file)?,
+        (TypeChar::Int, 2) => whole::<i16>(file)?,
+        (TypeChar::Int, 4) => whole::<i32>(file)?,
+        (TypeChar::Int, 8) => whole::<i64>(file)?,
+        (TypeChar::Float, 4) => Numbers::F32(values(file)?),
+        (TypeChar::Float, 8) => Numbers::F64(values(file)?),
         _ => return Err(bad(format!("type `{ty}` instead of integers, float32 or float64"))),
     };
-    let shape: Vec<usize> = dims.into_iter().map(|d| d as usize).collect();
-    let numbers = if fortran && shape.len() > 1 {
-        match numbers {
-            Numbers::U8(v) => Numbers::U8(to_c_order(&v, &shape)),
-            Numbers::I64(v) => Numbers::I64(to_c_order(&v, &shape)),
-            Numbers::F32(v) => Numbers::F32(to_c_order(&v, &shape)),
-            Numbers::F64(v) => Numbers::F64(to_c_order(&v, &shape)),
-        }
-    } else {
-        numbers
-    };
-    Ok(Array { shape, numbers })
+    Ok(Array { shape: dims.into_iter().map(|d| d as usize).collect(), numbers })
+}
+
+/// The values of a file in C order.
+fn values<T: npyz::Deserialize + Copy>(file: NpyFile<impl Read>) -> io::Result<Vec<T>> {
+    let shape: Vec<usize> = file.shape().iter().map(|&d| d as usize).collect();
+    let fortran = file.order() == Order::Fortran && shape.len() > 1;
+    let values = file.into_vec()?;
+    Ok(if fortran { to_c_order(&values, &shape) } else { values })
+}
+
+fn whole<T: npyz::Deserialize + Copy + TryInto<i64>>(file: NpyFile<impl Read>) -> io::Result<Numbers> {
+    let signed = |v: T| v.try_into().map_err(|_| bad("an unsigned number beyond 2⁶³".into()));
+    values(file)?.into_iter().map(signed).collect::<io::Result<_>>().map(Numbers::I64)
 }
 
 /// `values` in Fortran order (the first index runs fastest) brought into C order.

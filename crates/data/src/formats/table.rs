@@ -24,7 +24,7 @@ impl Table {
     /// # Errors
     /// [`Error::Data`] where it is missing, damaged, or has no rows.
     pub fn read(path: &Path, columns: Option<&[&str]>) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io(path, &e))?;
+        let mut file = File::open(path).map_err(|e| Error::io(path, &e))?;
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let wrong =
             |e: &dyn std::fmt::Display| Error::data(path, e, "the file must be a CSV file with a header, or Parquet");
@@ -34,7 +34,7 @@ impl Table {
             // The reader may panic on damaged files.
             caught(read).map_err(|panic| wrong(&format!("damaged: {panic}")))?
         } else {
-            read_csv(path, if extension == "tsv" { b'\t' } else { b',' })
+            read_csv(&mut file, if extension == "tsv" { b'\t' } else { b',' })
         };
         let frame = frame.map_err(|e| wrong(&e))?;
         if frame.height() == 0 {
@@ -128,23 +128,22 @@ impl Table {
     }
 
     fn column(&self, name: &str) -> Result<&Column> {
-        self.frame.column(name).map_err(|_| {
-            let names = self.names();
-            let hint = suggest::hint(name, names.iter().map(String::as_str).collect::<Vec<_>>());
-            Error::data(&self.path, format!("no column `{name}`"), hint)
-        })
+        self.frame
+            .column(name)
+            .map_err(|_| Error::data(&self.path, format!("no column `{name}`"), suggest::hint(name, self.names())))
     }
 }
 
-/// Reads a CSV file with a header. Types guessed from its head hold where all rows can be read with them; else all rows
-/// decide, which takes most of the time that a large file takes.
-fn read_csv(path: &Path, separator: u8) -> PolarsResult<DataFrame> {
-    let read = |rows: Option<usize>| {
+/// Reads a CSV file with a header. Types guessed from its head hold where all rows can be read with them. Where they do
+/// not, the file is gone through again, for the types of all rows: keeping the first pass's texts for that would take the
+/// memory of the whole file a second time, always, to save time in the rare case.
+fn read_csv(file: &mut File, separator: u8) -> PolarsResult<DataFrame> {
+    let mut read = |rows: Option<usize>| {
         CsvReadOptions::default()
             .with_infer_schema_length(rows)
             .with_n_threads(Some(1))
             .map_parse_options(|o| o.with_separator(separator))
-            .into_reader_with_file_handle(File::open(path)?)
+            .into_reader_with_file_handle(&mut *file)
             .finish()
     };
     // A column that is empty in the head says nothing of its type.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use zsad_core::{Error, Result};
 
-use super::picture;
+use super::mask;
+use crate::image_file;
 
-const REMEDY: &str = "wanted: <category>/train/good, test/good, test/<defect>, ground_truth/<defect>/<name>_mask.png";
+const HINT: &str = "wanted: <category>/train/good, test/good, test/<defect>, ground_truth/<defect>/<name>_mask.png";
 
 /// What normal pictures' folders are called, in MVTec AD and in BTAD.
 const GOOD: [&str; 2] = ["good", "ok"];
@@ -17,7 +18,7 @@ const GOOD: [&str; 2] = ["good", "ok"];
 /// A defective picture and its mask, if its category has masks.
 pub struct Defect {
     /// The picture.
-    pub picture: PathBuf,
+    pub image: PathBuf,
     /// Its mask.
     pub mask: Option<PathBuf>,
 }
@@ -44,25 +45,25 @@ impl Category {
             let mut paths = GOOD.iter().map(|g| folder.join(part).join(g));
             paths.find(|p| p.is_dir())
         };
-        let train = good("train").ok_or_else(|| Error::data(folder.join("train/good"), "not found", REMEDY))?;
-        let reference = pictures(&train)?;
+        let train = good("train").ok_or_else(|| Error::data(folder.join("train/good"), "not found", HINT))?;
+        let reference = images(&train)?;
         if reference.is_empty() {
-            return Err(Error::data(&train, "holds no picture (png, jpg, bmp)", REMEDY));
+            return Err(Error::data(&train, "holds no picture (png, jpg, bmp)", HINT));
         }
-        let normal = good("test").map_or(Ok(vec![]), |p| pictures(&p))?;
+        let normal = good("test").map_or(Ok(vec![]), |p| images(&p))?;
         let truth = folder.join("ground_truth");
         let has_masks = truth.is_dir();
         let mut defects = Vec::new();
         for (kind, path) in subfolders(&folder.join("test"))?.into_iter().filter(|(k, _)| !GOOD.contains(&k.as_str())) {
             let masks = if has_masks { by_stem(&truth.join(&kind))? } else { BTreeMap::new() };
-            for picture in pictures(&path)? {
-                let stem = stem(&picture);
+            for image in images(&path)? {
+                let stem = stem(&image);
                 let mask = masks.get(&format!("{stem}_mask")).or_else(|| masks.get(&stem)).cloned();
                 if has_masks && mask.is_none() {
                     let wanted = truth.join(&kind).join(format!("{stem}_mask.png"));
-                    return Err(Error::data(wanted, format!("the mask of {} is missing", picture.display()), REMEDY));
+                    return Err(Error::data(wanted, format!("the mask of {} is missing", image.display()), HINT));
                 }
-                defects.push(Defect { picture, mask });
+                defects.push(Defect { image, mask });
             }
         }
         Ok(Category { reference, normal, defects, has_masks })
@@ -70,7 +71,7 @@ impl Category {
 
     /// Every file, in a fixed order.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let defects = self.defects.iter().flat_map(|d| std::iter::once(&d.picture).chain(&d.mask));
+        let defects = self.defects.iter().flat_map(|d| std::iter::once(&d.image).chain(&d.mask));
         self.reference.iter().chain(&self.normal).chain(defects).map(PathBuf::as_path)
     }
 }
@@ -86,7 +87,7 @@ pub fn categories(root: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     let found: Vec<_> = subfolders(root)?.into_iter().filter(|(_, p)| p.join("train").is_dir()).collect();
     if found.is_empty() {
-        return Err(Error::data(root, "holds no category", REMEDY));
+        return Err(Error::data(root, "holds no category", HINT));
     }
     Ok(found)
 }
@@ -97,11 +98,11 @@ pub fn categories(root: &Path) -> Result<Vec<(String, PathBuf)>> {
 /// [`Error::Data`] of the first such file.
 pub fn check_sizes(categories: &[Category]) -> Result<()> {
     let plain = categories.iter().flat_map(|c| c.reference.iter().chain(&c.normal)).map(|p| (p, None));
-    let defects = categories.iter().flat_map(|c| &c.defects).map(|d| (&d.picture, d.mask.as_ref()));
-    let check = |(picture, mask): (&PathBuf, Option<&PathBuf>)| {
-        let size = picture::dimensions(picture)?;
+    let defects = categories.iter().flat_map(|c| &c.defects).map(|d| (&d.image, d.mask.as_ref()));
+    let check = |(image, mask): (&PathBuf, Option<&PathBuf>)| {
+        let size = mask::dimensions(image)?;
         match mask {
-            Some(mask) => picture::same_size(mask, picture::dimensions(mask)?, picture, size),
+            Some(mask) => mask::same_size(mask, mask::dimensions(mask)?, image, size),
             None => Ok(()),
         }
     };
@@ -115,12 +116,8 @@ fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// The pictures in `path`, sorted by name. Files of other kinds (checksums, thumbnail caches) do not count.
-fn pictures(path: &Path) -> Result<Vec<PathBuf>> {
-    let known = |name: &str| {
-        let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
-        matches!(extension.as_str(), "png" | "jpg" | "jpeg" | "bmp")
-    };
-    Ok(entries(path)?.into_iter().filter(|(name, p)| known(name) && p.is_file()).map(|(_, p)| p).collect())
+fn images(path: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(path)?.into_iter().filter(|(_, p)| image_file::is_named_so(p) && p.is_file()).map(|(_, p)| p).collect())
 }
 
 /// The pictures in `path` by name without extension; none where there is no such folder.
@@ -128,7 +125,7 @@ fn by_stem(path: &Path) -> Result<BTreeMap<String, PathBuf>> {
     if !path.is_dir() {
         return Ok(BTreeMap::new());
     }
-    Ok(pictures(path)?.into_iter().map(|p| (stem(&p), p)).collect())
+    Ok(images(path)?.into_iter().map(|p| (stem(&p), p)).collect())
 }
 
 fn stem(path: &Path) -> String {
@@ -137,7 +134,7 @@ fn stem(path: &Path) -> String {
 
 fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(|e| Error::data(path, e, REMEDY))? {
+    for entry in fs::read_dir(path).map_err(|e| Error::data(path, e, HINT))? {
         let entry = entry.map_err(|e| Error::io(path, &e))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {

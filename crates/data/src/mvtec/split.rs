@@ -6,7 +6,7 @@ use zsad_core::{DataDir, Error, Fold, Result, suggest};
 
 use super::Mvtec;
 use super::layout::{self, Category};
-use crate::files;
+use crate::{files, folds};
 
 /// The categories in use, in the order of the domains.
 pub struct Split {
@@ -37,12 +37,7 @@ pub fn read(params: &Mvtec, dir: &DataDir) -> Result<Split> {
     let found: Vec<Found> = test.into_iter().chain(train).collect();
     let categories = found.iter().map(|c| Category::read(&c.path)).collect::<Result<_>>()?;
     let names = names(&found);
-    let folds = if across {
-        vec![Fold { name: String::new(), meta_train: (n..names.len()).collect(), meta_test: (0..n).collect() }]
-    } else {
-        let rest = |left_out: usize| (0..n).filter(|d| *d != left_out).collect();
-        (0..n).map(|i| Fold { name: names[i].clone(), meta_train: rest(i), meta_test: vec![i] }).collect()
-    };
+    let folds = if across { vec![Fold::single(n..names.len(), 0..n)] } else { folds::leave_one_out(&names) };
     Ok(Split { categories, names, folds })
 }
 

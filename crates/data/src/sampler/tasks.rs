@@ -35,6 +35,13 @@ pub struct TaskProtocol {
     pub held_out: usize,
 }
 
+impl TaskProtocol {
+    /// Tasks of so many samples from all meta-train domains.
+    pub fn new(normals: usize, outliers: usize, source: OutlierSource) -> Self {
+        TaskProtocol { normals, outliers, source, domains: None, held_out: 0 }
+    }
+}
+
 /// One training task (episode).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {

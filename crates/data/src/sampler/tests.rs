@@ -64,11 +64,11 @@ proptest! {
                 continue;
             };
             for batch in batches.unwrap() {
-                prop_assert!(unique(&batch.refs));
-                prop_assert_eq!(batch.refs.len(), counts.normal + counts.anomalous);
+                prop_assert!(unique(&batch.items));
+                prop_assert_eq!(batch.items.len(), counts.normal + counts.anomalous);
                 prop_assert_eq!(batch.labels.iter().filter(|&&l| l).count(), counts.anomalous);
                 prop_assert!(counts.normal + 1 >= counts.anomalous, "the majority is normal");
-                for (r, &label) in batch.refs.iter().zip(&batch.labels) {
+                for (r, &label) in batch.items.iter().zip(&batch.labels) {
                     let from = r.domain as usize;
                     prop_assert!(fold.meta_test.contains(&from), "meta-train samples never reach a test batch");
                     prop_assert!((r.index as usize) < set.info().domains[from].size(r.subset));
@@ -88,7 +88,7 @@ proptest! {
         let source = [OutlierSource::OtherDomains, OutlierSource::Genuine, OutlierSource::None][source];
         let set = set(&sizes, AnomalySource::OtherDomains);
         let fold = &set.info().folds[0];
-        let sampler = match TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains: None, held_out: 0 }, seed) {
+        let sampler = match TaskSampler::new(set.info(), fold, TaskProtocol::new(normals, outliers, source), seed) {
             Ok(sampler) => sampler,
             Err(e) => {
                 prop_assert!(matches!(e, Error::Refused(_)));
@@ -144,7 +144,7 @@ fn anomalies_are_uniform_over_the_samples_of_the_other_domains() {
     wanted.n_batches = 8000;
     let mut seen = BTreeMap::new();
     for batch in test_batches(&set, &set.info().folds[0], 3, &wanted, 7).unwrap() {
-        let anomaly = batch.refs.iter().zip(&batch.labels).find(|(_, l)| **l).unwrap().0;
+        let anomaly = batch.items.iter().zip(&batch.labels).find(|(_, l)| **l).unwrap().0;
         *seen.entry((anomaly.domain, anomaly.index)).or_insert(0usize) += 1;
     }
     // 40 samples, 200 expected of each, standard deviation 14.
@@ -156,8 +156,7 @@ fn anomalies_are_uniform_over_the_samples_of_the_other_domains() {
 fn tasks_repeat_and_use_only_so_many_domains() {
     let set = set(&[(30, 0, 0); 20], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
-    let protocol =
-        TaskProtocol { normals: 15, outliers: 15, source: OutlierSource::OtherDomains, domains: Some(4), held_out: 0 };
+    let protocol = TaskProtocol { domains: Some(4), ..TaskProtocol::new(15, 15, OutlierSource::OtherDomains) };
     let sampler = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     let again = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     assert_eq!(sampler.train_domains().len(), 4);
@@ -180,7 +179,7 @@ fn tasks_repeat_and_use_only_so_many_domains() {
 fn outliers_are_uniform_over_domains_where_these_are_drawn_first() {
     let set = set(&[(20, 0, 0), (200, 0, 0), (30, 0, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
     let (source, fold) = (OutlierSource::OtherDomainsEqually, &set.info().folds[0]);
-    let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: None, held_out: 0 };
+    let protocol = TaskProtocol::new(15, 15, source);
     let sampler = TaskSampler::new(set.info(), fold, protocol, 0).unwrap();
     let train = sampler.train_domains().to_vec();
     let mut seen = BTreeMap::new();
@@ -202,7 +201,7 @@ fn held_out_domains_are_in_no_task_and_give_the_normals_to_validate_on() {
     let set = set(&[(30, 0, 0); 12], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
     let source = OutlierSource::OtherDomains;
-    let protocol = TaskProtocol { normals: 15, outliers: 15, source, domains: Some(5), held_out: 2 };
+    let protocol = TaskProtocol { domains: Some(5), held_out: 2, ..TaskProtocol::new(15, 15, source) };
     let sampler = TaskSampler::new(set.info(), fold, protocol, 3).unwrap();
     let all = TaskSampler::new(set.info(), fold, TaskProtocol { held_out: 0, ..protocol }, 3).unwrap();
     let (train, held) = (sampler.train_domains(), sampler.held_out());
@@ -232,7 +231,7 @@ fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
     let set = set(&[(30, 0, 0), (10, 5, 0), (30, 5, 0), (9, 0, 0), (9, 0, 0), (9, 0, 0)], AnomalySource::OtherDomains);
     let fold = &set.info().folds[0];
     let sampler = |normals, outliers, source, domains| {
-        TaskSampler::new(set.info(), fold, TaskProtocol { normals, outliers, source, domains, held_out: 0 }, 0)
+        TaskSampler::new(set.info(), fold, TaskProtocol { domains, ..TaskProtocol::new(normals, outliers, source) }, 0)
             .map(|s| s.train_domains().to_vec())
             .map_err(|e| e.to_string())
     };
@@ -249,7 +248,7 @@ fn small_domains_are_left_out_of_training_and_impossible_protocols_refused() {
 #[test]
 fn references_are_fixed_and_outside_the_batch() {
     let set = set(&[(5, 0, 0), (20, 0, 0), (20, 0, 6)], AnomalySource::OtherDomains);
-    let batch = &test_batches(&set, &set.info().folds[0], 1, &point(BatchSize::Total(12), 0.0), 0).unwrap()[0].refs;
+    let batch = &test_batches(&set, &set.info().folds[0], 1, &point(BatchSize::Total(12), 0.0), 0).unwrap()[0].items;
     let eight = support(&set, 1, Shots::Number(8), 0, batch).unwrap();
     assert!(unique(&eight) && eight.iter().all(|r| r.domain == 1 && !batch.contains(r)));
     assert_eq!(support(&set, 1, Shots::Number(3), 0, batch).unwrap(), eight[..3]);

@@ -1,7 +1,7 @@
 use polars_core::prelude::*;
 use polars_io::prelude::*;
 use serde_json::{Value, json};
-use zsad_core::{Samples, Subset};
+use zsad_core::{AnomalySource, Modality, Samples, Subset};
 
 use super::*;
 use crate::testing;

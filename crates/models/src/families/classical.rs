@@ -15,8 +15,8 @@ use zsad_core::{
     MethodSpec, ParamProblem, ParamSet, ParamSpec, Result, SampleRef, Scores, State, Subset, Supervision, Values,
 };
 
-use super::both::Both;
 use crate::math::Points;
+use zsad_core::params::Both;
 
 /// A method on points; `self` is its parameters.
 pub(crate) trait PointMethod: ParamSet {
@@ -101,28 +101,30 @@ impl<M: PointMethod> MethodDef for Classical<M> {
     }
 
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
-        Ok(Arc::new(Both::<M, FitOn>::parse(given)?))
+        Ok(Arc::new(Configured(Both::<M, FitOn>::parse(given)?)))
     }
 }
 
-impl<M: PointMethod> Method for Both<M, FitOn> {
+struct Configured<M>(Both<M, FitOn>);
+
+impl<M: PointMethod> Method for Configured<M> {
     fn values(&self) -> Value {
-        ParamSet::values(self)
+        self.0.values()
     }
 
     fn resolve(&self, info: &DatasetInfo, _: &Fold) -> Result<Arc<dyn Method>> {
-        let mut settled = self.clone();
+        let mut settled = self.0.clone();
         settled.0.settle(info.modality.shape().iter().product());
-        Ok(Arc::new(settled))
+        Ok(Arc::new(Configured(settled)))
     }
 
     fn learns(&self) -> bool {
-        self.1.fit == FitData::Pool
+        self.0.1.fit == FitData::Pool
     }
 
     fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {
-        let (method, seed) = (self.0.clone(), ctx.seed);
-        match self.1.pool(ctx)? {
+        let (method, seed) = (self.0.0.clone(), ctx.seed);
+        match self.0.1.pool(ctx)? {
             None => Ok(Box::new(InBatch { method, seed })),
             Some(pool) => Ok(Box::new(OnPool::new(method, seed, Points::new(&ctx.data.gather(&pool)?))?)),
         }
@@ -133,7 +135,7 @@ impl<M: PointMethod> Method for Both<M, FitOn> {
         match (pool.shape(), pool.values()) {
             (&[n, dim], Values::F64(values)) if n > 0 && dim > 0 => {
                 let pool = Points::from_values(values.clone(), dim);
-                Ok(Box::new(OnPool::new(self.0.clone(), state.entry("seed")?, pool)?))
+                Ok(Box::new(OnPool::new(self.0.0.clone(), state.entry("seed")?, pool)?))
             }
             (shape, _) => {
                 Err(Error::failed(format!("`{POOL}` of shape {shape:?} holds no points in double precision")))

@@ -7,20 +7,21 @@ use std::marker::PhantomData;
 
 use candle_core::Tensor;
 use zsad_core::rng::Rng;
-use zsad_core::{DatasetInfo, FitContext, Fold, ParamSet, Result};
+use zsad_core::{DatasetInfo, FitContext, Fold, ParamProblem, ParamSet, Result};
 use zsad_nn::params::Builder;
 use zsad_nn::train::{self, Step, Trainer};
 use zsad_nn::{ParamStore, loss};
 
 use crate::trained::detector::Model;
-use crate::trained::hyperparams::MetaPlan;
+use crate::trained::hyperparams::MetaTraining;
 use crate::trained::method::{Outcome, Train, TrainedDef};
 use crate::trained::network::Phase;
 use crate::trained::spec::{NetworkSpec, Norm};
-use crate::trained::tasks::TaskSource;
+use crate::trained::tasks::{TaskSettings, TaskSource};
 use crate::trained::validation::Validation;
+use zsad_core::params::Both;
 
-/// The registry's entry of a meta-trained method with parameters `P`.
+/// The registry's entry of a meta-trained method with parameters `P`, beside those of its training.
 pub type Episodic<P> = TrainedDef<EpisodicTrainer<P>>;
 
 /// What tells the meta-trained methods apart: their losses.
@@ -29,13 +30,16 @@ pub trait Objective: Model {
     fn losses(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<(Tensor, Tensor)>;
 }
 
-/// The parameters of a meta-trained method.
+/// The parameters of a meta-trained method beside those of its training.
 pub trait EpisodicMethod: ParamSet {
     /// What is trained.
     type Model: Objective;
 
+    /// The network for samples of `info`, its parameters settled; see [`Train::settle`].
+    ///
+    /// # Errors
     /// See [`Train::settle`].
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)>;
+    fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec>;
 
     /// Builds the model, registering what is trained; a trained state keeps it by these names.
     fn build(&self, network: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Self::Model>;
@@ -45,21 +49,36 @@ pub trait EpisodicMethod: ParamSet {
 pub struct EpisodicTrainer<P>(PhantomData<P>);
 
 impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
-    type Params = P;
+    type Params = Both<P, MetaTraining>;
     type Model = P::Model;
-    type Plan = MetaPlan;
+    type Plan = TaskSettings;
 
-    fn settle(params: &mut P, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, Self::Plan)> {
-        params.settle(info, fold)
+    fn check(Both(_, training): &Self::Params) -> Result<(), ParamProblem> {
+        training.tasks.check()
     }
 
-    fn build(params: &P, network: &NetworkSpec, store: &mut ParamStore, rng: &mut Rng) -> zsad_nn::Result<P::Model> {
-        params.build(network, &mut store.builder(rng))
+    fn settle(
+        Both(method, training): &mut Self::Params,
+        info: &DatasetInfo,
+        fold: &Fold,
+    ) -> Result<(NetworkSpec, TaskSettings)> {
+        let network = method.settle(info)?;
+        let tasks = training.settle(&network, info, fold)?;
+        Ok((network, tasks))
+    }
+
+    fn build(
+        Both(method, _): &Self::Params,
+        network: &NetworkSpec,
+        store: &mut ParamStore,
+        rng: &mut Rng,
+    ) -> zsad_nn::Result<P::Model> {
+        method.build(network, &mut store.builder(rng))
     }
 
     fn train(
-        _: &P,
-        MetaPlan { training, tasks: settings, validation }: MetaPlan,
+        Both(_, MetaTraining { schedule, validation, .. }): &Self::Params,
+        settings: TaskSettings,
         network: &NetworkSpec,
         store: &ParamStore,
         model: &P::Model,
@@ -67,19 +86,20 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
     ) -> Result<Outcome> {
         let source = TaskSource::new(ctx, &settings)?;
         let trainer = Trainer::new(store);
-        let mut updater = training.updater(store)?;
+        let mut updater = schedule.updater(store)?;
         let finish = |step| match network.norm {
             Norm::Running => average_statistics(model, &source, step, store.device()),
             _ => Ok(()),
         };
-        let mut validation = Validation::new(&validation, training.steps, &source, store.device())?;
-        let curve = train::run(training.steps, ctx.progress, |step| {
+        let (steps, rate) = (schedule.steps(network), schedule.rate(network));
+        let mut validation = Validation::new(validation, steps, &source, store.device())?;
+        let curve = train::run(steps, ctx.progress, |step| {
             let tasks = source.step(step, store.device())?;
             let (mean, gradients) = trainer.gradients(&tasks, |part| {
                 let (normal, outlier) = model.losses(part.x(), Phase::Tasks(part.tasks()))?;
                 loss::per_task(&normal, &outlier, part)
             })?;
-            let loss = updater.update(mean, gradients, training.lr.at(step - 1))?;
+            let loss = updater.update(mean, gradients, rate.at(step - 1))?;
             let stop = match validation.as_mut().filter(|v| v.due(step)) {
                 Some(validation) => {
                     finish(step)?;
@@ -89,10 +109,10 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
             };
             Ok(Step { loss, stop })
         })?;
-        let mut notes = [training.notes(), settings.notes()].concat();
+        let mut notes = [schedule.notes(network), settings.notes()].concat();
         match validation {
             Some(validation) => notes.extend(validation.finish(store)?),
-            None => finish(training.steps)?,
+            None => finish(steps)?,
         }
         notes.push(("meta_train_domains".into(), source.domains().to_string()));
         Ok((curve, notes))

@@ -17,11 +17,11 @@ use zsad_core::{
     State, Supervision,
 };
 
-use super::both::Both;
 pub(crate) use summed::Summed;
 pub(crate) use view::View;
 #[cfg(test)]
 pub(crate) use view::testing;
+use zsad_core::params::Both;
 
 /// Parameters that name a backbone and layers of it.
 pub(crate) trait Selection: ParamSet {

@@ -1,6 +1,5 @@
 //! How mathematics becomes a detector: one adapter a family of methods.
 
-pub(crate) mod both;
 pub mod classical;
 pub(crate) mod episodic;
 pub mod features;

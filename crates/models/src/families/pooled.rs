@@ -112,7 +112,7 @@ impl<P: PooledMethod> Train for PooledTrainer<P> {
             sum += updater.update(loss, gradients, lr)?;
             done = step;
             let ends = at + 1 == per_epoch;
-            let stop = ends && model.early_stop_loss().is_some_and(|least| sum / (per_epoch as f64) < least);
+            let stop = ends && model.early_stop_loss().is_some_and(|limit| sum / (per_epoch as f64) < limit);
             Ok(train::Step { loss, stop })
         })?;
         model.on_train_end(&pool)?;

@@ -1,11 +1,11 @@
 //! ACR with a binary head: is a sample one of its batch's outliers?
 
 use candle_core::Tensor;
-use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
 use zsad_nn::{loss, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
-use crate::trained::hyperparams::{MetaPlan, MetaTraining, NetworkParams};
+use crate::trained::hyperparams::NetworkParams;
 use crate::trained::logit::Logit;
 use crate::trained::network::Phase;
 use crate::trained::spec::{HeadKind, NetworkSpec};
@@ -28,18 +28,14 @@ zsad_core::params! {
     pub struct AcrBce {
         /// the network
         network: NetworkParams = NetworkParams::default();
-        /// its training
-        training: MetaTraining = MetaTraining::default();
     }
 }
 
 impl EpisodicMethod for AcrBce {
     type Model = Logit;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
-        let network = self.network.settle(info, HeadKind::Adapted)?;
-        let training = self.training.settle(&network, info, fold)?;
-        Ok((network, training))
+    fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
+        self.network.settle(info, HeadKind::Adapted)
     }
 
     fn build(&self, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Logit> {

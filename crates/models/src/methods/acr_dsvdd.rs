@@ -1,12 +1,12 @@
 //! ACR with Deep SVDD losses: every domain's majority is mapped to one learned centre.
 
 use candle_core::{Tensor, Var};
-use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
 use zsad_nn::{Init, loss, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
 use crate::trained::detector::Model;
-use crate::trained::hyperparams::{MetaPlan, MetaTraining, NetworkParams};
+use crate::trained::hyperparams::NetworkParams;
 use crate::trained::network::{Network, Phase};
 use crate::trained::spec::{HeadKind, NetworkSpec};
 
@@ -26,8 +26,6 @@ zsad_core::params! {
     pub struct AcrDsvdd {
         /// the network
         network: NetworkParams = NetworkParams::default();
-        /// its training
-        training: MetaTraining = MetaTraining::default();
     }
 }
 
@@ -40,10 +38,8 @@ pub struct Dsvdd {
 impl EpisodicMethod for AcrDsvdd {
     type Model = Dsvdd;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
-        let network = self.network.settle(info, HeadKind::Adapted)?;
-        let training = self.training.settle(&network, info, fold)?;
-        Ok((network, training))
+    fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
+        self.network.settle(info, HeadKind::Adapted)
     }
 
     fn build(&self, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Dsvdd> {

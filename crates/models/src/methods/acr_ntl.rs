@@ -1,11 +1,11 @@
 //! ACR with neural transformation learning: the views of a majority sample agree with it, those of an outlier do not.
 
 use candle_core::Tensor;
-use zsad_core::{Accepts, DatasetInfo, Fold, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
 use zsad_nn::params::Builder;
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
-use crate::trained::hyperparams::{MetaPlan, MetaTraining, Sizes};
+use crate::trained::hyperparams::Sizes;
 use crate::trained::network::Phase;
 use crate::trained::spec::{Backbone, HeadKind, NetworkSpec};
 use crate::trained::views::{ViewParams, Views};
@@ -27,8 +27,6 @@ zsad_core::params! {
     pub struct AcrNtl {
         /// the encoder, a perceptron on flattened samples
         encoder: Sizes = Sizes::default();
-        /// its training
-        training: MetaTraining = MetaTraining::default();
         /// the views
         views: ViewParams = ViewParams::default();
     }
@@ -37,10 +35,8 @@ zsad_core::params! {
 impl EpisodicMethod for AcrNtl {
     type Model = Views;
 
-    fn settle(&mut self, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, MetaPlan)> {
-        let network = self.encoder.settle(Backbone::Mlp, info, HeadKind::Plain)?;
-        let training = self.training.settle(&network, info, fold)?;
-        Ok((network, training))
+    fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
+        self.encoder.settle(Backbone::Mlp, info, HeadKind::Plain)
     }
 
     fn build(&self, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Views> {

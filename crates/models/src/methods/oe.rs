@@ -3,11 +3,12 @@
 use candle_core::{D, Tensor};
 use zsad_core::params::{Declaration, Object, Param};
 use zsad_core::rng::Rng;
-use zsad_core::{Accepts, DatasetInfo, FitContext, Fold, Given, MethodSpec, ParamSpec, Result, Subset};
+use zsad_core::{Accepts, DatasetInfo, FitContext, Fold, Given, MethodSpec, ParamProblem, ParamSpec, Result, Subset};
 use zsad_nn::train::{self, Tasks};
 use zsad_nn::{ParamStore, loss};
 
-use crate::trained::hyperparams::{NetworkParams, Schedule, TaskParams, Training};
+use crate::trained::dihedral::TaskAugment;
+use crate::trained::hyperparams::{NetworkParams, Schedule, TaskParams};
 use crate::trained::logit::Logit;
 use crate::trained::method::{Outcome, Train, TrainedDef};
 use crate::trained::network::Phase;
@@ -79,14 +80,19 @@ impl Param for Exposure {
 impl Train for Oe {
     type Params = Oe;
     type Model = Logit;
-    type Plan = (Training, TaskSettings);
+    type Plan = TaskSettings;
 
-    fn settle(params: &mut Oe, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, Self::Plan)> {
+    fn check(params: &Oe) -> Result<(), ParamProblem> {
+        params.training.tasks.check()
+    }
+
+    fn settle(params: &mut Oe, info: &DatasetInfo, fold: &Fold) -> Result<(NetworkSpec, TaskSettings)> {
         let network = params.network.settle(info, HeadKind::Plain)?;
         let genuine = fold.meta_train.iter().all(|&d| info.domains[d].size(Subset::Anomalous) > 0);
         let Exposure { schedule, tasks } = &mut params.training;
-        let plan = (schedule.settle(&network), tasks.settle(&network, info, fold, genuine)?);
-        Ok((network, plan))
+        schedule.settle(&network);
+        let settings = tasks.settle(&network, info, fold, genuine, TaskAugment::None, 0)?;
+        Ok((network, settings))
     }
 
     fn build(_: &Oe, network: &NetworkSpec, store: &mut ParamStore, rng: &mut Rng) -> zsad_nn::Result<Logit> {
@@ -95,21 +101,22 @@ impl Train for Oe {
 
     fn train(
         params: &Oe,
-        (training, settings): Self::Plan,
-        _: &NetworkSpec,
+        settings: TaskSettings,
+        network: &NetworkSpec,
         store: &ParamStore,
         model: &Logit,
         ctx: &FitContext,
     ) -> Result<Outcome> {
-        let source = TaskSource::new(ctx, &settings)?;
-        let mut updater = training.updater(store)?;
-        let curve = train::run(training.steps, ctx.progress, |step| {
+        let schedule = &params.training.schedule;
+        let (source, rate) = (TaskSource::new(ctx, &settings)?, schedule.rate(network));
+        let mut updater = schedule.updater(store)?;
+        let curve = train::run(schedule.steps(network), ctx.progress, |step| {
             let tasks = source.step(step, store.device())?;
             let loss = exposure(&model.forward(tasks.x(), Phase::Pooled)?, &tasks, params.weight)?;
             let (loss, gradients) = store.gradients_of(&loss)?;
-            Ok(updater.update(loss, gradients, training.lr.at(step - 1))?.into())
+            Ok(updater.update(loss, gradients, rate.at(step - 1))?.into())
         })?;
-        Ok((curve, [training.notes(), settings.notes()].concat()))
+        Ok((curve, [schedule.notes(network), settings.notes()].concat()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Dead methods, each of which one check must catch, and a living one that passes them all.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,6 +55,11 @@ impl Method for FaultInjection {
 
     fn learns(&self) -> bool {
         false
+    }
+
+    /// Some, so that it is looked at with a cache, too.
+    fn artifacts(&self, _: &Environment) -> Result<Vec<PathBuf>> {
+        Ok(vec!["weights".into()])
     }
 
     fn fit(&self, _: &FitContext) -> Result<Box<dyn Detector>> {
@@ -132,6 +138,15 @@ fn scores_that_depend_on_rows_are_caught() {
         spoilt(b, |i, s| s + 1e-3 * f64::from(ids[i].row))
     };
     assert_eq!(fails(peek), ["labels_unseen"]);
+}
+
+#[test]
+fn a_cache_that_changes_scores_is_caught() {
+    let cached: Score = |b| {
+        let off = f64::from(b.env().cache.is_some());
+        spoilt(b, |_, s| s + off)
+    };
+    assert_eq!(fails(cached), ["cache"]);
 }
 
 #[test]

@@ -129,8 +129,8 @@ impl<'a> Subject<'a> {
     fn scores(&self, on: &Scoring, refs: &[SampleRef]) -> Result<Vec<f64>> {
         let (source, support) = (Unlabelled::new(on.dataset), self.support(refs[0].domain));
         let support = Batch::new(&source, &support, on.env);
-        let detector = adapted(on.detector, self.method.shots(), &support)?;
-        detector.detector().score(&Batch::new(&source, refs, on.env)).map(|scores| scores.samples)
+        let own = adapted(on.detector, self.method.shots(), &support)?;
+        own.as_deref().unwrap_or(on.detector).score(&Batch::new(&source, refs, on.env)).map(|scores| scores.samples)
     }
 
     fn support(&self, domain: u32) -> Vec<SampleRef> {

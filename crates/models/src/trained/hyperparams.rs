@@ -142,16 +142,6 @@ zsad_core::params! {
     }
 }
 
-/// A settled [`MetaTraining`].
-pub struct MetaPlan {
-    /// Its steps.
-    pub training: Training,
-    /// Their tasks.
-    pub tasks: TaskSettings,
-    /// The choice of the step.
-    pub validation: ValidationParams,
-}
-
 zsad_core::params! {
     /// Training on the pooled normals of all meta-train domains; the published numbers of a method are its defaults.
     pub struct PooledParams {
@@ -241,32 +231,29 @@ impl Sizes {
     }
 }
 
-/// A settled [`Schedule`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Training {
-    /// Steps.
-    pub steps: u64,
-    /// The learning rate.
-    pub lr: StepLr,
-    weight_decay: f64,
-    grad_clip: f64,
-}
-
 impl Schedule {
-    /// With the published values of `network` where it says nothing.
-    pub fn settle(&mut self, network: &NetworkSpec) -> Training {
-        let published = network.published();
-        let steps = *self.steps.get_or_insert(published.steps);
-        let lr = StepLr {
-            base: *self.lr.get_or_insert(published.lr),
-            every: *self.lr_step.get_or_insert(published.lr_step),
-            gamma: *self.lr_gamma.get_or_insert(published.lr_gamma),
-        };
-        Training { steps, lr, weight_decay: self.weight_decay, grad_clip: self.grad_clip }
+    /// Training steps of `network`; the published number where none is given.
+    pub fn steps(&self, network: &NetworkSpec) -> u64 {
+        self.steps.unwrap_or(network.published().steps)
     }
-}
 
-impl Training {
+    /// The learning rate of `network`; the published one where none is given.
+    pub fn rate(&self, network: &NetworkSpec) -> StepLr {
+        let published = network.published();
+        StepLr {
+            base: self.lr.unwrap_or(published.lr),
+            every: self.lr_step.unwrap_or(published.lr_step),
+            gamma: self.lr_gamma.unwrap_or(published.lr_gamma),
+        }
+    }
+
+    /// Says what it would else leave to `network`.
+    pub fn settle(&mut self, network: &NetworkSpec) {
+        let StepLr { base, every, gamma } = self.rate(network);
+        (self.lr, self.lr_step, self.lr_gamma) = (Some(base), Some(every), Some(gamma));
+        self.steps = Some(self.steps(network));
+    }
+
     /// What updates `store`.
     pub fn updater(&self, store: &ParamStore) -> zsad_nn::Result<Updater> {
         let adam = AdamConfig { weight_decay: self.weight_decay, ..AdamConfig::default() };
@@ -274,27 +261,26 @@ impl Training {
     }
 
     /// As notes for the record.
-    pub fn notes(&self) -> Vec<(String, String)> {
-        let StepLr { base, every, gamma } = self.lr;
+    pub fn notes(&self, network: &NetworkSpec) -> Vec<(String, String)> {
+        let StepLr { base, every, gamma } = self.rate(network);
         let schedule = format!("{base} × {gamma} every {every} steps");
-        vec![("steps".into(), self.steps.to_string()), ("lr".into(), schedule)]
+        vec![("steps".into(), self.steps(network).to_string()), ("lr".into(), schedule)]
     }
 }
 
 impl MetaTraining {
-    /// Steps and tasks for `network`.
+    /// Settles steps and tasks for `network`, and says what the tasks are.
     ///
     /// # Errors
     /// [`Error::Config`] where a task would have no majority of normals; [`Error::Refused`] where samples that are no
     /// square images are to be turned.
-    pub fn settle(&mut self, network: &NetworkSpec, info: &DatasetInfo, fold: &Fold) -> Result<MetaPlan> {
+    pub fn settle(&mut self, network: &NetworkSpec, info: &DatasetInfo, fold: &Fold) -> Result<TaskSettings> {
         self.task_augment.check(info)?;
+        self.schedule.settle(network);
         let domains = self.tasks.domains.number().map_or(fold.meta_train.len(), |n| n.min(fold.meta_train.len()));
         // One domain to look at and two that are each other's outliers.
         let held_out = if domains < 3 { 0 } else { network.published().held_out };
         let held_out = *self.validation.validation_domains.get_or_insert(held_out);
-        let mut tasks = self.tasks.settle(network, info, fold, false)?;
-        (tasks.augment, tasks.held_out) = (self.task_augment, held_out);
-        Ok(MetaPlan { training: self.schedule.settle(network), tasks, validation: self.validation.clone() })
+        self.tasks.settle(network, info, fold, false, self.task_augment, held_out)
     }
 }

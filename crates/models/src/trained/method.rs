@@ -29,6 +29,14 @@ pub trait Train: 'static {
     /// What training works with beside the parameters.
     type Plan;
 
+    /// A mistake in the parameters that needs no data to be seen.
+    ///
+    /// # Errors
+    /// What is wrong with which of them.
+    fn check(_params: &Self::Params) -> Result<(), ParamProblem> {
+        Ok(())
+    }
+
     /// Gives every parameter the value that it will truly have on such data; settled ones keep theirs.
     ///
     /// # Errors
@@ -95,7 +103,9 @@ impl<T: Train> MethodDef for TrainedDef<T> {
     }
 
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
-        Ok(Arc::new(Configured::<T> { spec: self.spec, params: T::Params::parse(given)? }))
+        let params = T::Params::parse(given)?;
+        T::check(&params).map_err(|problem| vec![problem])?;
+        Ok(Arc::new(Configured::<T> { spec: self.spec, params }))
     }
 }
 

@@ -22,8 +22,8 @@ impl<'a> PoolSource<'a> {
     /// # Errors
     /// [`Error::Refused`] where there are fewer than two normals, or not as many domains as wanted.
     pub fn new(ctx: &'a FitContext<'a>, params: &PooledParams, device: &Device) -> Result<Self> {
-        let domains = params.domains.number();
-        let protocol = TaskProtocol { normals: 1, outliers: 0, source: OutlierSource::None, domains, held_out: 0 };
+        let protocol =
+            TaskProtocol { domains: params.domains.number(), ..TaskProtocol::new(1, 0, OutlierSource::None) };
         let sampler = TaskSampler::new(ctx.data.info(), ctx.data.fold(), protocol, ctx.seed)?;
         let size = |d: usize| ctx.data.info().domains[d].normal as u32;
         let used = sampler.train_domains().iter().flat_map(|&d| (0..size(d)).map(move |i| (d as u32, i)));

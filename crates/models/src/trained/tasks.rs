@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use zsad_core::params::All;
 use zsad_core::rng::stream;
-use zsad_core::{DatasetInfo, Error, FitContext, Fold, OrWord, Result};
+use zsad_core::{DatasetInfo, Error, FitContext, Fold, OrWord, ParamProblem, Result};
 use zsad_data::sampler::{OutlierSource, TaskProtocol, TaskSampler};
 use zsad_nn::train::Tasks;
 
@@ -66,7 +66,23 @@ impl OutlierParams {
 }
 
 impl TaskParams {
-    /// The tasks, with the published values of `network` where nothing is said.
+    /// A mistake that needs no data to be seen.
+    ///
+    /// # Errors
+    /// Where a share of outliers is given that there are none for.
+    pub fn check(&self) -> Result<(), ParamProblem> {
+        match self.train_contamination {
+            Some(share) if share > 0.0 && self.outliers.outliers == OutlierChoice::None => Err(ParamProblem {
+                name: "train_contamination".into(),
+                message: format!("`train_contamination: {share}` has no effect with `outliers: none`"),
+                hint: "leave one of the two out".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tasks, with the published values of `network` where nothing is said: turned by `augment`, of all domains but
+    /// `held_out`.
     ///
     /// An automatic task is made smaller where fewer than nine of ten domains could fill it; with `genuine`, automatic
     /// outliers are genuine anomalies.
@@ -79,6 +95,8 @@ impl TaskParams {
         info: &DatasetInfo,
         fold: &Fold,
         genuine: bool,
+        augment: TaskAugment,
+        held_out: usize,
     ) -> Result<TaskSettings> {
         let published = network.published();
         let source = self.outliers.settle(network, genuine);
@@ -102,8 +120,8 @@ impl TaskParams {
             source,
             permute_columns: *self.permute_columns.get_or_insert(rows),
             domains: self.domains.number(),
-            augment: TaskAugment::None,
-            held_out: 0,
+            augment,
+            held_out,
             published: Some(published.task_batch).filter(|&n| n > total),
         })
     }
@@ -174,13 +192,8 @@ impl<'a> TaskSource<'a> {
             Source::Noise(_) => (0, OutlierSource::None),
             Source::Drawn(source) => (settings.outliers, source),
         };
-        let protocol = TaskProtocol {
-            normals: settings.normals,
-            outliers,
-            source,
-            domains: settings.domains,
-            held_out: settings.held_out,
-        };
+        let TaskSettings { domains, held_out, .. } = *settings;
+        let protocol = TaskProtocol { domains, held_out, ..TaskProtocol::new(settings.normals, outliers, source) };
         if let Some(published) = settings.published.filter(|n| n / 10 > settings.normals + settings.outliers) {
             let (name, n) = (&ctx.data.info().name, settings.normals + settings.outliers);
             tracing::warn!("{name}: tasks of {n} samples, less than a tenth of the published {published}");

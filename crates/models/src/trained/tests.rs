@@ -61,8 +61,8 @@ fn scores(method: &dyn Method, data: &InMemory, again: bool) -> Vec<f64> {
     let batch: Vec<_> = SampleRef::all(4, Subset::Normal, 10).chain(SampleRef::all(4, Subset::Anomalous, 3)).collect();
     let support: Vec<_> = SampleRef::all(4, Subset::Reference, method.shots().of(0)).collect();
     let support = Batch::new(&source, &support, &env);
-    let adapted = zsad_core::detector::adapted(detector.as_ref(), method.shots(), &support).unwrap();
-    adapted.detector().score(&Batch::new(&source, &batch, &env)).unwrap().samples
+    let own = zsad_core::detector::adapted(detector.as_ref(), method.shots(), &support).unwrap();
+    own.as_deref().unwrap_or(detector.as_ref()).score(&Batch::new(&source, &batch, &env)).unwrap().samples
 }
 
 /// The parameters of a short training, where they are declared.
@@ -126,4 +126,15 @@ fn what_is_left_to_the_data_is_filled_with_what_is_used() {
     holds(&resolved(&icl::DEF, &features, json!({})), json!({"window": 2, "stop_loss": 1e-3}));
     let words = |def: &dyn MethodDef| def.params().iter().find(|p| p.name == "outliers").map(|p| p.doc).unwrap_or("");
     assert!(words(&oe::DEF).contains("auto: genuine where") && words(&acr_ntl::DEF).contains("auto: synthetic_noise"));
+}
+
+#[test]
+fn a_share_of_outliers_where_there_are_none_is_a_mistake_of_that_parameter() {
+    for def in [&acr_dsvdd::DEF as &dyn MethodDef, &oe::DEF] {
+        let configured = |given: Value| def.configure(&serde_json::from_value(given).unwrap()).map(drop);
+        let problems = configured(json!({"outliers": "none", "train_contamination": 0.3})).unwrap_err();
+        assert_eq!(problems[0].name, "train_contamination");
+        assert_eq!(problems[0].message, "`train_contamination: 0.3` has no effect with `outliers: none`");
+        assert_eq!(configured(json!({"outliers": "none", "train_contamination": 0.0})), Ok(()));
+    }
 }

@@ -70,7 +70,7 @@ pub(crate) struct Panel {
 
 impl Panel {
     /// The place of a pair of values.
-    pub fn place(&self, x: f64, y: f64) -> (f64, f64) {
+    pub fn position(&self, x: f64, y: f64) -> (f64, f64) {
         (self.at.0 + self.width * self.x.share(x), self.at.1 + self.height * (1.0 - self.y.share(y)))
     }
 
@@ -79,7 +79,7 @@ impl Panel {
         let (x0, y0) = self.at;
         let (x1, y1) = (x0 + self.width, y0 + self.height);
         for tick in &self.y.ticks {
-            let (_, y) = self.place(self.x.low, tick.value);
+            let (_, y) = self.position(self.x.low, tick.value);
             canvas.line(&[(x0, y), (x1, y)], LIGHT, 0.5);
             canvas.line(&[(x0 - 4.0, y), (x0, y)], BLACK, 0.8);
             canvas.text((x0 - 7.0, y), tick.label.join(" "), TEXT, BLACK, Anchor::Right);
@@ -87,7 +87,7 @@ impl Panel {
         // Marks stay; a label that would touch the one before is left out.
         let mut free = f64::NEG_INFINITY;
         for tick in &self.x.ticks {
-            let (x, _) = self.place(tick.value, self.y.low);
+            let (x, _) = self.position(tick.value, self.y.low);
             canvas.line(&[(x, y0), (x, y1)], LIGHT, 0.5);
             canvas.line(&[(x, y1), (x, y1 + 4.0)], BLACK, 0.8);
             let widths = tick.label.iter().map(|l| text_width(l, TEXT)).collect::<Result<Vec<_>>>()?;
@@ -126,7 +126,7 @@ impl Panel {
         if (self.y.low..=self.y.high).contains(&y) {
             let mut x = 0.0;
             while x < self.width {
-                let (_, at) = self.place(self.x.low, y);
+                let (_, at) = self.position(self.x.low, y);
                 let end = (x + 4.0).min(self.width);
                 canvas.line(&[(self.at.0 + x, at), (self.at.0 + end, at)], color, 0.8);
                 x += 8.0;

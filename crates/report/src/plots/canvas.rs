@@ -140,23 +140,23 @@ impl Canvas {
     /// Paints all shapes. `em` turns em heights into plotters' font sizes; texts are lowered by `lower` em.
     fn paint<B: DrawingBackend>(&self, backend: &mut B, scale: f64, em: f64, lower: f64) -> Result<()> {
         fonts()?;
-        let place = |(x, y): (f64, f64)| ((x * scale).round() as i32, (y * scale).round() as i32);
-        let places = |points: &[(f64, f64)]| points.iter().map(|p| place(*p)).collect::<Vec<_>>();
+        let to_pixel = |(x, y): (f64, f64)| ((x * scale).round() as i32, (y * scale).round() as i32);
+        let to_pixels = |points: &[(f64, f64)]| points.iter().map(|p| to_pixel(*p)).collect::<Vec<_>>();
         backend
-            .draw_rect((0, 0), place((self.width, self.height)), &style((255, 255, 255, 1.0), 1, true), true)
+            .draw_rect((0, 0), to_pixel((self.width, self.height)), &style((255, 255, 255, 1.0), 1, true), true)
             .map_err(unpainted)?;
         for shape in &self.shapes {
             match shape {
                 Shape::Line { points, color, width } => {
-                    backend.draw_path(places(points), &style(*color, (width * scale).round().max(1.0) as u32, false))
+                    backend.draw_path(to_pixels(points), &style(*color, (width * scale).round().max(1.0) as u32, false))
                 }
-                Shape::Area { points, color } => backend.fill_polygon(places(points), &style(*color, 1, true)),
+                Shape::Area { points, color } => backend.fill_polygon(to_pixels(points), &style(*color, 1, true)),
                 Shape::Disc { at, radius, color } => {
-                    backend.draw_circle(place(*at), (radius * scale).round() as u32, &style(*color, 1, true), true)
+                    backend.draw_circle(to_pixel(*at), (radius * scale).round() as u32, &style(*color, 1, true), true)
                 }
                 Shape::Text(label) => {
                     let (dx, dy) = if label.upwards { (lower * label.size, 0.0) } else { (0.0, lower * label.size) };
-                    let at = place((label.at.0 + dx, label.at.1 + dy));
+                    let at = to_pixel((label.at.0 + dx, label.at.1 + dy));
                     backend.draw_text(&label.text, &text_style(label, label.size * scale * em), at)
                 }
             }

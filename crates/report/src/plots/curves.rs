@@ -100,12 +100,12 @@ pub(super) fn figure(
             let at = |p: &&Point| {
                 let entry = drawn.iter().find(|e| e.point == **p && e.method == *method)?;
                 let (x, s) = (position(p, along)?, number(entry)?);
-                let (px, py) = panel.place(x, s.mean * 100.0);
-                let ends = s.interval.map(|_| (panel.place(x, low(s)).1, panel.place(x, high(s)).1));
+                let (px, py) = panel.position(x, s.mean * 100.0);
+                let ends = s.interval.map(|_| (panel.position(x, low(s)).1, panel.position(x, high(s)).1));
                 Some(((px + shift, py), ends))
             };
-            let places: Vec<_> = points.iter().filter_map(at).collect();
-            for ((x, _), ends) in &places {
+            let positions: Vec<_> = points.iter().filter_map(at).collect();
+            for ((x, _), ends) in &positions {
                 if let Some((bottom, top)) = ends {
                     canvas.line(&[(*x, *bottom), (*x, *top)], look.faint(0.75), 1.0);
                     for y in [bottom, top] {
@@ -113,8 +113,8 @@ pub(super) fn figure(
                     }
                 }
             }
-            look.line(&mut canvas, &places.iter().map(|(at, _)| *at).collect::<Vec<_>>(), 1.4);
-            for (at, _) in &places {
+            look.line(&mut canvas, &positions.iter().map(|(at, _)| *at).collect::<Vec<_>>(), 1.4);
+            for (at, _) in &positions {
                 look.marker(&mut canvas, *at, 3.4);
             }
         }

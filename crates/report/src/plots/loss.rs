@@ -79,7 +79,7 @@ fn panel(canvas: &mut Canvas, corner: (f64, f64), label: &str, fits: &[&Training
     let opacity = (2.0 / fits.len() as f64).clamp(0.25, 0.9);
     for fit in fits {
         let finite = fit.loss.iter().filter(|(_, l)| l.is_finite() && (!logarithmic || *l > 0.0));
-        let line: Vec<_> = finite.map(|(step, l)| panel.place(*step as f64, value(*l))).collect();
+        let line: Vec<_> = finite.map(|(step, l)| panel.position(*step as f64, value(*l))).collect();
         canvas.line(&line, look.faint(opacity), 1.2);
     }
     Ok(())

@@ -115,14 +115,14 @@ fn figure(
         panel.draw(&mut canvas, &format!("{}, contamination {}", point.size, point.contamination))?;
         for (places, (look, _)) in lines.values().zip(&looks) {
             let at =
-                places.iter().filter_map(|(v, key)| Some(panel.place(place(*v), summary(point, key)?.mean * 100.0)));
+                places.iter().filter_map(|(v, key)| Some(panel.position(place(*v), summary(point, key)?.mean * 100.0)));
             let at: Vec<_> = at.collect();
             look.line(&mut canvas, &at, 1.4);
             at.iter().for_each(|at| look.marker(&mut canvas, *at, 3.4));
         }
         for ((key, _), (look, _)) in others.iter().zip(&looks[lines.len()..]) {
             if let Some(s) = summary(point, key) {
-                let ends = [x.axis.low, x.axis.high].map(|x| panel.place(x, s.mean * 100.0));
+                let ends = [x.axis.low, x.axis.high].map(|x| panel.position(x, s.mean * 100.0));
                 look.line(&mut canvas, &ends, 1.0);
             }
         }

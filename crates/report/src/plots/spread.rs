@@ -64,7 +64,7 @@ pub(super) fn figure(title: &str, grid: &Grid, (dataset, pooling): (&str, Poolin
 
 /// Dots, box and mean of one method at the height `middle`.
 fn line(canvas: &mut Canvas, panel: &Panel, middle: f64, look: Look, values: &[f64]) {
-    let at = |v: f64| panel.place(v, 0.0).0;
+    let at = |v: f64| panel.position(v, 0.0).0;
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (radius, opacity) = if values.len() > 60 { (1.6, 0.35) } else { (2.4, 0.6) };

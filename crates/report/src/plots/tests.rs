@@ -50,7 +50,7 @@ fn figures_hold_their_methods_and_axes_and_no_picture_is_blank() {
 
 #[test]
 fn nothing_varies_nothing_is_drawn() {
-    let written = write(&[crate::testing::row()], &[], "single");
+    let written = write(&[crate::testing::row().into()], &[], "single");
     assert_eq!(
         written.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(),
         ["domains_digits.svg", "domains_digits.png"]
@@ -60,7 +60,7 @@ fn nothing_varies_nothing_is_drawn() {
 
 #[test]
 fn a_parameter_with_three_values_is_drawn_along_an_axis_of_its_own() {
-    let at = |steps: u32, augment: &str, seed| Row {
+    let at = |steps: u32, augment: &str, seed| crate::testing::Flat {
         method: "acr_dsvdd".into(),
         params: serde_json::json!({ "augment": augment, "steps": steps }).to_string(),
         seed,
@@ -68,9 +68,9 @@ fn a_parameter_with_three_values_is_drawn_along_an_axis_of_its_own() {
         metrics: crate::testing::metrics(&[("auroc", 0.9 - 0.0001 * f64::from(steps))]),
         ..crate::testing::row()
     };
-    let mut rows = vec![crate::testing::row()];
+    let mut rows: Vec<Row> = vec![crate::testing::row().into()];
     for (steps, augment) in [(50, "none"), (150, "none"), (1500, "none"), (50, "flip"), (1500, "flip")] {
-        rows.extend([at(steps, augment, 0), at(steps, augment, 1)]);
+        rows.extend([at(steps, augment, 0).into(), at(steps, augment, 1).into()]);
     }
     let written = write(&rows, &[], "parameter");
     let (_, svg) = written.iter().find(|(name, _)| name == "auroc_acr_dsvdd_steps_digits.svg").unwrap();

@@ -86,8 +86,8 @@ pub struct Beside {
 /// [`Error::Config`] where a published number is not found (`Spec::read` has checked that already).
 pub fn build(spec: &Spec, reference: &Reference, rows: &[Row]) -> Result<Beside> {
     let mut runs: BTreeMap<(String, String), Vec<Row>> = BTreeMap::new();
-    for row in rows.iter().filter(|r| spec.experiments.contains(&r.experiment)) {
-        runs.entry((row.experiment.clone(), row.profile.clone())).or_default().push(row.clone());
+    for row in rows.iter().filter(|r| spec.experiments.contains(&r.asked().experiment)) {
+        runs.entry((row.asked().experiment.clone(), row.asked().profile.clone())).or_default().push(row.clone());
     }
     let mut lines = Vec::new();
     for entry in &spec.rows {

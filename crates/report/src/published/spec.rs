@@ -219,7 +219,7 @@ impl Ours {
 
     /// Whether a row is meant by its domain, which a cell without results does not have.
     pub(super) fn fits_row(&self, row: &Row) -> bool {
-        row.status != Status::Ok || self.domains.as_ref().is_none_or(|d| d.contains(&row.domain))
+        row.record.status != Status::Ok || self.domains.as_ref().is_none_or(|d| d.contains(&row.result.domain))
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::Printed;
 use crate::table::Outcome;
-use crate::testing::row;
+use crate::testing::{Flat, row};
 
 /// The repository's own folder `path`.
 fn repository(path: &str) -> PathBuf {
@@ -19,7 +19,7 @@ fn rows() -> Vec<Row> {
     let categories = ["bottle", "leather", "screw"];
     let at = |(method, auroc): (&str, f64)| {
         let method = method.to_owned();
-        categories.map(|c| Row {
+        categories.map(|c| Flat {
             experiment: "mine".into(),
             dataset: "mvtec".into(),
             domain: c.into(),
@@ -30,7 +30,7 @@ fn rows() -> Vec<Row> {
             ..row()
         })
     };
-    [("acr_patch", 0.85), ("padim", 0.9)].into_iter().flat_map(at).collect()
+    [("acr_patch", 0.85), ("padim", 0.9)].into_iter().flat_map(at).map(Row::from).collect()
 }
 
 const SPEC: &str = r#"

@@ -89,10 +89,31 @@ pub(crate) fn column(grid: &Grid, point: &Point, metric: &'static MetricSpec) ->
     let resamples = Resamples::new(seeds.len(), domains.len());
     let realised = grid.realised(point);
     let one = |(method, label): &(MethodKey, String)| {
-        let cell = grid.cell(point, method);
-        let matrix = cell.filter(|c| !c.ambiguous()).map(|c| c.matrix(&seeds, &domains, |r| r.metric(metric.name)));
-        let outcome = outcome(cell, matrix.as_ref(), &resamples);
-        (entry(metric, point, method, label, realised, cell, outcome), matrix)
+        let found = grid.cell(point, method);
+        let matrix = found.filter(|c| !c.ambiguous()).map(|c| c.matrix(&seeds, &domains, |r| r.metric(metric.name)));
+        let cell = found.cloned().unwrap_or_default();
+        let keys = |rows: &[&Row], status: Status| {
+            let of_status = rows.iter().filter(|r| r.record.status == status);
+            of_status.map(|r| &r.record.cell_key).collect::<BTreeSet<_>>().len()
+        };
+        let (failed, refused) = (keys(&cell.bad, Status::Failed), keys(&cell.bad, Status::Refused));
+        let entry = Entry {
+            metric,
+            point: point.clone(),
+            method: method.clone(),
+            label: label.clone(),
+            realised,
+            outcome: outcome(found, matrix.as_ref(), &resamples),
+            best: false,
+            tied: false,
+            batches: cell.ok.iter().map(|r| r.result.n_batches as u64).sum(),
+            undefined: cell.ok.iter().map(|r| r.result.n_undefined as u64).sum(),
+            failed,
+            refused,
+            cells: keys(&cell.ok, Status::Ok) + failed + refused,
+            reasons: reasons(&cell.bad),
+        };
+        (entry, matrix)
     };
     let mut column: Vec<_> = grid.methods.iter().map(one).collect();
     mark_best(&mut column, metric, &resamples);
@@ -105,52 +126,23 @@ fn outcome(cell: Option<&Cell>, matrix: Option<&Matrix>, resamples: &Resamples) 
         (Some(_), None) => Outcome::Ambiguous,
         (Some(cell), Some(matrix)) => match matrix.summary(resamples) {
             Some(summary) => Outcome::Number(summary),
-            None if cell.ok.iter().any(|r| r.n_undefined > 0) => Outcome::Undefined,
+            None if cell.ok.iter().any(|r| r.result.n_undefined > 0) => Outcome::Undefined,
             None if !cell.ok.is_empty() => Outcome::NotApplicable,
-            None if cell.bad.iter().any(|r| r.status == Status::Failed) => Outcome::Failed,
+            None if cell.bad.iter().any(|r| r.record.status == Status::Failed) => Outcome::Failed,
             None => Outcome::Refused,
         },
     }
 }
 
-fn entry(
-    metric: &'static MetricSpec,
-    point: &Point,
-    method: &MethodKey,
-    label: &str,
-    realised: Option<f64>,
-    cell: Option<&Cell>,
-    outcome: Outcome,
-) -> Entry {
-    let empty = Cell::default();
-    let cell = cell.unwrap_or(&empty);
-    let keys = |rows: &[&Row], status: Status| {
-        rows.iter().filter(|r| r.status == status).map(|r| r.cell_key.clone()).collect::<BTreeSet<_>>().len()
-    };
-    let (failed, refused) = (keys(&cell.bad, Status::Failed), keys(&cell.bad, Status::Refused));
-    // Reasons by how many rows give them, the commonest first.
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in &cell.bad {
-        *reasons.entry(&row.error).or_default() += 1;
+/// Reasons by how many rows give them, the commonest first.
+fn reasons(bad: &[&Row]) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in bad {
+        *counts.entry(row.record.error.as_deref().unwrap_or_default()).or_default() += 1;
     }
-    let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    Entry {
-        metric,
-        point: point.clone(),
-        method: method.clone(),
-        label: label.to_owned(),
-        realised,
-        outcome,
-        best: false,
-        tied: false,
-        batches: cell.ok.iter().map(|r| r.n_batches).sum(),
-        undefined: cell.ok.iter().map(|r| r.n_undefined).sum(),
-        failed,
-        refused,
-        cells: keys(&cell.ok, Status::Ok) + failed + refused,
-        reasons: reasons.into_iter().map(|(reason, _)| reason.to_owned()).collect(),
-    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    counts.into_iter().map(|(reason, _)| reason.to_owned()).collect()
 }
 
 /// Marks the best numbers of a column (all of them where they are equal) and those that cannot be told from them.

@@ -6,6 +6,7 @@ mod layout;
 use std::path::Path;
 
 use polars_core::prelude::{DataFrame, PolarsResult};
+use zsad_core::job::Asked;
 use zsad_core::{MetricSpec, Result, file};
 use zsad_metrics::METRICS;
 use zsad_store::Row;
@@ -74,10 +75,10 @@ pub fn write_all(dir: &Path, rows: &[Row]) -> Result<Table> {
 }
 
 pub(crate) fn title(rows: &[Row]) -> String {
-    let name = |r: &Row| {
-        if r.profile.is_empty() { r.experiment.clone() } else { format!("{} (profile {})", r.experiment, r.profile) }
+    let name = |Asked { experiment, profile, .. }: &Asked| {
+        if profile.is_empty() { experiment.clone() } else { format!("{experiment} (profile {profile})") }
     };
-    let names: std::collections::BTreeSet<String> = rows.iter().map(name).collect();
+    let names: std::collections::BTreeSet<String> = rows.iter().map(|r| name(r.asked())).collect();
     if names.is_empty() { "no results".into() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use zsad_core::BatchSize;
 
 use crate::export::Terminal;
-use crate::testing::{metrics, omniglot, row};
+use crate::testing::{Flat, metrics, omniglot, row};
 
 #[test]
 fn a_run_with_holes_is_printed_with_every_hole_named() {
@@ -16,7 +16,7 @@ fn a_run_with_holes_is_printed_with_every_hole_named() {
 
 #[test]
 fn batch_sizes_are_columns_where_there_is_one_contamination() {
-    let at = |batch: u64, method: &str, auroc: f64| Row {
+    let at = |batch: u64, method: &str, auroc: f64| Flat {
         batch_size: BatchSize::Total(batch as usize),
         method: method.into(),
         metrics: metrics(&[("auroc", auroc)]),
@@ -26,7 +26,7 @@ fn batch_sizes_are_columns_where_there_is_one_contamination() {
         n_anomalous: if batch == 2 { 10 } else { 20 },
         ..row()
     };
-    let rows = [at(2, "knn", 0.5), at(2, "lof", 0.6), at(16, "knn", 0.8), at(16, "lof", 0.8)];
+    let rows = [at(2, "knn", 0.5), at(2, "lof", 0.6), at(16, "knn", 0.8), at(16, "lof", 0.8)].map(Row::from);
     let table = comparison(&rows, &default_metrics(&rows));
     assert_eq!(table.sheet.blocks.len(), 1);
     assert_eq!(table.sheet.blocks[0].header, ["method", "setting", "domains", "seeds", "2 (realised 50.0 %)", "16"]);
@@ -38,13 +38,13 @@ fn batch_sizes_are_columns_where_there_is_one_contamination() {
 
 #[test]
 fn a_lower_metric_is_better_where_it_should_be() {
-    let at = |method: &str, fpr95: f64| Row {
+    let at = |method: &str, fpr95: f64| Flat {
         method: method.into(),
         metrics: metrics(&[("fpr95", fpr95)]),
         cell_key: method.into(),
         ..row()
     };
-    let rows = [at("knn", 0.5), at("lof", 0.25)];
+    let rows = [at("knn", 0.5), at("lof", 0.25)].map(Row::from);
     let table = comparison(&rows, &[&zsad_metrics::find("fpr95").unwrap().spec]);
     assert_eq!(table.entries.iter().map(|e| e.best).collect::<Vec<_>>(), [false, true]);
 }
@@ -52,9 +52,10 @@ fn a_lower_metric_is_better_where_it_should_be() {
 #[test]
 fn two_cells_of_one_name_are_never_averaged() {
     let rows = [
-        Row { cell_key: "a".into(), metrics: metrics(&[("auroc", 0.1)]), ..row() },
-        Row { cell_key: "b".into(), ..row() },
-    ];
+        Flat { cell_key: "a".into(), metrics: metrics(&[("auroc", 0.1)]), ..row() },
+        Flat { cell_key: "b".into(), ..row() },
+    ]
+    .map(Row::from);
     let table = comparison(&rows, &default_metrics(&rows));
     assert_eq!(table.entries[0].outcome, Outcome::Ambiguous);
     assert!(table.print(&Markdown).contains("ambiguous"));

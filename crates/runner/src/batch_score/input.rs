@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use zsad_core::{Detector, Error, MethodSpec, Modality, PictureSpec, Result, Samples, Values};
+use zsad_core::{Detector, Error, ImageSpec, MethodSpec, Modality, Result, Samples, Values};
 use zsad_data::formats::npy::Numbers;
 use zsad_data::formats::npz::Npz;
 use zsad_data::formats::table::Table;
-use zsad_data::picture_folder;
+use zsad_data::image_folder;
 
 use zsad_store::ModelStore;
 
 use crate::library::given;
 use crate::registry::Registry;
 
-/// Reads `path`; `pictures` says how pictures become samples, where something does.
-pub fn read(path: &Path, pictures: Option<&PictureSpec>) -> Result<(Modality, Samples)> {
+/// Reads `path`; `images` says how pictures become samples, where something does.
+pub fn read(path: &Path, images: Option<&ImageSpec>) -> Result<(Modality, Samples)> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
     let (modality, samples) = match extension.as_deref() {
-        _ if path.is_dir() => picture_folder::read(path, pictures)?,
+        _ if path.is_dir() => image_folder::read(path, images)?,
         Some("npz") => npz(path)?,
         Some("csv" | "tsv" | "parquet") => table(path)?,
         _ if !path.exists() => return Err(Error::data(path, "no such file or folder", "")),
@@ -42,31 +42,31 @@ pub fn is_official(path: &Path) -> bool {
 }
 
 /// How pictures become samples for a detector: as its training data did, as far as that is known.
-pub fn pictures(
+pub fn images(
     spec: &MethodSpec,
     trained: Option<&dyn Detector>,
     checkpoint: Option<&Path>,
     registry: &Registry,
-) -> Option<PictureSpec> {
+) -> Option<ImageSpec> {
     // What `zsad run` wrote beside the model names the data set.
     let fit = checkpoint.and_then(ModelStore::fit_beside).filter(|fit| fit.fit.method.name == spec.name);
     let trained_on = fit.and_then(|fit| {
         let def = registry.dataset(&fit.fit.data.name)?;
-        def.configure(&given(&fit.dataset_params)).ok()?.picture()
+        def.configure(&given(&fit.dataset_params)).ok()?.image()
     });
     match trained.and_then(Detector::input) {
         Some(input) => {
-            let fits = |p: &PictureSpec| p.modality().shape() == input;
+            let fits = |p: &ImageSpec| p.modality().shape() == input;
             // The official code's networks on pictures are for data sets that are here as well.
-            let official = || registry.default_pictures().find(fits).filter(|_| checkpoint.is_some_and(is_official));
+            let official = || registry.default_images().find(fits).filter(|_| checkpoint.is_some_and(is_official));
             trained_on.filter(fits).or_else(official).or(match input[..] {
-                [channels, height, width] => Some(PictureSpec::stretched(channels, height, width)),
+                [channels, height, width] => Some(ImageSpec::stretched(channels, height, width)),
                 _ => None,
             })
         }
         // Methods on features of pictures take any size; those of one batch must have one.
         None if !spec.accepts.tabular => {
-            trained_on.or_else(|| registry.default_pictures().find(|p| p.cut_from.is_some()))
+            trained_on.or_else(|| registry.default_images().find(|p| p.cut_from.is_some()))
         }
         None => trained_on,
     }

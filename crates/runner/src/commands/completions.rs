@@ -1,11 +1,13 @@
-//! `zsad completions`: shell completion, generated from the command line itself.
+//! `zsad completions`: shell completion, generated from the command line itself and the registry.
 
 use std::io::Write;
 
 use anyhow::Result;
+use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 
 use crate::exit::Exit;
+use crate::registry::Registry;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,10 +24,26 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, mut command: clap::Command, out: &mut impl Write) -> Result<Exit> {
+    /// Writes the script for `command`.
+    ///
+    /// # Errors
+    /// Where standard output is closed.
+    pub fn run(self, command: clap::Command, out: &mut impl Write) -> Result<Exit> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut command, "zsad", &mut script);
+        clap_complete::generate(self.shell, &mut with_names(command), "zsad", &mut script);
         out.write_all(&script)?;
         Ok(Exit::Success)
     }
+}
+
+/// The command line with the registry's names where it takes one. They are for the shell alone: a wrong name is refused
+/// with the nearest one where it is read.
+fn with_names(command: clap::Command) -> clap::Command {
+    let registry = Registry::built_in();
+    let metrics = registry.metrics.iter().map(|m| m.spec.name);
+    let all: Vec<_> = registry.method_names().into_iter().chain(registry.dataset_names()).chain(metrics).collect();
+    let one_of = |names: Vec<&'static str>| PossibleValuesParser::new(names);
+    command
+        .mut_subcommand("score", |c| c.mut_arg("method", |a| a.value_parser(one_of(registry.method_names()))))
+        .mut_subcommand("describe", |c| c.mut_arg("name", |a| a.value_parser(one_of(all))))
 }

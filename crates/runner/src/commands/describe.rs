@@ -72,7 +72,7 @@ fn metric(spec: &MetricSpec, out: &mut impl Write) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn dataset(def: &dyn DatasetDef, dir: &DataDir, out: &mut impl Write) -> Result<Exit> {
+fn dataset(def: &DatasetDef, dir: &DataDir, out: &mut impl Write) -> Result<Exit> {
     let spec = def.spec();
     writeln!(out, "data set {} (version {})\n{}\n{}", spec.name, spec.version, spec.summary, spec.citation)?;
     if !spec.files.is_empty() {

@@ -38,7 +38,7 @@ impl List {
         let registry = Registry::built_in();
         let items: Vec<Value> = match self.what {
             What::Methods => registry.methods.iter().map(|m| method(*m)).collect(),
-            What::Datasets => registry.datasets.iter().map(|d| dataset(*d)).collect(),
+            What::Datasets => registry.datasets.iter().map(|d| dataset(d)).collect(),
             What::Metrics => registry.metrics.iter().map(|m| metric(&m.spec)).collect(),
         };
         if self.json {
@@ -54,29 +54,16 @@ impl List {
 }
 
 fn method(def: &dyn MethodDef) -> Value {
-    let spec = def.spec();
-    json!({
-        "name": spec.name,
-        "version": spec.version,
-        "summary": spec.summary,
-        "citation": spec.citation,
-        "setting": def.supervision(),
-        "accepts": {"image": spec.accepts.image, "tabular": spec.accepts.tabular},
-        "params": params(&def.params()),
-    })
+    let mut about = json!(def.spec());
+    about["setting"] = json!(def.supervision());
+    about["params"] = params(&def.params());
+    about
 }
 
-fn dataset(def: &dyn DatasetDef) -> Value {
-    let spec = def.spec();
-    json!({
-        "name": spec.name,
-        "version": spec.version,
-        "summary": spec.summary,
-        "citation": spec.citation,
-        "files": spec.files,
-        "params": params(&def.params()),
-        "test_params": spec.test_params,
-    })
+fn dataset(def: &DatasetDef) -> Value {
+    let mut about = json!(def.spec());
+    about["params"] = params(&def.params());
+    about
 }
 
 fn metric(spec: &MetricSpec) -> Value {
@@ -90,7 +77,7 @@ fn metric(spec: &MetricSpec) -> Value {
     })
 }
 
-fn params(specs: &[ParamSpec]) -> Vec<Value> {
+fn params(specs: &[ParamSpec]) -> Value {
     let of = |p: &ParamSpec| {
         json!({
             "name": p.name,

@@ -87,8 +87,8 @@ impl Metrics {
                 if labels.len() != n {
                     return Err(bad(format!("{n} maps and {} labels", labels.len())));
                 }
-                let greatest = |map: &[f64]| map.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let images: Vec<f64> = scores.chunks(height * width).map(greatest).collect();
+                let max = |map: &[f64]| map.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let images: Vec<f64> = scores.chunks(height * width).map(max).collect();
                 let maps: Vec<f32> = scores.iter().map(|&s| s as f32).collect();
                 let mut values = of(MetricInput::Samples { scores: &images, labels: &labels });
                 values.extend(of(MetricInput::Maps { maps: &maps, masks: &masks, shape: &[height, width] }));

@@ -37,7 +37,7 @@ pub struct Plan {
 impl Plan {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (experiment, folder) = self.experiment.load()?;
-        let (env, store) = self.experiment.places.open(self.experiment.rehash)?;
+        let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
         let library = Library::new(Registry::built_in());
         let wanted = Wanted::new(&experiment, &library, &env);
         env.digests.keep();

@@ -5,10 +5,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use zsad_core::key::canonical_json;
 use zsad_report::plots::Training;
 use zsad_store::{ModelStore, Row, RunFolder};
 
-use super::Places;
+use super::Locations;
 use crate::exit::Exit;
 use crate::heatmaps;
 
@@ -32,14 +33,14 @@ pub struct Plot {
     #[arg(long)]
     heatmaps: bool,
     #[command(flatten)]
-    places: Places,
+    locations: Locations,
 }
 
 impl Plot {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let folder = RunFolder::new(super::run_folder(&self.dir)?);
         let rows = zsad_store::read_results(folder.root())?;
-        let (env, store) = self.places.open(false)?;
+        let (env, store) = self.locations.open(false)?;
         write_all(&folder, &store, &rows)?;
         writeln!(out, "{}", folder.root().join("plots").display())?;
         if self.heatmaps {
@@ -56,14 +57,14 @@ pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row]) -> Result
     // A training is shown under the names of its rows.
     let mut trainings = Vec::new();
     let by_fit: BTreeMap<(&str, &str), &Row> =
-        rows.iter().map(|r| ((r.fit_key.as_str(), r.dataset.as_str()), r)).collect();
+        rows.iter().map(|r| ((r.record.fit_key.as_str(), r.asked().dataset.as_str()), r)).collect();
     for ((key, _), row) in by_fit {
         if let Some(record) = store.fit(key)? {
             trainings.push(Training {
-                dataset: row.dataset.clone(),
-                method: row.method.clone(),
-                version: row.method_version,
-                params: row.params.clone(),
+                dataset: row.asked().dataset.clone(),
+                method: row.fit().method.name.clone(),
+                version: row.fit().method.version,
+                params: canonical_json(&row.asked().params),
                 loss: record.report.loss,
             });
         }

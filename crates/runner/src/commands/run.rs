@@ -57,7 +57,7 @@ pub struct Run {
 impl Run {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (experiment, folder) = self.experiment.load()?;
-        let (env, store) = self.experiment.places.open(self.experiment.rehash)?;
+        let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
         let env = Environment { threads: self.threads.get(), ..env };
         let library = Library::new(Registry::built_in());
         let started = provenance::now();

@@ -14,7 +14,7 @@ use zsad_core::{
 use zsad_data::memory::InMemory;
 use zsad_store::model;
 
-use super::Places;
+use super::Locations;
 use crate::batch_score::{explain, features::Features, input, warnings};
 use crate::evaluate::check;
 use crate::executor::fit::restore;
@@ -60,7 +60,7 @@ pub struct Score {
     #[arg(long, value_name = "FILE")]
     references: Option<PathBuf>,
     #[command(flatten)]
-    places: Places,
+    locations: Locations,
     /// Say what the scores rest on: the batch's statistics, and which samples stand out by what
     #[arg(long)]
     explain: bool,
@@ -73,7 +73,7 @@ impl Score {
         let given: Given = self.params.iter().cloned().collect();
         let method = def.configure(&given).map_err(|problems| ParamProblem::error(&self.method, problems))?;
         self.check_usage(method.as_ref())?;
-        let (env, _) = self.places.open(false)?;
+        let (env, _) = self.locations.open(false)?;
         // A model is read before the batch: it says how pictures become samples.
         let (trained, shots) = match &self.checkpoint {
             Some(path) => self.trained(path, def, &method, &registry, &env).map(|(d, shots)| (Some(d), shots))?,
@@ -150,8 +150,8 @@ impl Score {
         trained: Option<&dyn Detector>,
         registry: &Registry,
     ) -> Result<InMemory, Error> {
-        let pictures = input::pictures(def.spec(), trained, self.checkpoint.as_deref(), registry);
-        let (modality, samples) = input::read(&self.input, pictures.as_ref())?;
+        let images = input::images(def.spec(), trained, self.checkpoint.as_deref(), registry);
+        let (modality, samples) = input::read(&self.input, images.as_ref())?;
         def.spec()
             .accepts
             .check(&modality)
@@ -162,7 +162,7 @@ impl Score {
             return Err(Error::data(&self.input, message, hint));
         }
         let Some(path) = &self.references else { return InMemory::batch(modality, samples, None) };
-        let (theirs, references) = input::read(path, pictures.as_ref())?;
+        let (theirs, references) = input::read(path, images.as_ref())?;
         if theirs != modality {
             let message = format!("samples of shape {:?} beside {:?} of the batch", theirs.shape(), modality.shape());
             return Err(Error::data(path, message, "references look like the batch"));
@@ -179,8 +179,8 @@ fn score(detector: &dyn Detector, shots: Shots, batch: &InMemory, env: &Environm
     let all = |subset: Subset| SampleRef::all(0, subset, domain.size(subset)).collect::<Vec<_>>();
     let (refs, support) = (all(Subset::Normal), all(Subset::Reference));
     let source = Unlabelled::new(batch);
-    let ready = adapted(detector, shots, &Batch::new(&source, &support, env))?;
-    let scores = ready.detector().score(&Batch::new(&source, &refs, env))?;
+    let own = adapted(detector, shots, &Batch::new(&source, &support, env))?;
+    let scores = own.as_deref().unwrap_or(detector).score(&Batch::new(&source, &refs, env))?;
     check(&scores, refs.len())?;
     Ok(scores)
 }

@@ -54,7 +54,7 @@ pub fn read(node: &Node, registry: &Registry, problems: &mut Problems) -> Vec<Da
 /// Labels the data sets that share a name by the parameters in which they differ: `cifar100c(corruption=fog)`.
 fn disambiguate_labels(all: &mut [Read]) {
     let unnamed = all.iter().filter(|r| !r.named);
-    let values: Vec<_> = unnamed.map(|r| (r.choice.def.spec().name, r.choice.source.values())).collect();
+    let values: Vec<_> = unnamed.map(|r| (r.choice.def.spec().name, r.choice.source.values.clone())).collect();
     for (read, (name, params)) in all.iter_mut().filter(|r| !r.named).zip(&values) {
         let differs = |spec: &&ParamSpec| values.iter().any(|(n, p)| n == name && p[spec.name] != params[spec.name]);
         let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -68,7 +68,7 @@ fn disambiguate_labels(all: &mut [Read]) {
 
 /// Two different data sets under one label could not be told apart in any table.
 fn reject_duplicate_labels(all: &[Read], problems: &mut Problems) {
-    let what = |r: &Read| (r.choice.def.spec().name, r.choice.source.values());
+    let what = |r: &Read| (r.choice.def.spec().name, r.choice.source.values.clone());
     for (i, read) in all.iter().enumerate() {
         let label = &read.choice.label;
         if all[..i].iter().any(|r| r.choice.label == *label && what(r) != what(read)) {

@@ -47,7 +47,7 @@ pub fn field<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Node> {
 pub fn mapping<'n>(node: &'n Node, what: &str, keys: &[&str], problems: &mut Problems) -> Option<&'n [Entry]> {
     let entries = any_mapping(node, what, problems)?;
     for entry in entries.iter().filter(|e| !keys.contains(&e.key.as_str())) {
-        let hint = suggest::hint(&entry.key, keys.iter().copied());
+        let hint = suggest::hint(&entry.key, keys);
         problems.add(entry.pos, format!("unknown key `{}` in {what}", entry.key), hint);
     }
     Some(entries)

@@ -39,7 +39,7 @@ pub fn methods(
         spread(def, &choice, over, &mut choices, problems);
     }
     for entry in overrides.iter().filter(|e| !used.contains(&e.key)) {
-        let hint = suggest::hint(&entry.key, used.iter().map(String::as_str).collect::<Vec<_>>());
+        let hint = suggest::hint(&entry.key, &used);
         problems.add(entry.pos, format!("`params` for `{}`, which the experiment does not run", entry.key), hint);
     }
     choices

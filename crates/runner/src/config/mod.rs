@@ -21,9 +21,9 @@ pub use problem::{Pos, Problem};
 #[derive(Clone)]
 pub struct DatasetChoice {
     /// The data set.
-    pub def: &'static dyn DatasetDef,
+    pub def: &'static DatasetDef,
     /// The same with its parameters.
-    pub source: Arc<dyn Source>,
+    pub source: Arc<Source>,
     /// What results call it: its name, or what tells it from another of the experiment.
     pub label: String,
 }
@@ -92,6 +92,6 @@ pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<E
 }
 
 #[cfg(test)]
-mod published;
+mod published_tests;
 #[cfg(test)]
 mod tests;

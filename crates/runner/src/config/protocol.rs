@@ -42,10 +42,10 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
             Vec::new()
         }
     };
-    let mut number = |key, least, default| match field(entries, key) {
+    let mut number = |key, min, default| match field(entries, key) {
         None => default,
-        Some(node) => scalar(node, |v| count(v, least)).unwrap_or_else(|| {
-            let hint = format!("write one integer from {least}");
+        Some(node) => scalar(node, |v| count(v, min)).unwrap_or_else(|| {
+            let hint = format!("write one integer from {min}");
             problems.add(node.pos, format!("`{key}` cannot be {}", node.describe()), hint);
             default
         }),
@@ -55,7 +55,7 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
     let pooling = match field(entries, "pooling") {
         None => Pooling::Batch,
         Some(node) => scalar(node, |v| Pooling::from_word(v.as_str()?)).unwrap_or_else(|| {
-            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), Pooling::WORDS.iter().copied());
+            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), Pooling::WORDS);
             problems.add(node.pos, format!("`pooling` cannot be {}", node.describe()), hint);
             Pooling::Batch
         }),
@@ -78,8 +78,8 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
     Some(points.collect())
 }
 
-fn count(value: &Value, least: usize) -> Option<usize> {
-    value.as_u64().and_then(|v| usize::try_from(v).ok()).filter(|&v| v >= least)
+fn count(value: &Value, min: usize) -> Option<usize> {
+    value.as_u64().and_then(|v| usize::try_from(v).ok()).filter(|&v| v >= min)
 }
 
 fn total_size(value: &Value) -> Option<BatchSize> {

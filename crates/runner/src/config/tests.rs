@@ -4,10 +4,13 @@ use zsad_core::{BatchSize, Contamination, Pooling};
 
 use super::{Experiment, Problem, document};
 use crate::registry::Registry;
-use crate::testing::{Deed, Planted, registry};
+use crate::testing::{Fault, FaultInjection, registry};
 
 fn toys() -> Registry {
-    registry(&[Planted::new("knn", 1, Deed::Score, false), Planted::new("acr_dsvdd", 1, Deed::Score, true)])
+    registry(&[
+        FaultInjection::new("knn", 1, Fault::Score, false),
+        FaultInjection::new("acr_dsvdd", 1, Fault::Score, true),
+    ])
 }
 
 fn read(text: &str, profile: Option<&str>) -> Result<Experiment, Vec<Problem>> {

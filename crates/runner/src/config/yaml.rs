@@ -219,9 +219,9 @@ mod tests {
         assert!(node.is_none());
         assert!(problems[0].message.starts_with("not valid YAML"), "{problems:?}");
         let (node, problems) = read("a: 1\nb: {c: 1, c: 2}\na: 2\n");
-        let places: Vec<_> = problems.iter().map(|p| (p.pos.line, p.pos.col, p.message.as_str())).collect();
+        let positions: Vec<_> = problems.iter().map(|p| (p.pos.line, p.pos.col, p.message.as_str())).collect();
         assert!(node.is_some());
-        assert_eq!(places, [(2, 11, "`c` occurs twice"), (3, 1, "`a` occurs twice")]);
+        assert_eq!(positions, [(2, 11, "`c` occurs twice"), (3, 1, "`a` occurs twice")]);
         assert_eq!(read("").1[0].message, "the file is empty");
         assert_eq!(read("a: 1\n---\nb: 2\n").1[0].message, "a second document in one file");
     }

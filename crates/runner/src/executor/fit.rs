@@ -1,12 +1,13 @@
 //! One job: a fit is trained, or found in the store, and scores all its cells. A failure stays in its cell.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::panics::guarded;
 use zsad_core::{
-    Detector, Environment, Error, FitContext, Method, MethodSpec, ParamProblem, Progress, Result, Shots, TrainingData,
-    state,
+    Dataset, Detector, Environment, Error, FitContext, Method, MethodSpec, ParamProblem, Progress, Result, Shots,
+    TrainingData, state,
 };
 use zsad_metrics::Metric;
 use zsad_store::model::Model;
@@ -86,7 +87,7 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// [`Error::Config`] where it is not of this version.
-    pub fn method(&self, job: &FitJob) -> Result<(&'static MethodSpec, std::sync::Arc<dyn Method>)> {
+    pub fn method(&self, job: &FitJob) -> Result<(&'static MethodSpec, Arc<dyn Method>)> {
         let id = &job.id.method;
         let def = self.registry.expect_method(&id.name)?;
         let method = def.configure(&given(&id.params)).map_err(|problems| ParamProblem::error(&id.name, problems))?;
@@ -184,19 +185,21 @@ impl Bench<'_> {
         self.store.put(&record, &Model { method, version, params, state })
     }
 
-    fn score(&self, job: &FitJob, cell: &CellJob, ready: &Ready) -> Result<Outcome> {
+    /// The data set of a cell as its fold reads it, and the fold's number.
+    ///
+    /// # Errors
+    /// Where the data are missing or damaged.
+    pub fn view(&self, job: &FitJob, cell: &CellJob) -> Result<(Arc<dyn Dataset>, usize)> {
         let dataset = self.library.get(&job.id.data.name, &cell.asked.dataset_params)?;
-        let opened = dataset.open(self.env)?;
-        let fold = DataSet::fold(opened.info(), &job.id.fold)?;
-        let view = dataset.view(self.env, fold)?;
-        let input = CellInput {
-            dataset: view.as_ref(),
-            fold: &view.info().folds[fold],
-            point: &cell.id.point,
-            seed: job.id.seed,
-            shots: ready.shots,
-            env: self.env,
-        };
+        let fold = DataSet::fold(dataset.open(self.env)?.info(), &job.id.fold)?;
+        Ok((dataset.view(self.env, fold)?, fold))
+    }
+
+    fn score(&self, job: &FitJob, cell: &CellJob, ready: &Ready) -> Result<Outcome> {
+        let (view, fold) = self.view(job, cell)?;
+        let fold = &view.info().folds[fold];
+        let (point, seed) = (&cell.id.point, job.id.seed);
+        let input = CellInput { dataset: view.as_ref(), fold, point, seed, shots: ready.shots, env: self.env };
         score_cell(ready.detector.as_ref(), &input, self.registry.metrics)
     }
 

@@ -15,7 +15,7 @@ use crate::library::Library;
 use crate::plan::{Plan, State, Wanted};
 use crate::registry::Registry;
 use crate::results;
-use crate::testing::{Deed, Planted, registry, registry_with};
+use crate::testing::{Fault, FaultInjection, registry, registry_with};
 
 const PROTOCOL: &str = "protocol: {batch_size: [10], contamination: [0.1, 0.2], n_batches: 3}\nseeds: [0, 1]\n";
 
@@ -97,7 +97,7 @@ fn experiment(methods: &str) -> String {
 
 #[test]
 fn a_fit_is_trained_once_and_scores_all_its_points() {
-    let trained = Planted::new("trained", 1, Deed::Score, true);
+    let trained = FaultInjection::new("trained", 1, Fault::Score, true);
     let bench = Folder::new(registry(&[trained]));
     let (plan, rows) = bench.run(&experiment("trained"));
     // Two seeds; two points, two domains and three batches each.
@@ -107,19 +107,19 @@ fn a_fit_is_trained_once_and_scores_all_its_points() {
     assert!(plan.cells().all(|c| records[&c.key].status == Status::Ok));
     for row in &rows {
         assert_eq!(
-            (row.n_batches, row.batch_size, row.batch_total, row.n_undefined),
+            (row.result.n_batches, row.point().size, row.batch_total(), row.result.n_undefined),
             (3, BatchSize::Total(10), Some(10), 0)
         );
-        assert_eq!(row.n_anomalous, if row.contamination.ratio() == Some(0.1) { 3 } else { 6 });
-        assert_eq!(row.contamination_realised, row.contamination.ratio());
+        assert_eq!(row.result.n_anomalous, if row.point().contamination.ratio() == Some(0.1) { 3 } else { 6 });
+        assert_eq!(row.contamination_realised(), row.point().contamination.ratio());
         assert_eq!(row.metric("auroc"), Some(1.0));
-        assert!(row.fit_seconds.is_some() && row.metric("f1_max").is_none());
+        assert!(row.record.fit_seconds.is_some() && row.metric("f1_max").is_none());
     }
 }
 
 #[test]
 fn a_second_run_computes_nothing_and_touches_nothing() {
-    let trained = Planted::new("trained", 1, Deed::Score, true);
+    let trained = FaultInjection::new("trained", 1, Fault::Score, true);
     let bench = Folder::new(registry(&[trained]));
     let (_, first) = bench.run(&experiment("trained"));
     let (files, counts) = (bench.files("records"), trained.counts());
@@ -131,15 +131,16 @@ fn a_second_run_computes_nothing_and_touches_nothing() {
 
 #[test]
 fn a_stored_fit_is_loaded_and_a_damaged_one_trained_again() {
-    let trained = Planted::new("trained", 1, Deed::Score, true);
+    let trained = FaultInjection::new("trained", 1, Fault::Score, true);
     let bench = Folder::new(registry(&[trained]));
     let (plan, first) = bench.run(&experiment("trained"));
     let remove_records = || fs::remove_dir_all(bench.folder().root().join("records")).unwrap();
     remove_records();
     let (_, again) = bench.run(&experiment("trained"));
     assert_eq!(trained.counts().0, 2);
-    let metrics =
-        |rows: &[Row]| rows.iter().map(|r| (r.cell_key.clone(), r.metric("auroc"), r.fit_seconds)).collect::<Vec<_>>();
+    let metrics = |rows: &[Row]| {
+        rows.iter().map(|r| (r.record.cell_key.clone(), r.metric("auroc"), r.record.fit_seconds)).collect::<Vec<_>>()
+    };
     assert_eq!(metrics(&first), metrics(&again));
 
     remove_records();
@@ -151,16 +152,16 @@ fn a_stored_fit_is_loaded_and_a_damaged_one_trained_again() {
 #[test]
 fn planted_failures_are_recorded_and_the_rest_ends() {
     let registry = registry(&[
-        Planted::new("good", 1, Deed::Score, false),
-        Planted::new("panics", 1, Deed::Panic, true),
-        Planted::new("nan", 1, Deed::Nan, false),
-        Planted::new("short", 1, Deed::TooFew, false),
-        Planted::new("refuses", 1, Deed::Refuse, false),
+        FaultInjection::new("good", 1, Fault::Score, false),
+        FaultInjection::new("panics", 1, Fault::Panic, true),
+        FaultInjection::new("nan", 1, Fault::Nan, false),
+        FaultInjection::new("short", 1, Fault::TooFew, false),
+        FaultInjection::new("refuses", 1, Fault::Refuse, false),
     ]);
     let bench = Folder::new(registry);
     let (_, rows) = bench.run(&experiment("panics, nan, short, refuses, good"));
-    let of = |method: &str| rows.iter().filter(|r| r.method == method).collect::<Vec<_>>();
-    assert!(of("good").iter().all(|r| r.status == Status::Ok && r.metric("auroc") == Some(1.0)));
+    let of = |method: &str| rows.iter().filter(|r| r.fit().method.name == method).collect::<Vec<_>>();
+    assert!(of("good").iter().all(|r| r.record.status == Status::Ok && r.metric("auroc") == Some(1.0)));
     for (method, status, error) in [
         ("panics", Status::Failed, "panicked: planted panic"),
         ("nan", Status::Failed, "1 of 10 scores are not finite; the first, of sample 1, is NaN"),
@@ -171,22 +172,29 @@ fn planted_failures_are_recorded_and_the_rest_ends() {
         // One row a cell, without a domain.
         assert_eq!(rows.len(), 4, "{method}");
         for row in rows {
-            assert_eq!((row.status, row.domain.as_str(), row.metric("auroc")), (status, "", None));
-            assert!(row.error.contains(error), "{}", row.error);
-            assert_eq!(row.batch_size, BatchSize::Total(10));
+            assert_eq!((row.record.status, row.result.domain.as_str(), row.metric("auroc")), (status, "", None));
+            assert!(row.record.error.as_ref().unwrap().contains(error), "{:?}", row.record.error);
+            assert_eq!(row.point().size, BatchSize::Total(10));
         }
     }
 }
 
 #[test]
 fn a_damaged_data_set_fails_its_cells_alone_and_they_are_tried_again() {
-    let good = Planted::new("good", 1, Deed::Score, false);
+    let good = FaultInjection::new("good", 1, Fault::Score, false);
     let bench = Folder::new(registry(&[good]));
     let both = experiment("good").replace("[line]", "[line, {name: line, params: {damaged: true}}]");
     let (plan, rows) = bench.run(&both);
-    let failed: Vec<_> = rows.iter().filter(|r| r.status == Status::Failed).collect();
+    let failed: Vec<_> = rows.iter().filter(|r| r.record.status == Status::Failed).collect();
     assert_eq!((failed.len(), rows.len()), (4, 4 + 8));
-    assert!(failed.iter().all(|r| r.error.contains("line.bin: cut off after 3 bytes; hint: fetch it again")));
+    assert!(
+        failed.iter().all(|r| r
+            .record
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("line.bin: cut off after 3 bytes; hint: fetch it again"))
+    );
     assert_eq!(plan.unusable.len(), 1);
     let again = bench.plan(&both);
     assert_eq!(again.outstanding(), 4);
@@ -194,10 +202,13 @@ fn a_damaged_data_set_fails_its_cells_alone_and_they_are_tried_again() {
 
 #[test]
 fn workers_threads_and_order_do_not_change_a_record() {
-    let methods = || [Planted::new("a", 1, Deed::Score, true), Planted::new("b", 1, Deed::Score, false)];
+    let methods =
+        || [FaultInjection::new("a", 1, Fault::Score, true), FaultInjection::new("b", 1, Fault::Score, false)];
     let keys = |rows: &[Row]| {
-        let mut all: Vec<_> =
-            rows.iter().map(|r| (r.cell_key.clone(), r.domain.clone(), r.metric("auroc"), r.metric("aupr"))).collect();
+        let mut all: Vec<_> = rows
+            .iter()
+            .map(|r| (r.record.cell_key.clone(), r.result.domain.clone(), r.metric("auroc"), r.metric("aupr")))
+            .collect();
         all.sort_by(|x, y| (&x.0, &x.1).cmp(&(&y.0, &y.1)));
         all
     };
@@ -214,7 +225,7 @@ fn workers_threads_and_order_do_not_change_a_record() {
 
 #[test]
 fn a_new_metric_comes_from_the_stored_scores_alone() {
-    let good = Planted::new("good", 1, Deed::Score, false);
+    let good = FaultInjection::new("good", 1, Fault::Score, false);
     let mut bench = Folder::new(registry_with(&[good], &["auroc"]));
     bench.run(&experiment("good"));
     let (files, counts) = (bench.files("records"), good.counts());
@@ -235,7 +246,7 @@ fn a_new_metric_comes_from_the_stored_scores_alone() {
 
 #[test]
 fn one_changed_parameter_reruns_the_cells_of_that_method_and_says_why() {
-    let (a, b) = (Planted::new("a", 1, Deed::Score, false), Planted::new("b", 1, Deed::Score, false));
+    let (a, b) = (FaultInjection::new("a", 1, Fault::Score, false), FaultInjection::new("b", 1, Fault::Score, false));
     let bench = Folder::new(registry(&[a, b]));
     bench.run(&experiment("a, b"));
     let counts = (a.counts().1, b.counts().1);
@@ -252,10 +263,10 @@ fn one_changed_parameter_reruns_the_cells_of_that_method_and_says_why() {
 
 #[test]
 fn a_new_version_of_a_method_is_another_key() {
-    let mut bench = Folder::new(registry(&[Planted::new("a", 1, Deed::Score, true)]));
+    let mut bench = Folder::new(registry(&[FaultInjection::new("a", 1, Fault::Score, true)]));
     assert_eq!(reasons(&bench.plan(&experiment("a")))[0], State::Outstanding("new".into()));
     bench.run(&experiment("a"));
-    bench.registry = registry(&[Planted::new("a", 2, Deed::Score, true)]);
+    bench.registry = registry(&[FaultInjection::new("a", 2, Fault::Score, true)]);
     let plan = bench.plan(&experiment("a"));
     let reasons = reasons(&plan);
     assert_eq!(reasons, vec![State::Stale("method version 1 -> 2".into()); 4]);
@@ -263,16 +274,16 @@ fn a_new_version_of_a_method_is_another_key() {
 
 #[test]
 fn a_new_default_of_a_parameter_is_another_key() {
-    let mut bench = Folder::new(registry(&[Planted::new("a", 1, Deed::Score, true)]));
+    let mut bench = Folder::new(registry(&[FaultInjection::new("a", 1, Fault::Score, true)]));
     bench.run(&experiment("a"));
-    bench.registry = registry(&[Planted::with_default("a", 6)]);
+    bench.registry = registry(&[FaultInjection::with_default("a", 6)]);
     assert_eq!(reasons(&bench.plan(&experiment("a"))), vec![State::Stale("params.k 5 -> 6".into()); 4]);
     assert!(reasons(&bench.plan(&experiment("{name: a, params: {k: 5}}"))).is_empty(), "the same value, said or not");
 }
 
 #[test]
 fn what_a_killed_run_left_half_written_is_cleaned_up() {
-    let bench = Folder::new(registry(&[Planted::new("a", 1, Deed::Score, true)]));
+    let bench = Folder::new(registry(&[FaultInjection::new("a", 1, Fault::Score, true)]));
     let (plan, _) = bench.run(&experiment("a"));
     let records = bench.folder().root().join("records");
     let fit = bench.store().model_path(&plan.fits[1].job.key);
@@ -293,7 +304,7 @@ fn what_a_killed_run_left_half_written_is_cleaned_up() {
 
 #[test]
 fn runs_share_a_folder_and_a_store() {
-    let a = Planted::new("a", 1, Deed::Score, true);
+    let a = FaultInjection::new("a", 1, Fault::Score, true);
     let bench = Folder::new(registry(&[a]));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -306,7 +317,7 @@ fn runs_share_a_folder_and_a_store() {
 
 #[test]
 fn what_differs_only_in_its_test_trains_once() {
-    let a = Planted::new("a", 1, Deed::Score, true);
+    let a = FaultInjection::new("a", 1, Fault::Score, true);
     let bench = Folder::new(registry(&[a]));
     let shifted = "line, {name: line, params: {shift: 1}}, {name: line, params: {shift: 2}}";
     let (plan, rows) = bench.run(&experiment("a").replace("line", shifted));
@@ -320,7 +331,7 @@ fn what_differs_only_in_its_test_trains_once() {
 
 #[test]
 fn one_fit_runs_alone_and_its_events_are_heard() {
-    let bench = Folder::new(registry(&[Planted::new("a", 1, Deed::Score, true)]));
+    let bench = Folder::new(registry(&[FaultInjection::new("a", 1, Fault::Score, true)]));
     let mut plan = bench.plan(&experiment("a"));
     assert!(plan.only("nothing").is_err());
     let mut plan = {

@@ -4,8 +4,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, PictureSpec, Result, SampleRef, Samples, Subset,
-    Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Fold, ImageSpec, Modality, Result, SampleRef, Samples, Subset, Values,
 };
 
 use crate::corruptions::{Corruption, LEN, SIDE};
@@ -15,9 +14,9 @@ const DEVIATION: [f32; 3] = [0.2011, 0.1987, 0.2025];
 const PLANE: usize = SIDE * SIDE;
 
 /// How a picture of a person's own becomes a sample.
-pub fn spec(normalise: bool) -> PictureSpec {
-    let plain = PictureSpec::stretched(3, SIDE, SIDE);
-    if normalise { PictureSpec { scale: MEAN.into_iter().zip(DEVIATION).collect(), ..plain } } else { plain }
+pub fn spec(normalise: bool) -> ImageSpec {
+    let plain = ImageSpec::stretched(3, SIDE, SIDE);
+    if normalise { ImageSpec { scale: MEAN.into_iter().zip(DEVIATION).collect(), ..plain } } else { plain }
 }
 
 /// Images of one file, each `[3, 32, 32]`.
@@ -76,7 +75,7 @@ pub struct Pool {
 }
 
 /// An opened data set of domains with normals and references.
-pub struct Pictures {
+pub struct Images {
     info: DatasetInfo,
     stores: Vec<Store>,
     pools: Vec<[Pool; 2]>,
@@ -84,7 +83,7 @@ pub struct Pictures {
     values: [[f32; 256]; 3],
 }
 
-impl Pictures {
+impl Images {
     /// A data set with one fold; `pools` holds the normals and the references of each domain.
     pub fn new(
         name: &str,
@@ -108,7 +107,7 @@ impl Pictures {
             notes,
         };
         let values = std::array::from_fn(|c| std::array::from_fn(|b| value(c, b)));
-        Pictures { info, stores, pools, values }
+        Images { info, stores, pools, values }
     }
 
     fn image(&self, r: &SampleRef) -> Result<&[u8]> {
@@ -123,7 +122,7 @@ impl Pictures {
     }
 }
 
-impl Dataset for Pictures {
+impl Dataset for Images {
     fn info(&self) -> &DatasetInfo {
         &self.info
     }

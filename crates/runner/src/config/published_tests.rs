@@ -43,7 +43,7 @@ fn is(value: &Value, wanted: &str) -> bool {
 /// The parameters of every row of `method`, or of every data set.
 fn rows(experiment: &Experiment, method: &str) -> Vec<Value> {
     match method {
-        DATA => experiment.datasets.iter().map(|d| d.source.values()).collect(),
+        DATA => experiment.datasets.iter().map(|d| d.source.values.clone()).collect(),
         _ => {
             let rows = experiment.methods.iter().filter(|m| m.def.spec().name == method);
             rows.map(|m| m.method.values()).collect()
