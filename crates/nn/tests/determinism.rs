@@ -40,6 +40,39 @@ fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec
     })
 }
 
+/// Two training passes and a scoring of one large batch under running statistics: gradients, scores and statistics.
+fn pooled(threads: usize, images: &nets::ConvNetConfig) -> Vec<u32> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let mut params = ParamStore::new(&Device::Cpu, DType::F32);
+        let mut rng = zsad_core::rng::stream(1, &[]);
+        let norm = zsad_nn::layers::NormConfig::new(zsad_nn::layers::NormMode::Running);
+        let config = nets::ConvNetConfig { norm, final_norm: Some(norm), ..images.clone() };
+        let net = nets::ConvNet::new(&mut params.builder(&mut rng), &config).unwrap();
+        let x = Init::Normal(0.0, 1.0).tensor(&[&[61], &config.input[..]].concat(), DType::F32, &Device::Cpu, &mut rng);
+        let x = x.unwrap();
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            let loss = net.forward(&x, Pass::train(1)).unwrap().sqr().unwrap().sqr().unwrap().sum_all().unwrap();
+            found.extend(params.gradients_of(&loss).unwrap().1.into_iter().flatten());
+        }
+        found.push(zsad_nn::no_grad(|| net.forward(&x, Pass::eval(1))).unwrap());
+        found.extend(params.iter().map(|p| p.var.as_tensor().clone()));
+        found.iter().flat_map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap()).map(f32::to_bits).collect()
+    })
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit_of_one_large_batch() {
+    let strided = nets::ConvNetConfig::omniglot([1, 12, 12]);
+    let wide = nets::ConvNetConfig { filters: vec![48; 4], ..nets::ConvNetConfig::cnn4([1, 16, 16]) };
+    for images in [strided, wide] {
+        let one = pooled(1, &images);
+        assert_eq!(one, pooled(2, &images));
+        assert_eq!(one, pooled(5, &images));
+    }
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let strided = nets::ConvNetConfig::omniglot([1, 12, 12]);
