@@ -1,6 +1,7 @@
 //! The same bits on one and on two threads, and run after run.
 
 use candle_core::{DType, Device};
+use zsad_core::{Choice, Simd};
 use zsad_nn::{Init, ParamStore, Pass, loss, nets, optim, train};
 
 /// Five steps of training on a pool of so many threads: losses and final parameters.
@@ -70,6 +71,25 @@ fn the_number_of_threads_changes_no_bit_of_one_large_batch() {
         let one = pooled(1, &images);
         assert_eq!(one, pooled(2, &images));
         assert_eq!(one, pooled(5, &images));
+    }
+}
+
+#[test]
+fn every_set_of_fused_instructions_gives_the_same_bits() {
+    const NAME: &str = "every_set_of_fused_instructions_gives_the_same_bits";
+    let strided = nets::ConvNetConfig::omniglot([1, 12, 12]);
+    let wide = nets::ConvNetConfig { filters: vec![48; 4], ..nets::ConvNetConfig::cnn4([1, 16, 16]) };
+    let digest = format!("{:?}", [pooled(1, &strided), pooled(1, &wide), train(1, None).1]);
+    let digest = format!("bits {}", zsad_core::key::key(&serde_json::json!(digest)));
+    println!("{digest}");
+    if std::env::var_os("ZSAD_SIMD").is_some() {
+        return;
+    }
+    for simd in Simd::available().iter().filter(|s| **s != Simd::Portable) {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = again.args(["--exact", NAME, "--nocapture"]).env("ZSAD_SIMD", simd.word()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains(&digest), "{simd}: {said}");
     }
 }
 

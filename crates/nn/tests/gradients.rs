@@ -1,6 +1,9 @@
 //! Kernels against finite differences in f64 and against candle's own operations, on odd shapes, one sample and inputs
 //! that are not contiguous.
 
+#[path = "common/every_path.rs"]
+mod every_path;
+
 use candle_core::{DType, Device, Tensor, Var};
 use zsad_nn::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode};
 use zsad_nn::{Init, ParamStore, Pass, Result, nets};

@@ -1,5 +1,8 @@
 //! Running statistics: what the kernels leave in them is what candle's own operations leave.
 
+#[path = "common/every_path.rs"]
+mod every_path;
+
 use candle_core::{DType, Device, Tensor};
 use zsad_nn::layers::{NormConfig, NormMode};
 use zsad_nn::params::Builder;
