@@ -1,6 +1,7 @@
 //! Depthwise convolution and max pooling: each channel by itself, blocks of channels side by side in registers.
 
 use rayon::prelude::*;
+use zsad_core::Simd;
 
 use crate::activation::{Activation, LANES, SharedMut};
 use crate::conv::{Act, Window};
@@ -157,15 +158,15 @@ struct DepthwiseRow<'a> {
 
 impl DepthwiseRow<'_> {
     fn dispatch<const K: usize, const S: usize>(&self) {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: AVX-512F was just found.
-            return unsafe { self.avx512::<K, S>() };
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: AVX2 and FMA were just found.
-            return unsafe { self.avx2::<K, S>() };
+        match Simd::current() {
+            // SAFETY: what is chosen the processor has.
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 => unsafe { self.avx512::<K, S>() },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => unsafe { self.avx2::<K, S>() },
+            _ => self.run::<K, S, false>(),
         }
-        self.run::<K, S, false>();
     }
 
     /// # Safety

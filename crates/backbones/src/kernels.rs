@@ -1,8 +1,8 @@
 //! The inner loop of every dense convolution: [`MR`] pixels × up to 32 output channels over all input values.
 //!
-//! Chosen once at run time: AVX-512 (intrinsics: 24 accumulators stay in registers), AVX2 + FMA, or plain code.
+//! AVX-512 (intrinsics: 24 accumulators stay in registers), AVX2 + FMA, or plain code.
 
-use std::sync::OnceLock;
+use zsad_core::Simd;
 
 /// Pixels of a tile.
 pub(crate) const MR: usize = 12;
@@ -38,18 +38,20 @@ pub(crate) struct Tile<'a> {
 /// entries of `dst` are written with equal values.
 pub(crate) type TileFn = unsafe fn(&Tile);
 
-/// The kernels for this processor: (16 lanes, 32 lanes).
+/// The kernels that were chosen: (16 lanes, 32 lanes).
 pub(crate) fn kernels() -> (TileFn, TileFn) {
-    static CHOSEN: OnceLock<(TileFn, TileFn)> = OnceLock::new();
-    *CHOSEN.get_or_init(|| {
+    of(Simd::current())
+}
+
+/// Those of an instruction set that the processor has.
+fn of(simd: Simd) -> (TileFn, TileFn) {
+    match simd {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512f") {
-            return (avx512_tile::<1>, avx512_tile::<2>);
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return (avx2_tile::<1>, avx2_tile::<2>);
-        }
-        (plain_tile::<1>, plain_tile::<2>)
-    })
+        Simd::Avx512 => (avx512_tile::<1>, avx512_tile::<2>),
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => (avx2_tile::<1>, avx2_tile::<2>),
+        _ => (plain_tile::<1>, plain_tile::<2>),
+    }
 }
 
 /// # Safety
@@ -168,17 +170,8 @@ mod tests {
         for lanes in [16usize, 32] {
             let weights: Vec<f32> = (0..taps.len() * inner * lanes).map(|i| value(i + 3)).collect();
             let bias: Vec<f32> = (0..lanes).map(|i| value(i + 9)).collect();
-            let mut fns: Vec<(&str, TileFn)> = vec![("plain", [plain_tile::<1>, plain_tile::<2>][lanes / 16 - 1])];
-            #[cfg(target_arch = "x86_64")]
-            {
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    fns.push(("avx2", [avx2_tile::<1> as TileFn, avx2_tile::<2>][lanes / 16 - 1]));
-                }
-                if is_x86_feature_detected!("avx512f") {
-                    fns.push(("avx512", [avx512_tile::<1> as TileFn, avx512_tile::<2>][lanes / 16 - 1]));
-                }
-            }
-            for (name, run) in fns {
+            for &name in Simd::available() {
+                let run = if lanes == 16 { of(name).0 } else { of(name).1 };
                 let mut out = vec![f32::NAN; MR * 64];
                 let base = out.as_mut_ptr();
                 let tile = Tile {

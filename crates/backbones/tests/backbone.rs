@@ -1,6 +1,8 @@
 //! ResNets with weights made by a formula, against torchvision's; threads, neighbours, mistakes.
 
 mod common;
+#[path = "../../nn/tests/common/every_path.rs"]
+mod every_path;
 
 use std::path::Path;
 

@@ -48,7 +48,7 @@ pub struct FitId {
     pub method: MethodId,
     /// Base seed.
     pub seed: u64,
-    /// `cpu` or `cuda`: only one kind of device promises the same bits.
+    /// `cpu`, `cpu, portable` or `cuda`: only one kind of device promises the same bits; see [`crate::simd::kind`].
     pub device: String,
 }
 

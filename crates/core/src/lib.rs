@@ -20,6 +20,7 @@ pub mod params;
 pub mod protocol;
 pub mod rng;
 pub mod sample;
+pub mod simd;
 pub mod state;
 pub mod suggest;
 
@@ -38,4 +39,5 @@ pub use modality::{Accepts, Modality};
 pub use params::{Choice, Given, OrWord, ParamDefault, ParamKind, ParamProblem, ParamSet, ParamSpec, Required, Word};
 pub use protocol::{BatchSize, Contamination, Pooling, TestPoint};
 pub use sample::{Maps, Masks, SampleRef, Samples, Scores, Subset, Values};
+pub use simd::Simd;
 pub use state::{Array, Arrays, State};

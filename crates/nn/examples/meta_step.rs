@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p zsad-nn --example meta_step -- [--config NAME]… [--threads N] [--iters N] [--fits N]`
 //!
+//! Configurations `pooled_…` are ordinary training steps of one batch, under running statistics.
+//!
 //! Prints a JSON line for each configuration: config, threads, tasks, median_ms, min_ms, forward_ms, peak_rss_mb,
 //! gemm_gflops. With `--fits N` it instead runs N independent trainings at once, each on a pool of `--threads` of its
 //! own, and prints the wall time of all of them beside that of one.
@@ -11,6 +13,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use zsad_core::rng::stream;
+use zsad_nn::layers::{NormConfig, NormMode};
 use zsad_nn::train::{Tasks, Trainer, Updater};
 use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, optim};
 
@@ -18,12 +21,14 @@ use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, optim};
 mod roofline;
 
 /// Shapes, outliers in a task and tasks in a step, as in the PyTorch script beside which this is measured.
-const CONFIGS: [(&str, &[usize], usize, usize, usize); 5] = [
+const CONFIGS: [(&str, &[usize], usize, usize, usize); 7] = [
     ("tab_dsvdd", &[570], 512, 103, 32),
     ("tab_ntl", &[570], 512, 103, 8),
     ("omniglot_cnn", &[1, 28, 28], 30, 15, 32),
     ("cnn4", &[3, 32, 32], 60, 30, 32),
     ("feature_svdd", &[1024], 60, 30, 32),
+    ("pooled_omniglot", &[1, 28, 28], 240, 120, 1),
+    ("pooled_cnn4", &[3, 32, 32], 240, 120, 1),
 ];
 
 type Losses = Box<dyn Fn(&Tasks) -> Result<(Tensor, Tensor)> + Sync + Send>;
@@ -37,10 +42,15 @@ fn model(config: &str, shape: &[usize], params: &mut ParamStore) -> Result<Losse
     }
     let centre = b.add("center", &[32], Init::Normal(0.0, 1.0))?;
     if let [c, h, w] = *shape {
-        let config = match config {
-            "cnn4" => nets::ConvNetConfig::cnn4([c, h, w]),
+        let pooled = config.starts_with("pooled");
+        let mut config = match config {
+            "cnn4" | "pooled_cnn4" => nets::ConvNetConfig::cnn4([c, h, w]),
             _ => nets::ConvNetConfig::omniglot([c, h, w]),
         };
+        if pooled {
+            config.norm.mode = NormMode::Running;
+            config.final_norm = config.final_norm.map(|n| NormConfig { mode: NormMode::Running, ..n });
+        }
         let net = nets::ConvNet::new(&mut b, &config)?;
         return Ok(Box::new(move |t| loss::dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)));
     }
@@ -51,6 +61,8 @@ fn model(config: &str, shape: &[usize], params: &mut ParamStore) -> Result<Losse
 
 struct Fit {
     losses: Losses,
+    /// For a step on one large batch.
+    pooled: Option<ParamStore>,
     trainer: Trainer,
     updater: Updater,
     tasks: Tasks,
@@ -69,11 +81,18 @@ impl Fit {
         let tasks = Tasks::stack(shape, &parts, &Device::Cpu)?;
         let each = parts.iter().map(|p| Tasks::stack(shape, &[*p], &Device::Cpu)).collect::<Result<_>>()?;
         let updater = Updater::new(&params, optim::AdamConfig::default(), None)?;
-        Ok(Fit { losses, trainer: Trainer::new(&params), updater, tasks, each })
+        let pooled = name.starts_with("pooled").then(|| params.clone());
+        Ok(Fit { losses, pooled, trainer: Trainer::new(&params), updater, tasks, each })
     }
 
     fn step(&mut self) -> Result<f64> {
         let losses = &self.losses;
+        if let Some(params) = &self.pooled {
+            let (normal, outlier) = losses(&self.tasks)?;
+            let loss = loss::per_task(&normal, &outlier, &self.tasks)?.mean_all()?;
+            let (loss, gradients) = params.gradients_of(&loss)?;
+            return self.updater.update(loss, gradients, 1e-3);
+        }
         let (mean, gradients) = self.trainer.gradients(&self.tasks, |t| {
             let (normal, outlier) = losses(t)?;
             loss::per_task(&normal, &outlier, t)

@@ -1,6 +1,9 @@
 //! Kernels against finite differences in f64 and against candle's own operations, on odd shapes, one sample and inputs
 //! that are not contiguous.
 
+#[path = "common/every_path.rs"]
+mod every_path;
+
 use candle_core::{DType, Device, Tensor, Var};
 use zsad_nn::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode};
 use zsad_nn::{Init, ParamStore, Pass, Result, nets};
@@ -135,6 +138,47 @@ fn networks_for_images() {
         let [c, h, w] = input_shape;
         let pass = Pass::train(2);
         check(&params, &input(&[6, c, h, w]), &|x| net.forward(x, pass), &|x| net.forward_reference(x, pass));
+    }
+}
+
+/// Every norm, in training and at test time, with tasks as it takes them.
+const NORMS: [(NormMode, Pass); 6] = [
+    (NormMode::Running, Pass { tasks: 1, training: true }),
+    (NormMode::Running, Pass { tasks: 3, training: false }),
+    (NormMode::Layer, Pass { tasks: 3, training: true }),
+    (NormMode::Instance, Pass { tasks: 1, training: true }),
+    (NormMode::Group, Pass { tasks: 1, training: true }),
+    (NormMode::None, Pass { tasks: 1, training: true }),
+];
+
+#[test]
+fn every_norm_in_networks_for_images() {
+    for (mode, pass) in NORMS {
+        // Nine samples are a large batch: they pass in parts. Filters are whole groups of channels, and are not.
+        for (base, filters) in
+            [(nets::ConvNetConfig::omniglot([1, 9, 10]), [20, 17]), (nets::ConvNetConfig::cnn4([9, 8, 6]), [4, 18])]
+        {
+            let (mut params, mut rng) = store();
+            let norm = NormConfig { affine: true, ..NormConfig::new(mode).random_gain() };
+            // After the mean over space one channel is one value.
+            let final_norm = (mode != NormMode::Instance).then_some(norm);
+            let config = nets::ConvNetConfig { filters: filters.to_vec(), output: 3, norm, final_norm, ..base };
+            let net = nets::ConvNet::new(&mut params.builder(&mut rng), &config).unwrap();
+            let [c, h, w] = config.input;
+            let x = input(&[9, c, h, w]);
+            check(&params, &x, &|x| net.forward(x, pass), &|x| net.forward_reference(x, pass));
+        }
+    }
+}
+
+#[test]
+fn every_norm_in_networks_for_vectors() {
+    for (mode, pass) in NORMS.into_iter().filter(|n| n.0 != NormMode::Instance) {
+        let (mut params, mut rng) = store();
+        let norm = NormConfig { affine: true, ..NormConfig::new(mode).random_gain() };
+        let config = nets::MlpConfig { norm, final_norm: Some(norm), ..nets::MlpConfig::acr(6, &[18, 20], 3) };
+        let net = nets::Mlp::new(&mut params.builder(&mut rng), &config).unwrap();
+        check(&params, &input(&[9, 6]), &|x| net.forward(x, pass), &|x| net.forward_reference(x, pass));
     }
 }
 

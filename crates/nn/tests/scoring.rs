@@ -1,5 +1,8 @@
 //! Without gradients the results are the same and nothing is kept for a way back.
 
+#[path = "common/every_path.rs"]
+mod every_path;
+
 use candle_core::{DType, Device, Tensor};
 use zsad_nn::layers::{NormConfig, NormMode};
 use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, no_grad};

@@ -1,5 +1,8 @@
 //! All tasks in one pass are the same mathematics as a loop over the tasks: forward and gradients.
 
+#[path = "common/every_path.rs"]
+mod every_path;
+
 use candle_core::{DType, Device, Tensor};
 use zsad_nn::layers::{LinearInit, NormConfig, NormMode};
 use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, train};

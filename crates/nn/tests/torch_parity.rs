@@ -1,5 +1,8 @@
 //! A meta-training loss and its gradients equal PyTorch's, which loops over the tasks.
 
+#[path = "common/every_path.rs"]
+mod every_path;
+
 use candle_core::{DType, Device, Tensor};
 use zsad_nn::params::Builder;
 use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets, train};

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
+use zsad_core::Simd;
 use zsad_core::panics::caught;
 
 use crate::commands;
@@ -35,6 +36,13 @@ Exit codes:
 #[derive(Parser)]
 #[command(name = "zsad", version, after_help = EXAMPLES, max_term_width = 110)]
 pub(crate) struct Cli {
+    /// Vector instructions of the kernels: portable, avx2 or avx512 [default: $ZSAD_SIMD, else the widest here]
+    ///
+    /// AVX2 and AVX-512 give the same bits, portable code other last bits. Products that candle computes outside our
+    /// kernels choose for themselves.
+    #[arg(long, global = true, value_name = "SET", value_parser = Simd::named)]
+    simd: Option<Simd>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -69,7 +77,12 @@ pub fn main() -> ExitCode {
 
 fn run() -> ExitCode {
     let out = &mut io::stdout().lock();
-    let done = match Cli::parse().command {
+    let cli = Cli::parse();
+    if let Err(error) = Simd::choose(cli.simd) {
+        drop(writeln!(io::stderr(), "error: {error}"));
+        return Exit::Usage.into();
+    }
+    let done = match cli.command {
         Command::Run(c) => c.run(out),
         Command::Plan(c) => c.run(out),
         Command::Status(c) => c.run(out),

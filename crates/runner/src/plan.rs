@@ -118,7 +118,7 @@ impl Wanted {
                             fold: fold.map(|f| f.name.clone()).unwrap_or_default(),
                             method: id.clone(),
                             seed,
-                            device: env.device.kind().into(),
+                            device: zsad_core::simd::kind(env.device),
                         };
                         let cells = cells(experiment, choice, &dataset, method, &fit, tests.as_ref());
                         let cells: Vec<CellJob> = cells.into_iter().filter(|c| seen.insert(c.key.clone())).collect();

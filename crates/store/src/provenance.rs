@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use zsad_core::{DataDir, Device, Result};
+use zsad_core::{DataDir, Device, Result, Simd};
 
 use crate::json as files;
 use crate::record::Provenance;
@@ -19,7 +19,7 @@ pub fn now() -> String {
 /// The provenance of a record finished now, by a program built from commit `git_sha`.
 pub fn of_record(git_sha: &str, device: Device, threads: usize) -> Provenance {
     let (version, git_sha, device) = (VERSION.into(), git_sha.into(), device.to_string());
-    Provenance { version, git_sha, device, threads, finished: now() }
+    Provenance { version, git_sha, device, simd: Simd::current().to_string(), threads, finished: now() }
 }
 
 /// How one call of the program ran.
@@ -62,6 +62,7 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
         "jobs": facts.jobs,
         "threads": facts.threads,
         "device": facts.device.to_string(),
+        "simd": Simd::current().to_string(),
         "cpu": cpu(),
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "os": std::env::consts::OS,

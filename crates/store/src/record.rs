@@ -60,6 +60,9 @@ pub struct Provenance {
     pub git_sha: String,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// Vector instructions of the kernels; empty in records of versions that did not say.
+    #[serde(default)]
+    pub simd: String,
     /// Threads of the worker.
     pub threads: usize,
     /// End of the computation, RFC 3339, UTC.

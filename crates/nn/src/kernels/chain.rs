@@ -1,22 +1,29 @@
-//! A whole network as a chain of stages, forward and backward, task by task where statistics are taken.
+//! A whole network as a chain of stages, forward and backward.
 //!
 //! Activations are rows of channels (samples, or pixels of channels-last images), each written once, where and how the
-//! next stage reads it.
+//! next stage reads it. A large batch that is one group passes in parts, which threads share; how it is cut depends on its
+//! size alone.
 
 mod backward;
+mod maps;
+mod parts;
 mod pixels;
 
 use super::Real;
 use super::conv::{Conv, channels_first, channels_last, unfold};
-use super::gemm::{Packed, RowMap, rows_product};
-use super::norm::{BLOCK, Moments};
+use super::gemm::RowMap;
+use super::norm::{Moments, sample_moments};
 use super::scratch::{self, Buffer};
-use super::stage::{Map, Source, Split, Stage};
-use super::tile::Run;
-use pixels::{mean, pixel_order};
+use super::stage::{Map, Source, Split, Stage, Statistics};
+use parts::{cut, cut_ref, each};
+use pixels::mean;
 
 /// Channels below which a first convolution unfolds its input.
 const FEW_CHANNELS: usize = 8;
+/// Parts of a large batch, at most.
+const PARTS: usize = 8;
+/// Samples of a part, at least.
+const FEWEST: usize = 4;
 
 /// What a stage keeps for the way back.
 struct SavedStage<F: Real> {
@@ -24,7 +31,7 @@ struct SavedStage<F: Real> {
     input: Option<Buffer<F>>,
     /// Its map's rows; none for a bare stage.
     y: Option<Buffer<F>>,
-    /// Mean and 1/σ by group and channel.
+    /// Mean and 1/σ by unit and channel.
     moments: (Buffer<F>, Buffer<F>),
     /// Which pixel the pool chose.
     choice: Vec<u8>,
@@ -46,6 +53,7 @@ pub struct SavedActivations<F: Real> {
     stages: Vec<SavedStage<F>>,
     samples: usize,
     groups: usize,
+    pooled: Vec<Option<Moments>>,
 }
 
 impl<F: Real> SavedActivations<F> {
@@ -56,6 +64,11 @@ impl<F: Real> SavedActivations<F> {
             buffers.into_iter().flatten().map(Buffer::bytes).sum::<usize>() + k.choice.len()
         };
         self.stages.iter().map(bytes).sum()
+    }
+
+    /// What each stage that normalises over all rows found, without its bias.
+    pub fn pooled(&self) -> &[Option<Moments>] {
+        &self.pooled
     }
 }
 
@@ -68,120 +81,229 @@ impl Chain {
         groups: usize,
         params: &[&[F]],
     ) -> (Buffer<F>, SavedActivations<F>) {
-        let mut saved = Vec::new();
-        let mut params = params;
-        let mut output = self.first_input(x, samples);
-        for (i, stage) in self.stages.iter().enumerate() {
-            let (own, rest) = params.split_at(stage.parameters());
-            params = rest;
-            let next = self.stages.get(i + 1);
-            let input = output;
-            let lhs = input.as_deref().unwrap_or(x);
-            let p = stage.split(own.iter().copied());
-            let y = self.product(i, lhs, samples, &p);
-            let (out, y, moments, choice) = finish(stage, y, samples, groups, &p, next);
-            output = Some(out);
-            if self.keep {
-                saved.push(SavedStage { input, y, moments, choice });
+        let params = self.by_stage(params);
+        let mut saved = SavedActivations { stages: Vec::new(), samples, groups, pooled: Vec::new() };
+        for i in 0..self.stages.len() {
+            self.stage(i, x, &params, &mut saved);
+            if !self.keep
+                && let Some(read) = i.checked_sub(1)
+            {
+                (saved.stages[read].y, saved.stages[i].input) = (None, None);
             }
         }
-        let [c, pixels] = self.stages.last().map_or([0, 0], |s| [s.channels(), s.pixels_out()]);
-        let out = match output {
-            Some(rows) if pixels == 1 => rows,
-            rows => {
-                let mut out = scratch::take(samples * c * pixels);
-                channels_first(rows.as_deref().unwrap_or_default(), c, pixels, &mut out);
-                out
-            }
-        };
-        (out, SavedActivations { stages: saved, samples, groups })
+        let out = self.output(&params, &mut saved);
+        if !self.keep {
+            saved.stages.clear();
+        }
+        (out, saved)
+    }
+
+    /// Samples of a part.
+    fn part(&self, samples: usize, groups: usize) -> usize {
+        let any = |f: fn(&Statistics) -> bool| self.stages.iter().any(|s| f(&s.norm));
+        // Statistics of tasks come in groups that are small, and one group passes as any other. Without gradients no sum
+        // runs over samples but those of the statistics.
+        let cut = !self.keep || any(|s| !matches!(s, Statistics::None | Statistics::Batch));
+        if groups == 1 && cut && !any(|s| *s == Statistics::Batch) {
+            samples.div_ceil(PARTS).max(FEWEST).min(samples)
+        } else {
+            samples
+        }
     }
 
     /// Whether the first stage unfolds its input.
-    fn unfolds(&self) -> Option<Conv> {
+    fn unfolds(&self, i: usize) -> Option<Conv> {
         match self.stages.first()?.map {
-            Map::Conv(conv) if conv.c < FEW_CHANNELS && !self.input_gradient => Some(conv),
+            Map::Conv(conv) if i == 0 && conv.c < FEW_CHANNELS && !self.input_gradient => Some(conv),
             _ => None,
         }
     }
 
+    /// Values of a sample on the left-hand side of product `i`; none where that is what lies there already: `x`, or the rows
+    /// of a bare stage.
+    fn input_len(&self, i: usize) -> Option<usize> {
+        if let Some(conv) = self.unfolds(i) {
+            return Some(conv.oh() * conv.ow() * conv.c * 9);
+        }
+        match (self.stages[i].map, i.checked_sub(1).map(|before| &self.stages[before])) {
+            (Map::Conv(conv), _) => Some(conv.input().len()),
+            (_, None) => None,
+            (Map::Linear { input, source: Source::Mean(_), .. }, _) => Some(input),
+            (_, Some(before)) => (!before.bare()).then(|| before.pixels_out() * before.channels()),
+        }
+    }
+
+    /// Computes the rows of stage `i` and their statistics, from what the stage before makes of its own.
+    fn stage<F: Real>(&self, i: usize, x: &[F], params: &[Split<&[F]>], saved: &mut SavedActivations<F>) {
+        let (stage, p, samples, groups) = (&self.stages[i], &params[i], saved.samples, saved.groups);
+        let part = self.part(samples, groups);
+        let count = samples.div_ceil(part);
+        let (c, pixels) = (stage.channels(), stage.pixels());
+        let mut y = scratch::take(samples * pixels * c);
+        let statistics = stage.statistics(stage.units(samples, groups));
+        let mut moments = (scratch::take(statistics), scratch::take(statistics));
+        let mut input = match (self.input_len(i), i.checked_sub(1)) {
+            (Some(len), _) => Some(scratch::take(samples * len)),
+            (None, Some(before)) => saved.stages[before].y.take(),
+            (None, None) => None,
+        };
+        let before = i.checked_sub(1);
+        let pooled = before.map_or(0, |b| {
+            if self.stages[b].pool { self.stages[b].pixels_out() * self.stages[b].channels() } else { 0 }
+        });
+        let mut choice = vec![0; samples * pooled];
+        let weights = self.weights(i, samples, p.weight.unwrap_or_default());
+        let found = {
+            let of_sample = if let Statistics::Sample(_) = stage.norm { part * c } else { 0 };
+            let own = |values| if count > 1 { cut(values, of_sample, count) } else { vec![values] };
+            let given = self.input_len(i).is_none();
+            let lhs = input.as_deref_mut().unwrap_or_default();
+            let lhs = cut(lhs, lhs.len() / samples * part, count);
+            let todo = lhs.into_iter().zip(cut(&mut choice, part * pooled, count));
+            let todo = todo.zip(cut(&mut y, part * pixels * c, count));
+            let todo = todo.zip(own(&mut moments.0).into_iter().zip(own(&mut moments.1)));
+            each(todo.collect(), |at, (((input, choice), y), (mean, istd))| {
+                let (first, n) = (at * part, y.len() / (pixels * c));
+                let x = &x[first * (x.len() / samples)..][..n * (x.len() / samples)];
+                match before {
+                    None => self.first_input(x, input),
+                    Some(before) if !given => {
+                        self.hand_on(before, saved, &params[before], first..first + n, (input, choice))
+                    }
+                    Some(_) => {}
+                }
+                let lhs = if before.is_none() && given { x } else { input };
+                self.product(i, n, lhs, &weights, p.bias.filter(|_| !stage.centres()), y);
+                statistics_of(stage, y, groups, mean, istd)
+            })
+        };
+        if let Some(before) = before {
+            saved.stages[before].choice = choice;
+        }
+        let all = found.into_iter().flatten().reduce(|mut all, part| {
+            all.merge(&part);
+            all
+        });
+        if let Some(all) = &all {
+            all.finish(&mut moments.0, &mut moments.1);
+        }
+        saved.pooled.push(all);
+        saved.stages.push(SavedStage { input, y: Some(y), moments, choice: Vec::new() });
+    }
+
     /// The left-hand side of the first product, unless it is `x` as it lies.
-    fn first_input<F: Real>(&self, x: &[F], samples: usize) -> Option<Buffer<F>> {
-        if let Some(conv) = self.unfolds() {
-            let mut out = scratch::take(samples * conv.oh() * conv.ow() * conv.c * 9);
-            unfold(&conv, x, &mut out);
-            return Some(out);
+    fn first_input<F: Real>(&self, x: &[F], input: &mut [F]) {
+        if let Some(conv) = self.unfolds(0) {
+            unfold(&conv, x, input);
+        } else if let Some(Map::Conv(conv)) = self.stages.first().map(|s| s.map) {
+            input.fill(F::ZERO);
+            channels_last(x, conv.c, conv.h * conv.w, (input, &conv.input().pixels()));
         }
-        let Some(Map::Conv(conv)) = self.stages.first().map(|s| s.map) else { return None };
-        let framed = conv.input();
-        let mut out = scratch::zeros(samples * framed.len());
-        channels_last(x, conv.c, conv.h * conv.w, (&mut out, &framed.pixels()));
-        Some(out)
     }
 
-    /// The rows of stage `i`'s map.
-    fn product<F: Real>(&self, i: usize, input: &[F], samples: usize, p: &Split<&[F]>) -> Buffer<F> {
-        let stage = &self.stages[i];
-        let (c, rows) = (stage.channels(), samples * stage.pixels());
-        let weight = p.weight.unwrap_or_default();
-        let bias = p.bias.filter(|_| !stage.norm);
-        let mut y = scratch::take(rows * c);
-        match (stage.map, self.unfolds().filter(|_| i == 0)) {
-            (Map::Conv(conv), None) => conv.forward(samples, input, weight, bias, &mut y),
-            (_, Some(conv)) => linear(rows, input, conv.c * 9, weight, bias, c, &mut y),
-            (Map::Linear { input: k, source, .. }, None) => {
-                linear(rows, input, k, &pixel_order(weight, k, source, false), bias, c, &mut y);
+    /// What stage `i` makes of the rows of some samples, as the next stage reads it.
+    fn hand_on<F: Real>(
+        &self,
+        i: usize,
+        saved: &SavedActivations<F>,
+        p: &Split<&[F]>,
+        samples: std::ops::Range<usize>,
+        (to, choice): (&mut [F], &mut [u8]),
+    ) {
+        let c = self.stages[i].channels();
+        match self.stages.get(i + 1).map(|next| next.map) {
+            Some(Map::Conv(conv)) => {
+                to.fill(F::ZERO);
+                self.activate(i, saved, p, samples, (to, &conv.input().pixels()), choice);
             }
-            (Map::Given(_), None) => y.copy_from_slice(input),
+            Some(Map::Linear { source: Source::Mean(pixels), .. }) => {
+                let mut all = scratch::take(to.len() * pixels);
+                self.activate(i, saved, p, samples, (&mut all, &RowMap::dense(c)), choice);
+                mean(&all, c, pixels, to);
+            }
+            _ => self.activate(i, saved, p, samples, (to, &RowMap::dense(c)), choice),
         }
-        y
+    }
+
+    /// What follows the map of stage `i`, for some samples.
+    fn activate<F: Real>(
+        &self,
+        i: usize,
+        saved: &SavedActivations<F>,
+        p: &Split<&[F]>,
+        samples: std::ops::Range<usize>,
+        (out, map): (&mut [F], &RowMap),
+        choice: &mut [u8],
+    ) {
+        let (stage, kept) = (&self.stages[i], &saved.stages[i]);
+        let (plain, of_sample) = (stage.plain(), stage.pixels() * stage.channels());
+        let y = &kept.y.as_deref().unwrap_or_default()[samples.start * of_sample..samples.end * of_sample];
+        let (first, units) = self.units(i, &samples, saved);
+        let parts = cut(out, out.len() / units, units).into_iter().zip(cut(choice, choice.len() / units, units));
+        for ((unit, y), (out, choice)) in cut_ref(y, y.len() / units, units).into_iter().enumerate().zip(parts) {
+            let tail = stage.tail(first + unit, p, (&kept.moments.0, &kept.moments.1), &plain);
+            tail.forward(y, (out, map), choice);
+        }
+    }
+
+    /// The first unit of stage `i` among some samples, a part, and how many they are.
+    fn units<F: Real>(
+        &self,
+        i: usize,
+        samples: &std::ops::Range<usize>,
+        saved: &SavedActivations<F>,
+    ) -> (usize, usize) {
+        let all = self.stages[i].units(saved.samples, saved.groups);
+        if all == saved.samples { (samples.start, samples.len()) } else { (0, all) }
+    }
+
+    /// The network's output, with channels first.
+    fn output<F: Real>(&self, params: &[Split<&[F]>], saved: &mut SavedActivations<F>) -> Buffer<F> {
+        let Some((i, stage)) = self.stages.iter().enumerate().next_back() else { return scratch::take(0) };
+        let [c, pixels] = [stage.channels(), stage.pixels_out()];
+        let rows = if stage.bare() { saved.stages[i].y.take() } else { None };
+        let rows = rows.unwrap_or_else(|| {
+            let mut out = scratch::take(saved.samples * pixels * c);
+            let mut choice = vec![0; if stage.pool { out.len() } else { 0 }];
+            self.activate(i, saved, &params[i], 0..saved.samples, (&mut out, &RowMap::dense(c)), &mut choice);
+            saved.stages[i].choice = choice;
+            out
+        });
+        if pixels == 1 {
+            return rows;
+        }
+        let mut out = scratch::take(rows.len());
+        channels_first(&rows, c, pixels, &mut out);
+        out
+    }
+
+    /// The parameters of each stage.
+    fn by_stage<'a, F>(&self, mut params: &[&'a [F]]) -> Vec<Split<&'a [F]>> {
+        let split = |stage: &Stage| {
+            let (own, rest) = params.split_at(stage.parameters());
+            params = rest;
+            stage.split(own.iter().copied())
+        };
+        self.stages.iter().map(split).collect()
     }
 }
 
-/// A stage's output, and what is kept of it: its map's rows, moments and the pool's choice.
-type Finished<F> = (Buffer<F>, Option<Buffer<F>>, (Buffer<F>, Buffer<F>), Vec<u8>);
-
-/// What follows a stage's map, the output lying as `next` wants it.
-fn finish<F: Real>(
-    stage: &Stage,
-    y: Buffer<F>,
-    samples: usize,
-    groups: usize,
-    p: &Split<&[F]>,
-    next: Option<&Stage>,
-) -> Finished<F> {
-    let (c, rows) = (stage.channels(), samples * stage.pixels());
-    let statistics = if stage.norm { groups * c } else { 0 };
-    let mut moments = (scratch::take(statistics), scratch::take(statistics));
-    if stage.bare() && !matches!(next.map(|n| n.map), Some(Map::Conv(_))) {
-        return (y, None, moments, Vec::new());
-    }
-    let (mut out, map) = match next.map(|n| n.map) {
-        Some(Map::Conv(conv)) => (scratch::zeros(samples * conv.input().len()), conv.input().pixels()),
-        _ => (scratch::take(samples * stage.pixels_out() * c), RowMap::dense(c)),
-    };
-    let mut choice = vec![0; if stage.pool { samples * stage.pixels_out() * c } else { 0 }];
-    let plain = stage.plain();
-    // A group at a time while it is in the caches.
-    let (group, out_group, choices) = (rows / groups * c, out.len() / groups, choice.len() / groups);
-    for (g, y) in y.chunks_exact(group).enumerate() {
-        if stage.norm {
-            let mut sums = Moments::new(c);
-            y.chunks(BLOCK * c).for_each(|block| sums.add(block));
-            sums.finish(&mut moments.0[g * c..(g + 1) * c], &mut moments.1[g * c..(g + 1) * c]);
+/// The statistics of rows `y`, a part: those of its units into `mean` and `istd`; those that all parts share are returned.
+fn statistics_of<F: Real>(stage: &Stage, y: &[F], groups: usize, mean: &mut [F], istd: &mut [F]) -> Option<Moments> {
+    let c = stage.channels();
+    match stage.norm {
+        Statistics::None | Statistics::Given => None,
+        Statistics::Pooled => Some(Moments::of(y, c)),
+        Statistics::Sample(shared) => {
+            sample_moments(y, [stage.pixels(), c], shared, mean, istd);
+            None
         }
-        let out = (&mut out[g * out_group..(g + 1) * out_group], &map);
-        let choice = &mut choice[g * choices..(g + 1) * choices];
-        stage.tail(g, p, (&moments.0, &moments.1), &plain).forward(y, out, choice);
+        Statistics::Batch => {
+            let to = mean.chunks_exact_mut(c).zip(istd.chunks_exact_mut(c));
+            for (y, (mean, istd)) in y.chunks_exact(y.len() / groups).zip(to) {
+                Moments::of(y, c).finish(mean, istd);
+            }
+            None
+        }
     }
-    if let Some(Map::Linear { source: Source::Mean(pixels), .. }) = next.map(|n| n.map) {
-        out = mean(&out, c, pixels);
-    }
-    (out, Some(y), moments, choice)
-}
-
-/// Rows `[rows, k]` → `y` `[rows, c]` with `weight` `[c, k]`.
-fn linear<F: Real>(rows: usize, x: &[F], k: usize, weight: &[F], bias: Option<&[F]>, c: usize, y: &mut [F]) {
-    let b = Packed::transposed(k, c, weight);
-    rows_product(rows, (x, &RowMap::dense(k)), &[Run { offset: 0, len: k }], &b, bias, (y, &RowMap::dense(c)));
 }

@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use super::Real;
 use super::gemm::{Packed, RowMap, rows_product};
-use super::norm::{Moments, Tail, relu};
+use super::norm::{Moments, Tail, relu, sample_moments};
 use super::scratch::{self, Buffer};
-use super::stage::{Map, Source, Split, Stage};
+use super::stage::{Map, Source, Split, Stage, Statistics};
 use super::tile::Run;
 
 /// Rows of a block: a multiple of what the products take at once.
@@ -33,7 +33,7 @@ pub struct Dense {
 struct SavedStage<F: Real> {
     /// Its product, rectified where nothing else follows; empty for a bare last stage.
     y: Buffer<F>,
-    /// Mean and 1/σ by group and channel.
+    /// Mean and 1/σ by unit and channel.
     moments: (Buffer<F>, Buffer<F>),
     /// See [`Stage::plain`].
     plain: Vec<F>,
@@ -44,6 +44,7 @@ pub struct SavedActivations<F: Real> {
     stages: Vec<SavedStage<F>>,
     samples: usize,
     groups: usize,
+    pooled: Vec<Option<Moments>>,
 }
 
 impl<F: Real> SavedActivations<F> {
@@ -52,16 +53,21 @@ impl<F: Real> SavedActivations<F> {
         self.stages.iter().map(|k| k.y.bytes() + k.moments.0.bytes() + k.moments.1.bytes()).sum()
     }
 
-    /// Rows of a group.
-    fn group(&self) -> usize {
-        self.samples / self.groups
+    /// What each stage that normalises over all rows found, without its bias.
+    pub fn pooled(&self) -> &[Option<Moments>] {
+        &self.pooled
     }
 
-    /// The stretches of a block that lie in one group each: (group, first row, end).
-    fn parts(&self, rows: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let (group, rows) = (self.group(), rows.clone());
-        (rows.start / group..rows.end.div_ceil(group))
-            .map(move |g| (g, rows.start.max(g * group)..rows.end.min((g + 1) * group)))
+    /// Rows of a unit of `stage`.
+    fn unit(&self, stage: &Stage) -> usize {
+        self.samples / stage.units(self.samples, self.groups)
+    }
+
+    /// The stretches of a block that lie in one unit of `stage` each: (unit, first row, end).
+    fn parts(&self, stage: &Stage, rows: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<F> {
+        let (unit, rows) = (self.unit(stage), rows.clone());
+        (rows.start / unit..rows.end.div_ceil(unit))
+            .map(move |u| (u, rows.start.max(u * unit)..rows.end.min((u + 1) * unit)))
     }
 }
 
@@ -101,14 +107,16 @@ impl Dense {
         params: &[&[F]],
     ) -> (Buffer<F>, SavedActivations<F>) {
         let params = self.by_stage(params);
-        let mut saved = SavedActivations { stages: Vec::new(), samples, groups };
+        let mut saved = SavedActivations { stages: Vec::new(), samples, groups, pooled: Vec::new() };
         let mut block = scratch::take(BLOCK * self.widest());
         for (i, (stage, p)) in self.stages.iter().zip(&params).enumerate() {
             let c = stage.channels();
             let product = stage.input().zip(p.weight).map(|(k, weight)| (k, Packed::transposed(k, c, weight)));
-            let bias = p.bias.filter(|_| !stage.norm);
+            let bias = p.bias.filter(|_| !stage.centres());
             let mut y = given.take().unwrap_or_else(|| scratch::take(samples * c));
-            let mut sums = vec![Moments::new(c); if stage.norm { groups } else { 0 }];
+            let mut sums = vec![Moments::new(c); if stage.centres() { groups } else { 0 }];
+            let statistics = stage.statistics(stage.units(samples, groups));
+            let mut moments = (scratch::take(statistics), scratch::take(statistics));
             for rows in blocks(samples) {
                 let y_rows = &mut y[rows.start * c..rows.end * c];
                 if let Some((k, b)) = &product {
@@ -119,11 +127,15 @@ impl Dense {
                 if stage.in_place() && stage.relu {
                     relu(y_rows);
                 }
-                if stage.norm {
-                    saved.parts(&rows).for_each(|(g, part)| sums[g].add(&y[part.start * c..part.end * c]));
+                if stage.centres() {
+                    saved.parts(stage, &rows).for_each(|(g, part)| sums[g].add(&y[part.start * c..part.end * c]));
+                }
+                if let Statistics::Sample(shared) = stage.norm {
+                    let own = rows.start * c..rows.end * c;
+                    let (mean, istd) = (&mut moments.0[own.clone()], &mut moments.1[own.clone()]);
+                    sample_moments(&y[own], [1, c], shared, mean, istd);
                 }
             }
-            let mut moments = (scratch::take(sums.len() * c), scratch::take(sums.len() * c));
             let positions = moments.0.chunks_exact_mut(c).zip(moments.1.chunks_exact_mut(c));
             sums.iter().zip(positions).for_each(|(sums, (mean, istd))| sums.finish(mean, istd));
             if !self.keep
@@ -131,6 +143,7 @@ impl Dense {
             {
                 read.y = scratch::take(0);
             }
+            saved.pooled.push(sums.into_iter().next().filter(|_| stage.norm == Statistics::Pooled));
             saved.stages.push(SavedStage { y, moments, plain: stage.plain() });
         }
         let out = self.output(&mut saved, &params);
@@ -189,7 +202,7 @@ impl Dense {
         to: &mut [F],
     ) {
         let c = self.stages[i].channels();
-        for (g, part) in saved.parts(rows) {
+        for (g, part) in saved.parts(&self.stages[i], rows) {
             let to = &mut to[(part.start - rows.start) * c..(part.end - rows.start) * c];
             let y = &saved.stages[i].y[part.start * c..part.end * c];
             self.tail(i, g, saved, &params[i]).forward(y, (to, &RowMap::dense(c)), &mut []);

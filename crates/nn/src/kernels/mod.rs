@@ -14,8 +14,9 @@ pub mod stage;
 pub mod tile;
 
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::thread::LocalKey;
+
+use zsad_core::Simd;
 
 /// f32, for work, and f64, in which the same code is checked by finite differences.
 pub trait Real:
@@ -65,19 +66,7 @@ impl Real for f32 {
     }
 
     fn tiles() -> tile::Tiles<f32> {
-        static TILES: OnceLock<tile::Tiles<f32>> = OnceLock::new();
-        *TILES.get_or_init(|| {
-            #[cfg(target_arch = "x86_64")]
-            {
-                if std::is_x86_feature_detected!("avx512f") {
-                    return tile::avx512();
-                }
-                if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                    return tile::avx2();
-                }
-            }
-            tile::portable()
-        })
+        tile::of(Simd::current())
     }
 
     fn store() -> &'static LocalKey<Cell<Vec<Vec<f32>>>> {
@@ -109,3 +98,7 @@ impl Real for f64 {
         &F64
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/common/every_path.rs"]
+mod every_path;

@@ -1,11 +1,13 @@
-//! Batch-statistics norm with ReLU and max-pool, forward and backward, over rows (samples or pixels) of channels.
+//! Norms with ReLU and max-pool, forward and backward, over rows (samples or pixels) of channels.
 
 mod columns;
 mod moments;
+mod sample;
 
 pub use columns::add_column_sums;
 use columns::{column_sums, panel, panels};
-pub use moments::Moments;
+pub use moments::{EPS, Moments};
+pub use sample::sample_moments;
 
 use super::Real;
 use super::gemm::RowMap;
@@ -14,11 +16,11 @@ use super::simd::vectorised;
 /// Rows to take the moments of at once: they are read twice while they are in the caches.
 pub const BLOCK: usize = 256;
 
-/// What follows a product, for the rows of one group.
+/// What follows a product, for rows with the same statistics.
 #[derive(Clone, Copy)]
 pub struct Tail<'a, F> {
-    /// Whether the rows are normalised with their own moments.
-    pub norm: bool,
+    /// How many neighbouring channels share their statistics; 0 where these do not depend on the rows.
+    pub shared: usize,
     /// Mean and 1/σ, `[c]` each: zeros and ones where there is no norm.
     pub moments: (&'a [F], &'a [F]),
     /// Gain and offset, `[c]` each: ones and zeros where there are none.
@@ -145,13 +147,16 @@ impl<F: Real> Tail<'_, F> {
         sums.iter_mut().zip(all.iter().flatten()).for_each(|(to, v)| *to += v);
     }
 
-    /// Turns the gradient `d` `[n, c]` of the activations into that of `y`, some rows of a group of so many, with the
-    /// `sums` `[2 c]` of the whole group.
+    /// Turns the gradient `d` `[n, c]` of the activations into that of `y`, some rows of a unit of so many, with the
+    /// `sums` `[2 c]` of the whole unit.
     ///
     /// With d the gradient behind ReLU, the result is istd · gain · (d − mean d − hat · mean(d · hat)).
     pub fn backward(&self, y: &[F], d: &mut [F], rows: usize, sums: &[f64]) {
+        if self.shared > 1 {
+            return self.backward_across(y, d, rows, sums);
+        }
         let (c, floor) = (self.affine.0.len(), self.floor());
-        let means: Vec<F> = sums.iter().map(|s| F::of(if self.norm { s / rows as f64 } else { 0.0 })).collect();
+        let means: Vec<F> = sums.iter().map(|s| F::of(if self.shared > 0 { s / rows as f64 } else { 0.0 })).collect();
         vectorised(
             #[inline(always)]
             || {
@@ -172,6 +177,33 @@ impl<F: Real> Tail<'_, F> {
                 );
             },
         )
+    }
+}
+
+impl<F: Real> Tail<'_, F> {
+    /// As [`Tail::backward`] where channels share their statistics: the result is istd · (gain · d − m − hat · m'), with m and
+    /// m' the means of gain · d and gain · d · hat over rows and channels.
+    fn backward_across(&self, y: &[F], d: &mut [F], rows: usize, sums: &[f64]) {
+        let (c, floor) = (self.affine.0.len(), self.floor());
+        let mut means = vec![F::ZERO; 2 * c];
+        let gains = self.affine.0.chunks_exact(self.shared).cycle();
+        for ((to, sums), gains) in means.chunks_exact_mut(self.shared).zip(sums.chunks_exact(self.shared)).zip(gains) {
+            let sum: f64 = sums.iter().zip(gains).map(|(s, g)| s * g.f64()).sum();
+            to.fill(F::of(sum / (rows * self.shared) as f64));
+        }
+        vectorised(
+            #[inline(always)]
+            || {
+                let [m, i, g, b] = self.constants();
+                let (mean_dh, mean_d) = means.split_at(c);
+                for (d, y) in d.chunks_exact_mut(c).zip(y.chunks_exact(c)) {
+                    for j in 0..c {
+                        let (passed, hat) = Self::behind(floor, d[j], y[j], [m[j], i[j], g[j], b[j]]);
+                        d[j] = i[j] * (g[j] * passed - mean_d[j] - hat * mean_dh[j]);
+                    }
+                }
+            },
+        );
     }
 }
 

@@ -1,24 +1,19 @@
-//! Plain loops, compiled for the widest vectors of the processor at hand.
+//! Plain loops, compiled for the vectors that were chosen.
 
-/// Runs `f` compiled for AVX-512 or AVX2 where the processor has them. `f` and what it calls must be `inline(always)`.
+use zsad_core::Simd;
+
+/// Runs `f` compiled for the vector instructions that were chosen. `f` and what it calls must be `inline(always)`.
 #[inline]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx512f")
-            && std::is_x86_feature_detected!("avx512vl")
-            && std::is_x86_feature_detected!("avx512dq")
-            && std::is_x86_feature_detected!("avx512bw")
-        {
-            // SAFETY: the processor has the four features.
-            return unsafe { avx512(f) };
-        }
-        if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has the feature.
-            return unsafe { avx2(f) };
-        }
+    match Simd::current() {
+        // SAFETY: what is chosen the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => unsafe { avx512(f) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { avx2(f) },
+        _ => f(),
     }
-    f()
 }
 
 #[cfg(target_arch = "x86_64")]

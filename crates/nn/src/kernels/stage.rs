@@ -33,15 +33,30 @@ pub enum Source {
     Flatten(usize),
 }
 
-/// One stage: linear map, bias, batch-statistics norm, gain and offset, ReLU, 2×2 max-pool; all but the first optional.
+/// What a stage's norm takes its statistics over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistics {
+    /// There is no norm.
+    None,
+    /// Each channel over the rows of a group.
+    Batch,
+    /// Each channel over all rows, which are one group: a large one, that is shared out among threads.
+    Pooled,
+    /// Each sample alone, over its pixels and so many neighbouring channels.
+    Sample(usize),
+    /// Nothing: mean and 1/σ of each channel are the stage's last parameters.
+    Given,
+}
+
+/// One stage: linear map, bias, norm, gain and offset, ReLU, 2×2 max-pool; all but the first optional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stage {
     /// The linear map, whose weight is the stage's first parameter.
     pub map: Map,
-    /// Whether a bias is the next parameter. Before a norm it has no effect and no gradient.
+    /// Whether a bias is the next parameter. Before a norm over the batch it has no effect and no gradient.
     pub bias: bool,
-    /// Whether batch statistics normalise.
-    pub norm: bool,
+    /// What normalises.
+    pub norm: Statistics,
     /// Whether gain and offset are the next parameters.
     pub affine: bool,
     /// Whether ReLU follows.
@@ -91,18 +106,34 @@ impl Stage {
 
     /// The number of parameters.
     pub fn parameters(&self) -> usize {
-        usize::from(self.weighs()) + usize::from(self.bias) + 2 * usize::from(self.affine)
+        let pairs = usize::from(self.affine) + usize::from(self.norm == Statistics::Given);
+        usize::from(self.weighs()) + usize::from(self.bias) + 2 * pairs
+    }
+
+    /// Whether each channel loses its mean, and with it a bias.
+    pub fn centres(&self) -> bool {
+        matches!(self.norm, Statistics::Batch | Statistics::Pooled)
+    }
+
+    /// In how many parts, each with statistics of its own, `samples` samples in `groups` groups fall.
+    pub fn units(&self, samples: usize, groups: usize) -> usize {
+        if let Statistics::Sample(_) = self.norm { samples } else { groups }
+    }
+
+    /// How many values mean and 1/σ of so many units are.
+    pub fn statistics(&self, units: usize) -> usize {
+        if matches!(self.norm, Statistics::None | Statistics::Given) { 0 } else { units * self.channels() }
     }
 
     /// Whether anything happens between map and output.
     pub fn bare(&self) -> bool {
-        !(self.norm || self.affine || self.relu || self.pool)
+        !self.relu && self.in_place()
     }
 
     /// Whether nothing but, perhaps, ReLU follows the map: then it happens in place, and the output says where the gradient
     /// passes.
     pub fn in_place(&self) -> bool {
-        !(self.norm || self.affine || self.pool)
+        self.norm == Statistics::None && !self.affine && !self.pool
     }
 
     /// Its parameters, or gradients, by role.
@@ -111,23 +142,28 @@ impl Stage {
         let weight = if self.weighs() { all.next() } else { None };
         let bias = if self.bias { all.next() } else { None };
         let affine = if self.affine { all.next().zip(all.next()) } else { None };
-        Split { weight, bias, affine }
+        let given = if self.norm == Statistics::Given { all.next().zip(all.next()) } else { None };
+        Split { weight, bias, affine, given }
     }
 
-    /// What follows the map in group `group`, with its `moments` where it is normalised and `plain` for what it lacks.
+    /// What follows the map in unit `unit`, with its `moments` where it is normalised and `plain` for what it lacks.
     pub fn tail<'a, F: Real>(
         &self,
-        group: usize,
+        unit: usize,
         p: &Split<&'a [F]>,
         moments: (&'a [F], &'a [F]),
         plain: &'a [F],
     ) -> Tail<'a, F> {
         let c = self.channels();
         let (ones, zeros) = plain.split_at(c);
-        let own = group * c..(group + 1) * c;
-        let moments = if self.norm { (&moments.0[own.clone()], &moments.1[own]) } else { (zeros, ones) };
+        let own = unit * c..(unit + 1) * c;
+        let (shared, moments) = match self.norm {
+            Statistics::None | Statistics::Given => (0, p.given.unwrap_or((zeros, ones))),
+            Statistics::Batch | Statistics::Pooled => (1, (&moments.0[own.clone()], &moments.1[own])),
+            Statistics::Sample(channels) => (channels, (&moments.0[own.clone()], &moments.1[own])),
+        };
         let pool = self.pool.then(|| self.size());
-        Tail { norm: self.norm, moments, affine: p.affine.unwrap_or((ones, zeros)), relu: self.relu, pool }
+        Tail { shared, moments, affine: p.affine.unwrap_or((ones, zeros)), relu: self.relu, pool }
     }
 
     /// Ones, then zeros: the gain, 1/σ, offset and mean of a stage that has none.
@@ -145,6 +181,8 @@ pub struct Split<T> {
     pub bias: Option<T>,
     /// Gain and offset.
     pub affine: Option<(T, T)>,
+    /// Mean and 1/σ.
+    pub given: Option<(T, T)>,
 }
 
 /// Adds the gradients of gain and offset, `[2 c]`.

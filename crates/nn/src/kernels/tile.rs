@@ -7,6 +7,8 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use zsad_core::Simd;
+
 /// Most rows of a tile.
 pub const ROWS: usize = 6;
 
@@ -79,7 +81,15 @@ pub struct Tiles<F> {
     pub transpose: unsafe fn(&[F], [usize; 2], &mut [F], usize),
 }
 
-#[cfg(target_arch = "x86_64")]
-pub use x86::{avx2, avx512};
+/// The tile loops of an instruction set that the processor has.
+pub fn of(simd: Simd) -> Tiles<f32> {
+    match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => x86::avx512(),
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => x86::avx2(),
+        _ => portable(),
+    }
+}
 
 pub use portable::portable;

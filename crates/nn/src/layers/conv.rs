@@ -3,6 +3,7 @@
 use candle_core::{Tensor, Var};
 
 use super::norm::{Norm, epilogue};
+use super::pass::Pass;
 use crate::error::bail_shape;
 use crate::ops::{Epilogue, Plan, scope};
 use crate::{Init, Result, params::Builder};
@@ -62,7 +63,7 @@ impl Conv2d {
         &self,
         plan: &mut Plan,
         size: [usize; 2],
-        norm: Option<&Norm>,
+        norm: Option<(&Norm, Pass)>,
         relu: bool,
         pool: bool,
     ) -> Result<()> {

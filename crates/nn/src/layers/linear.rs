@@ -3,6 +3,7 @@
 use candle_core::{Tensor, Var};
 
 use super::norm::{Norm, epilogue};
+use super::pass::Pass;
 use crate::error::bail_shape;
 use crate::ops::{Plan, Source, scope};
 use crate::{Init, Result, params::Builder};
@@ -55,7 +56,7 @@ impl Linear {
     }
 
     /// Adds itself, on what `source` says, and what follows it.
-    pub(crate) fn plan(&self, plan: &mut Plan, source: Source, norm: Option<&Norm>, relu: bool) -> Result<()> {
+    pub(crate) fn plan(&self, plan: &mut Plan, source: Source, norm: Option<(&Norm, Pass)>, relu: bool) -> Result<()> {
         plan.linear(&self.weight, self.bias.as_ref(), source, epilogue(norm, relu))
     }
 

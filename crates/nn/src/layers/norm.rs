@@ -4,15 +4,13 @@ use candle_core::{Tensor, Var};
 
 use super::pass::Pass;
 use crate::error::bail_shape;
-use crate::ops::{self, Epilogue, Plan, scope};
+use crate::ops::{self, Epilogue, Normaliser, Plan, scope};
 use crate::{Init, Result, params::Builder};
 
 /// Added to the variance.
 pub const EPS: f64 = 1e-5;
 /// Channels of a group in [`NormMode::Group`], of which the paper takes as many.
 pub const GROUP: usize = 16;
-/// Weight of a new batch in the running statistics.
-const MOMENTUM: f64 = 0.1;
 
 /// What the statistics are taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +91,7 @@ impl Norm {
     pub fn forward(&self, x: &Tensor, pass: Pass, relu: bool) -> Result<Tensor> {
         if self.mode == NormMode::BatchStats && x.rank() == 2 && x.elem_count() > 0 {
             let mut plan = Plan::new(x);
-            plan.given(x.dims()[1], epilogue(Some(self), relu));
+            plan.given(x.dims()[1], epilogue(Some((self, pass)), relu))?;
             if plan.fits() {
                 return plan.run(x, pass.tasks, x.dims());
             }
@@ -170,11 +168,21 @@ impl Norm {
 }
 
 /// A norm, if there is one, and ReLU, as the kernels know them.
-pub(super) fn epilogue(norm: Option<&Norm>, relu: bool) -> Epilogue<'_> {
-    let Some(Norm { mode, affine, .. }) = norm else { return Epilogue { relu, ..Epilogue::NONE } };
+pub(super) fn epilogue(norm: Option<(&Norm, Pass)>, relu: bool) -> Epilogue<'_> {
+    let Some((Norm { mode, affine, running }, pass)) = norm else { return Epilogue { relu, ..Epilogue::NONE } };
+    let norm = match (mode, running) {
+        (NormMode::None, _) => Some(Normaliser::None),
+        (NormMode::BatchStats, _) => Some(Normaliser::Batch),
+        (NormMode::Running, Some((mean, var))) if !pass.training => Some(Normaliser::Running(mean, var)),
+        (NormMode::Running, Some((mean, var))) if pass.tasks == 1 => Some(Normaliser::Training(mean, var)),
+        (NormMode::Running, _) => None,
+        (NormMode::Layer, _) => Some(Normaliser::Sample),
+        (NormMode::Instance, _) => Some(Normaliser::Channels(1)),
+        (NormMode::Group, _) => Some(Normaliser::Channels(GROUP)),
+    };
     Epilogue {
-        fits: matches!(mode, NormMode::None | NormMode::BatchStats),
-        norm: *mode == NormMode::BatchStats,
+        fits: norm.is_some(),
+        norm: norm.unwrap_or(Normaliser::None),
         affine: affine.as_ref().map(|(gain, offset)| (gain, offset)),
         relu,
         pool: false,
@@ -193,22 +201,14 @@ fn train_rows(x: &Tensor, (gain, offset): &(Var, Var), running: &(Var, Var), rel
     let normed = ops::batch_norm(x, gain.as_tensor(), offset.as_tensor(), relu)?;
     let tensor = |v: Vec<f64>| Tensor::from_vec(v, c, x.device())?.to_dtype(x.dtype());
     let unbiased = normed.var.into_iter().map(|v| v * n as f64 / (n - 1) as f64).collect();
-    mix(running, tensor(normed.mean)?, tensor(unbiased)?)?;
+    ops::mix((&running.0, &running.1), tensor(normed.mean)?, tensor(unbiased)?)?;
     Ok(normed.y)
 }
 
 fn update_running(running: &(Var, Var), x: &Tensor, n: usize) -> Result<()> {
     let batch_mean = x.mean_keepdim([1, 3].as_slice())?;
     let batch_var = x.broadcast_sub(&batch_mean)?.sqr()?.sum([0, 1, 3].as_slice())?;
-    mix(running, batch_mean.flatten_all()?, (batch_var / (n - 1) as f64)?)
-}
-
-/// PyTorch's update: momentum 0.1, and the unbiased variance in the running one.
-fn mix((mean, var): &(Var, Var), new_mean: Tensor, new_var: Tensor) -> Result<()> {
-    for (old, new) in [(mean, new_mean), (var, new_var)] {
-        old.set(&((old.as_tensor() * (1.0 - MOMENTUM))? + (new * MOMENTUM)?)?)?;
-    }
-    Ok(())
+    ops::mix((&running.0, &running.1), batch_mean.flatten_all()?, (batch_var / (n - 1) as f64)?)
 }
 
 #[cfg(test)]

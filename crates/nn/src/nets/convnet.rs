@@ -118,14 +118,14 @@ impl ConvNet {
         let [_, mut h, mut w] = self.input;
         for (conv, norm) in &self.blocks {
             let pool = self.pools(h, w);
-            conv.plan(&mut plan, [h, w], Some(norm), true, pool)?;
+            conv.plan(&mut plan, [h, w], Some((norm, pass)), true, pool)?;
             (h, w) = if pool { (h / 2, w / 2) } else { (conv.out_size(h), conv.out_size(w)) };
         }
         let source = match self.reduction {
             Reduction::StrideMean => Source::Mean(h * w),
             Reduction::PoolFlatten => Source::Flatten(h * w),
         };
-        self.head.0.plan(&mut plan, source, self.head.1.as_ref(), false)?;
+        self.head.0.plan(&mut plan, source, self.head.1.as_ref().map(|n| (n, pass)), false)?;
         let output = self.head.0.weight.dims2()?.0;
         if !plan.fits() {
             return self.by_layers(x, pass, Conv2d::forward);

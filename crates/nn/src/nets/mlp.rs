@@ -82,7 +82,7 @@ impl Mlp {
         if x.rank() != 2 || x.dims()[1] != input {
             bail_shape!("this network wants [n, {input}], not {:?}", x.dims());
         }
-        let plan = self.plan(x)?;
+        let plan = self.plan(x, pass)?;
         let output = self.head.0.weight.dims2()?.0;
         if plan.fits() {
             plan.run(x, pass.tasks, &[x.dims()[0], output])
@@ -92,12 +92,12 @@ impl Mlp {
     }
 
     /// The stages, for inputs like `x`.
-    pub(super) fn plan(&self, x: &Tensor) -> Result<Plan> {
+    pub(super) fn plan(&self, x: &Tensor, pass: Pass) -> Result<Plan> {
         let mut plan = Plan::new(x);
         for (linear, norm) in &self.blocks {
-            linear.plan(&mut plan, Source::Rows, Some(norm), true)?;
+            linear.plan(&mut plan, Source::Rows, Some((norm, pass)), true)?;
         }
-        self.head.0.plan(&mut plan, Source::Rows, self.head.1.as_ref(), false)?;
+        self.head.0.plan(&mut plan, Source::Rows, self.head.1.as_ref().map(|n| (n, pass)), false)?;
         Ok(plan)
     }
 

@@ -139,7 +139,7 @@ impl Ntl {
     /// Where `x` has another shape.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         self.views.check(x)?;
-        let encoder = self.encoder.plan(x)?;
+        let encoder = self.encoder.plan(x, pass)?;
         if encoder.fits() {
             let views = self.views.views.iter().map(|layers| view_plan(layers, x)).collect::<Result<_>>()?;
             return encoder.run_views(views, x, pass.tasks, self.encoder.head.0.weight.dims()[0]);

@@ -5,6 +5,7 @@ mod affine;
 mod custom;
 mod norm;
 mod plan;
+mod running;
 pub mod scope;
 mod update;
 mod views;
@@ -12,7 +13,8 @@ mod views;
 pub use affine::affine;
 pub use custom::custom;
 pub use norm::batch_norm;
-pub use plan::{Epilogue, Plan};
+pub use plan::{Epilogue, Normaliser, Plan};
+pub use running::mix;
 pub use update::{add, update};
 
 use std::cell::RefCell;

@@ -37,7 +37,7 @@ fn batch_norm_as<F: Element>(x: &Tensor, gain: &Tensor, offset: &Tensor, relu: b
         s[0].chunks(BLOCK * c).for_each(|block| moments.add(block));
         moments.finish(&mut mean, &mut istd);
         let mut out = vec![F::ZERO; n * c];
-        let tail = Tail { norm: true, moments: (&mean, &istd), affine: (s[1], s[2]), relu, pool: None };
+        let tail = Tail { shared: 1, moments: (&mean, &istd), affine: (s[1], s[2]), relu, pool: None };
         tail.forward(s[0], (&mut out, &RowMap::dense(c)), &mut []);
         out
     })?;
@@ -47,7 +47,7 @@ fn batch_norm_as<F: Element>(x: &Tensor, gain: &Tensor, offset: &Tensor, relu: b
         let [x, gain, offset] = values.clone();
         let dx = with_slices::<F, _>(&[x, gain, offset, gradient.detach()], |s| {
             let mut d = s[3].to_vec();
-            let tail = Tail { norm: true, moments: (&mean, &istd), affine: (s[1], s[2]), relu, pool: None };
+            let tail = Tail { shared: 1, moments: (&mean, &istd), affine: (s[1], s[2]), relu, pool: None };
             tail.sums(s[0], &d, &mut sums);
             tail.backward(s[0], &mut d, n, &sums);
             d

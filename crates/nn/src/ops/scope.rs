@@ -43,6 +43,14 @@ pub fn measure_saved_bytes<R>(f: impl FnOnce() -> R) -> (R, usize) {
     (result, METER.get().unwrap_or(0))
 }
 
+/// Runs `f`, which may share its work out among threads, with nothing of this thread's in force: while it waits it may be
+/// given work that knows of no scope but its own.
+pub fn isolated<R>(f: impl FnOnce() -> R) -> R {
+    let _grad = Restore(&NO_GRAD, NO_GRAD.replace(false));
+    let _meter = Restore(&METER, METER.replace(None));
+    f()
+}
+
 /// Counts bytes that an operation keeps.
 pub fn record_saved_bytes(bytes: usize) {
     METER.set(METER.get().map(|sum| sum + bytes));

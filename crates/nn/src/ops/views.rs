@@ -3,13 +3,13 @@
 use candle_core::{DType, Tensor};
 
 use super::plan::{Plan, network, samples};
-use super::{Element, scope, with_slices};
+use super::{Element, running, scope, with_slices};
 use crate::Result;
 use crate::error::bail_shape;
 use crate::kernels::compose::{Layer, Pair};
 use crate::kernels::dense::{Dense, SavedActivations};
 use crate::kernels::scratch::{self, Buffer};
-use crate::kernels::stage::{Map, Source, Stage};
+use crate::kernels::stage::{Map, Source, Stage, Statistics};
 
 impl Plan {
     /// Learned views of `x` `[tasks · batch, d]` and an encoder, a plan each: the codes of `x` itself and of every view,
@@ -31,6 +31,7 @@ impl Plan {
         let mut args = vec![x];
         let own = self.params.len();
         args.extend(self.params);
+        let mut running = self.running;
         let mut chains = Vec::new();
         for view in views {
             chains.push((view.stages, view.params.len()));
@@ -38,10 +39,15 @@ impl Plan {
         }
         let keep = scope::tracks(&args);
         let net = Views::new(self.stages, chains, n, [keep && args[0].track_op(), keep])?;
+        if let (Some(_), Some(Some(first))) = (net.pair, running.first_mut()) {
+            // The fused layers add the bias themselves.
+            first.bias = None;
+        }
         let (out, kept) = with_slices::<F, _>(&args, |s| {
             let (encoder, views) = s[1..].split_at(own);
             net.forward(s[0], [n, tasks], encoder, views)
         })?;
+        running::update(&running, kept.encoder.pooled())?;
         scope::record_saved_bytes(kept.bytes());
         network(args, out, &[n, k1, output], move |x, params, dout, sums| {
             let (params, sums) = (params.split_at(own), sums.split_at_mut(own));
@@ -107,7 +113,7 @@ impl Views {
         let views = views.into_iter().map(view).collect();
         let mut original = None;
         if pair.is_some() {
-            let alone = Stage { norm: false, affine: false, relu: false, ..first };
+            let alone = Stage { norm: Statistics::None, affine: false, relu: false, ..first };
             original = Some(chain(vec![alone], tracked));
             encoder[0] = Stage { map: Map::Given(h), bias: false, ..first };
         }

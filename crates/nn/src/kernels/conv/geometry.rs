@@ -63,6 +63,11 @@ impl Conv {
         (self.w - 1) / self.stride + 1
     }
 
+    /// The convolution of stride 1 that its input's gradient is: channels and filters exchanged.
+    pub fn turned(&self) -> Conv {
+        Conv { c: self.o, o: self.c, ..*self }
+    }
+
     /// How the input must lie.
     pub fn input(&self) -> Framed {
         Framed { h: self.h, w: self.w, c: self.c, frame: (1, 1) }

@@ -34,18 +34,18 @@ pub fn is_profitable(conv: &Conv, n: usize) -> bool {
     conv.stride == 1 && conv.c.min(conv.o) >= CHANNELS && filled
 }
 
-/// As [`Conv::forward`], without a bias.
-pub fn forward<F: Real>(conv: &Conv, n: usize, x: &[F], weight: &[F], y: &mut [F]) {
+/// The matrices `[c, o]` of all points for `weight` `[o, c, 3, 3]`.
+pub fn taps<F: Real>(conv: &Conv, weight: &[F]) -> Vec<Packed<F>> {
     let (c, o) = (conv.c, conv.o);
     assert!(weight.len() >= 9 * c * o);
     let mut taps = scratch::take(9 * c * o);
     // SAFETY: both hold o · c · 9 values, and the tiles fit this processor.
     unsafe { (F::tiles().transpose)(weight, [o, 9 * c], &mut taps, o) };
-    correlate(conv, n, x, &transformed(c, o, &taps, |y, x| y * 3 + x), y);
+    transformed(c, o, &taps, |y, x| y * 3 + x)
 }
 
-/// As [`Conv::input_gradient`]: a convolution with the kernels turned round and channels and filters exchanged.
-pub fn input_gradient<F: Real>(conv: &Conv, n: usize, dy: &[F], weight: &[F], dx: &mut [F]) {
+/// Those of the input's gradient, `[o, c]`: a convolution with the kernels turned round and channels and filters exchanged.
+pub fn taps_back<F: Real>(conv: &Conv, weight: &[F]) -> Vec<Packed<F>> {
     let (c, o) = (conv.c, conv.o);
     assert!(weight.len() >= 9 * c * o);
     let mut taps = scratch::take(9 * c * o);
@@ -53,8 +53,7 @@ pub fn input_gradient<F: Real>(conv: &Conv, n: usize, dy: &[F], weight: &[F], dx
         // SAFETY: both hold c · 9 values, and the tiles fit this processor.
         unsafe { (F::tiles().transpose)(from, [c, 9], to, c) };
     }
-    let back = Conv { c: o, o: c, ..*conv };
-    correlate(&back, n, dy, &transformed(o, c, &taps, |y, x| 8 - y * 3 - x), dx);
+    transformed(o, c, &taps, |y, x| 8 - y * 3 - x)
 }
 
 /// The distance between the matrices `[rows, c]` of two points.
@@ -85,7 +84,7 @@ fn transformed<F: Real>(k: usize, n: usize, taps: &[F], tap: impl Fn(usize, usiz
 }
 
 /// `y` `[n · h · w, o]` from framed `x` and transformed weights.
-fn correlate<F: Real>(conv: &Conv, n: usize, x: &[F], weights: &[Packed<F>], y: &mut [F]) {
+pub fn correlate<F: Real>(conv: &Conv, n: usize, x: &[F], weights: &[Packed<F>], y: &mut [F]) {
     let (c, o, grid) = (conv.c, conv.o, Grid::new(conv));
     let (block, blocks) = grid.blocks(n);
     let (before, after) = (stride(block, c), stride(block, o));

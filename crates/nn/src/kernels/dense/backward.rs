@@ -44,7 +44,7 @@ impl Dense {
                     scratch::take(if below { n * k } else { 0 }),
                 )
             });
-            let mut bias = vec![0.0; if stage.norm { 0 } else { g.bias.as_ref().map_or(0, |b| b.len()) }];
+            let mut bias = vec![0.0; if stage.centres() { 0 } else { g.bias.as_ref().map_or(0, |b| b.len()) }];
             let mut next_sums = self.sums(i.checked_sub(1), saved);
             for rows in blocks(n) {
                 let d_rows = &mut d[rows.start * c..rows.end * c];
@@ -79,10 +79,10 @@ impl Dense {
         (given || self.input_gradient).then_some(d)
     }
 
-    /// Zeros for the sums of stage `i` by group; none where it takes none.
+    /// Zeros for the sums of stage `i` by unit; none where it takes none.
     fn sums<F: Real>(&self, i: Option<usize>, saved: &SavedActivations<F>) -> Vec<Vec<f64>> {
         let stage = i.map(|i| &self.stages[i]).filter(|s| !s.in_place());
-        stage.map_or_else(Vec::new, |s| vec![vec![0.0; 2 * s.channels()]; saved.groups])
+        stage.map_or_else(Vec::new, |s| vec![vec![0.0; 2 * s.channels()]; s.units(saved.samples, saved.groups)])
     }
 
     /// Adds to the sums of stage `i` those of some rows, whose outputs have the gradient `d`.
@@ -96,7 +96,10 @@ impl Dense {
         sums: &mut [Vec<f64>],
     ) {
         let c = self.stages[i].channels();
-        for (g, part) in saved.parts(rows).filter(|_| !sums.is_empty()).collect::<Vec<_>>() {
+        if sums.is_empty() {
+            return;
+        }
+        for (g, part) in saved.parts(&self.stages[i], rows) {
             let d = &d[(part.start - rows.start) * c..(part.end - rows.start) * c];
             let y = &saved.stages[i].y[part.start * c..part.end * c];
             self.tail(i, g, saved, &params[i]).sums(y, d, &mut sums[g]);
@@ -121,10 +124,10 @@ impl Dense {
             }
             return;
         }
-        for (g, part) in saved.parts(rows) {
+        for (g, part) in saved.parts(stage, rows) {
             let d = &mut d[(part.start - rows.start) * c..(part.end - rows.start) * c];
             let y = &y[part.start * c..part.end * c];
-            self.tail(i, g, saved, p).backward(y, d, saved.group(), &sums[g]);
+            self.tail(i, g, saved, p).backward(y, d, saved.unit(stage), &sums[g]);
         }
     }
 }

@@ -1,20 +1,12 @@
 //! Every instruction set's tiles that this processor has, against plain sums in f64.
 
+use zsad_core::{Choice, Simd};
+
 use super::*;
 use crate::kernels::tile;
 
 fn sets() -> Vec<(&'static str, Tiles<f32>)> {
-    let mut sets = vec![("portable", tile::portable())];
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            sets.push(("avx2", tile::avx2()));
-        }
-        if std::is_x86_feature_detected!("avx512f") {
-            sets.push(("avx512", tile::avx512()));
-        }
-    }
-    sets
+    Simd::available().iter().map(|&simd| (simd.word(), tile::of(simd))).collect()
 }
 
 fn values(n: usize, seed: f32) -> Vec<f32> {

@@ -1,11 +1,12 @@
 //! Mean and variance of columns.
 
+use super::BLOCK;
 use super::columns::column_sums;
 use crate::kernels::Real;
 use crate::kernels::simd::vectorised;
 
 /// Added to the variance.
-const EPS: f64 = 1e-5;
+pub const EPS: f64 = 1e-5;
 /// Mean and squared deviations of each column, over rows that come in parts (Chan, Golub and LeVeque, 1983).
 #[derive(Debug, Clone)]
 pub struct Moments {
@@ -18,6 +19,13 @@ impl Moments {
     /// Of no rows yet.
     pub fn new(c: usize) -> Self {
         Moments { rows: 0.0, mean: vec![0.0; c], squares: vec![0.0; c] }
+    }
+
+    /// Of rows `y` `[n, c]`, block by block.
+    pub fn of<F: Real>(y: &[F], c: usize) -> Self {
+        let mut moments = Moments::new(c);
+        y.chunks(BLOCK * c).for_each(|block| moments.add(block));
+        moments
     }
 
     /// Takes rows `y` `[n, c]` in.
@@ -34,9 +42,18 @@ impl Moments {
                 (means, squares)
             },
         );
+        self.join(n, &means, &squares);
+    }
+
+    /// Takes in what `other` has seen.
+    pub fn merge(&mut self, other: &Moments) {
+        self.join(other.rows, &other.mean, &other.squares);
+    }
+
+    fn join(&mut self, n: f64, means: &[f64], squares: &[f64]) {
         let before = self.rows;
         self.rows += n;
-        for ((mean, total), (m, s)) in self.mean.iter_mut().zip(&mut self.squares).zip(means.iter().zip(&squares)) {
+        for ((mean, total), (m, s)) in self.mean.iter_mut().zip(&mut self.squares).zip(means.iter().zip(squares)) {
             let delta = m - *mean;
             *mean += delta * (n / self.rows);
             *total += s + delta * delta * (before * n / self.rows);
@@ -51,6 +68,24 @@ impl Moments {
     /// The biased variance of each column.
     pub fn var(&self) -> Vec<f64> {
         self.squares.iter().map(|s| s / self.rows).collect()
+    }
+
+    /// The unbiased variance of each column.
+    pub fn unbiased_var(&self) -> Vec<f64> {
+        self.squares.iter().map(|s| s / (self.rows - 1.0)).collect()
+    }
+
+    /// The mean and 1/√(var + 1e-5), biased, over `shared` neighbouring columns each, for every column.
+    pub fn finish_across<F: Real>(&self, shared: usize, mean: &mut [F], istd: &mut [F]) {
+        let columns = self.mean.chunks_exact(shared).zip(self.squares.chunks_exact(shared));
+        let to = mean.chunks_exact_mut(shared).zip(istd.chunks_exact_mut(shared));
+        for ((means, squares), (mean, istd)) in columns.zip(to) {
+            let m = means.iter().sum::<f64>() / shared as f64;
+            let between: f64 = means.iter().map(|v| (v - m).powi(2)).sum();
+            let var = (squares.iter().sum::<f64>() / self.rows + between) / shared as f64;
+            mean.fill(F::of(m));
+            istd.fill(F::of(1.0 / (var + EPS).sqrt()));
+        }
     }
 
     /// The mean and 1/√(var + 1e-5), biased, of each column.

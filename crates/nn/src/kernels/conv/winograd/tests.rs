@@ -35,16 +35,16 @@ fn error<F: Real>(got: &[F], want: &[F]) -> f64 {
 /// Errors of the outputs and both gradients.
 fn errors<F: Real>([c, o, h, w]: [usize; 4], n: usize) -> [f64; 3] {
     let conv = Conv { c, o, h, w, stride: 1 };
-    let back = Conv { c: o, o: c, ..conv };
+    let back = conv.turned();
     let (x, dy) = (framed::<F>(&conv, n, 1), framed::<F>(&back, n, 2));
     let weight = normal::<F>(o * c * 9, (2.0 / (9 * (c + o)) as f64).sqrt(), 3);
     let pair = |len: usize| (vec![F::ZERO; len], vec![F::ZERO; len]);
     let (mut y, mut y_direct) = pair(n * h * w * o);
-    forward(&conv, n, &x, &weight, &mut y);
-    conv.direct(n, &x, &weight, None, &mut y_direct);
+    correlate(&conv, n, &x, &taps(&conv, &weight), &mut y);
+    conv.direct(n, &x, &conv.direct_taps(&weight), None, &mut y_direct);
     let (mut dx, mut dx_direct) = pair(n * h * w * c);
-    input_gradient(&conv, n, &dy, &weight, &mut dx);
-    conv.direct_input_gradient(n, &dy, &weight, &mut dx_direct);
+    correlate(&back, n, &dy, &taps_back(&conv, &weight), &mut dx);
+    conv.direct_input_gradient(n, &dy, &conv.direct_taps_back(&weight), &mut dx_direct);
     let (mut dw, mut dw_direct) = pair(9 * c * o);
     weight_gradient(&conv, n, &x, &dy, &mut dw);
     conv.direct_weight_gradient(n, &x, &dy, &mut dw_direct);
@@ -73,7 +73,7 @@ fn where_it_pays_a_bias_is_added_too() {
     let (x, weight, bias) =
         (framed::<f32>(&conv, n, 4), normal::<f32>(48 * 50 * 9, 0.06, 5), normal::<f32>(48, 1.0, 6));
     let (mut y, mut direct) = (vec![0.0; n * 56 * 48], vec![0.0; n * 56 * 48]);
-    conv.forward(n, &x, &weight, Some(&bias), &mut y);
-    conv.direct(n, &x, &weight, Some(&bias), &mut direct);
+    conv.forward(n, &x, &conv.taps(n, &weight), Some(&bias), &mut y);
+    conv.direct(n, &x, &conv.direct_taps(&weight), Some(&bias), &mut direct);
     assert!(error(&y, &direct) < 1e-4);
 }
