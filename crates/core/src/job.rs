@@ -78,6 +78,11 @@ impl CellId {
         key(&json!({ "cell": self }))
     }
 
+    /// The seed of its test batches and references.
+    pub fn seed(&self) -> u64 {
+        self.point.draw_seed.unwrap_or(self.fit.seed)
+    }
+
     /// Whether the data and weights behind it are known by their digests.
     pub fn is_identified(&self) -> bool {
         self.fit.data.digest.is_some() && self.test_digest.is_some()

@@ -136,6 +136,10 @@ pub struct TestPoint {
     /// The seed that draws the references of the target; `None`: the fit's own, so that both vary together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_seed: Option<u64>,
+    /// The seed that draws batches and references from a model that is trained once for all of them; `None`: the fit's own,
+    /// so that each has a model of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw_seed: Option<u64>,
 }
 
 /// How many normals and anomalies one batch holds.
@@ -202,6 +206,7 @@ mod tests {
             n_batches: 1,
             pooling: Pooling::Batch,
             reference_seed: None,
+            draw_seed: None,
         }
     }
 

@@ -43,6 +43,7 @@ fn auroc(dataset: &dyn Dataset, steps: u64, contamination: &[f64]) -> Vec<f64> {
     let mean = |&r: &f64| {
         let point = TestPoint {
             reference_seed: None,
+            draw_seed: None,
             size: BatchSize::Normals(20),
             contamination: Contamination::Ratio(r),
             min_anomalies: 1,

@@ -66,7 +66,7 @@ impl Cell<'_> {
     pub fn matrix(&self, seeds: &[u64], domains: &[&str], value: impl Fn(&Row) -> Option<f64>) -> Matrix {
         let mut values = vec![None; seeds.len() * domains.len()];
         for row in &self.ok {
-            let position = (seeds.binary_search(&row.fit().seed), domains.binary_search(&row.result.domain.as_str()));
+            let position = (seeds.binary_search(&row.seed()), domains.binary_search(&row.result.domain.as_str()));
             if let (Ok(s), Ok(d)) = position {
                 values[s * domains.len() + d] = value(row);
             }
@@ -76,7 +76,7 @@ impl Cell<'_> {
 
     /// Whether two cells of one seed and domain claim the same place.
     pub fn ambiguous(&self) -> bool {
-        let positions: BTreeSet<_> = self.ok.iter().map(|r| (r.fit().seed, &r.result.domain)).collect();
+        let positions: BTreeSet<_> = self.ok.iter().map(|r| (r.seed(), &r.result.domain)).collect();
         positions.len() < self.ok.len()
     }
 }
@@ -121,9 +121,16 @@ impl<'a> Grid<'a> {
     /// The seeds and domains that any method was measured on at a point, sorted.
     pub fn axes(&self, point: &Point) -> (Vec<u64>, Vec<&'a str>) {
         let rows = || self.methods.iter().filter_map(|(m, _)| self.cell(point, m)).flat_map(|c| &c.ok);
-        let seeds: BTreeSet<u64> = rows().map(|r| r.fit().seed).collect();
+        let seeds: BTreeSet<u64> = rows().map(|r| r.seed()).collect();
         let domains: BTreeSet<&str> = rows().map(|r| r.result.domain.as_str()).collect();
         (seeds.into_iter().collect(), domains.into_iter().collect())
+    }
+
+    /// Whether seeds are draws of test batches and references from the same trained models.
+    pub fn redraws(&self) -> bool {
+        let mut seeds: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut rows = self.cells.values().flat_map(|cell| &cell.ok).filter(|row| !row.record.fit_key.is_empty());
+        rows.any(|row| *seeds.entry(&row.record.fit_key).or_insert(row.seed()) != row.seed())
     }
 
     /// The realised share of anomalies over all batches of a point.

@@ -61,7 +61,7 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str) -> Result<PathBuf> 
         fold: &view.info().folds[fold],
         // The first batch stays the same when fewer are asked for.
         point: &TestPoint { n_batches: 1, ..cell.id.point },
-        seed: job.id.seed,
+        seed: cell.id.seed(),
         shots: ready.shots,
         env: bench.env,
     };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use zsad_core::job::{Asked, CellId, CellJob, DataId, FitId, FitJob, MethodId};
-use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result};
+use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result, TestPoint};
 use zsad_store::run_folder::{FileList, SavedCell};
 use zsad_store::{CellRecord, RunFolder, Status};
 
@@ -117,10 +117,10 @@ impl Wanted {
                             data: data_id(&dataset, training.clone()),
                             fold: fold.map(|f| f.name.clone()).unwrap_or_default(),
                             method: id.clone(),
-                            seed,
+                            seed: experiment.training_seed.unwrap_or(seed),
                             device: zsad_core::simd::kind(env.device),
                         };
-                        let cells = cells(experiment, choice, &dataset, method, &fit, tests.as_ref());
+                        let cells = cells(experiment, choice, &dataset, (method, &fit, seed), tests.as_ref());
                         let cells: Vec<CellJob> = cells.into_iter().filter(|c| seen.insert(c.key.clone())).collect();
                         if cells.is_empty() {
                             continue;
@@ -192,8 +192,7 @@ fn cells(
     experiment: &Experiment,
     choice: &DatasetChoice,
     dataset: &DataSet,
-    method: &MethodChoice,
-    fit: &FitId,
+    (method, fit, seed): (&MethodChoice, &FitId, u64),
     tests: Option<&String>,
 ) -> Vec<CellJob> {
     let (_, test_params) = dataset.params();
@@ -205,7 +204,9 @@ fn cells(
         setting: method.method.supervision(),
         params: method.method.values(),
     };
-    let cell = |&point: &_| {
+    let draw_seed = experiment.training_seed.map(|_| seed);
+    let cell = |&point: &TestPoint| {
+        let point = TestPoint { draw_seed, ..point };
         let (test_params, test_digest) = (test_params.clone(), tests.cloned());
         let id = CellId { fit: fit.clone(), test_params, test_digest, point };
         CellJob { key: id.key(), id, asked: asked.clone() }

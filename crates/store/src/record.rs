@@ -176,6 +176,11 @@ impl Row {
         &self.record.cell.fit
     }
 
+    /// The seed of its test batches and references.
+    pub fn seed(&self) -> u64 {
+        self.record.cell.seed()
+    }
+
     /// Its test point.
     pub fn point(&self) -> &TestPoint {
         &self.record.cell.point

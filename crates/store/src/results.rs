@@ -116,6 +116,11 @@ macro_rules! at {
     };
 }
 
+/// The seed that draws a row's tests.
+fn seed(row: &Row) -> &u64 {
+    row.point().draw_seed.as_ref().unwrap_or(&row.fit().seed)
+}
+
 /// The columns before the metrics.
 const BEFORE: &[(&str, &dyn Fixed)] = &[
     ("experiment", at!(record.asked.experiment)),
@@ -126,7 +131,7 @@ const BEFORE: &[(&str, &dyn Fixed)] = &[
     ("method_version", at!(record.cell.fit.method.version)),
     ("setting", at!(record.asked.setting)),
     ("params", at!(record.asked.params)),
-    ("seed", at!(record.cell.fit.seed)),
+    ("seed", &Of { get: seed, field: |r| &mut Arc::make_mut(&mut r.record).cell.fit.seed }),
     ("contamination", at!(record.cell.point.contamination)),
     ("contamination_realised", &Computed(Row::contamination_realised)),
     ("batch_size", at!(record.cell.point.size)),
@@ -170,7 +175,7 @@ pub fn write_results(dir: &Path, rows: &[Row]) -> Result<()> {
     sorted.sort_by_cached_key(|row| sort_key(row));
     if let Some((row, name, value)) = sorted.iter().find_map(|row| not_finite(row)) {
         let (fit, dataset, domain) = (row.fit(), &row.asked().dataset, &row.result.domain);
-        let at = format!("{} on {dataset}, domain `{domain}`, seed {}", fit.method.name, fit.seed);
+        let at = format!("{} on {dataset}, domain `{domain}`, seed {}", fit.method.name, seed(row));
         return Err(Error::failed(format!("{at}: `{name}` is {value}; undefined values must be empty")));
     }
     let failed = |e: PolarsError| Error::failed(format!("the results do not make a table: {e}"));
@@ -241,7 +246,13 @@ fn sort_key(row: &Row) -> impl Ord + use<> {
     let (asked, fit, point) = (row.asked(), row.fit(), row.point());
     let names = [&asked.experiment, &asked.profile, &asked.dataset, &fit.method.name].map(String::clone);
     let method = (fit.method.version, asked.params.written(), point.pooling.word());
-    (names, method, (point.size, point.contamination, fit.seed), row.result.domain.clone(), row.record.cell_key.clone())
+    (
+        names,
+        method,
+        (point.size, point.contamination, *seed(row)),
+        row.result.domain.clone(),
+        row.record.cell_key.clone(),
+    )
 }
 
 /// The first value of a row that is no finite number, with its column.

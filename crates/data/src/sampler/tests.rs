@@ -31,6 +31,7 @@ fn point(size: BatchSize, r: f64) -> TestPoint {
         n_batches: 3,
         pooling: Pooling::Batch,
         reference_seed: None,
+        draw_seed: None,
     }
 }
 

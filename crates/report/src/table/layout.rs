@@ -12,8 +12,12 @@ use crate::stats::{RESAMPLES, Summary};
 
 /// The page of `entries`: a block a metric, data set and batch size.
 pub(super) fn sheet(title: &str, grid: &Grid, entries: &[Entry]) -> Sheet {
+    let seeds = match grid.redraws() {
+        true => "seeds, each a draw of batches and references from the same trained models",
+        false => "seeds",
+    };
     let legend = format!(
-        "All numbers in per cent: mean ± standard deviation over seeds (of the mean over domains) [95 % bootstrap \
+        "All numbers in per cent: mean ± standard deviation over {seeds} (of the mean over domains) [95 % bootstrap \
          interval over seeds and domains, {RESAMPLES} resamples]. Bold: the best of its column; ≈: not \
          distinguishable from it (the 95 % interval of the paired difference contains 0). zero_shot: sees nothing of \
          the target but the test batch; in_batch: no training at all; few_shot: k normal references; one_class: \

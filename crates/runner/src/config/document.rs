@@ -115,24 +115,26 @@ fn resolve(
         .map(|node| datasets::read(node, registry, problems));
     let methods = required(parts.methods, "methods", "methods: [knn, mahalanobis]", start, problems)
         .map(|node| grid::methods(node, parts.overrides, registry, problems));
-    let points = required(
+    let protocol = required(
         parts.protocol.as_ref(),
         "protocol",
         "protocol: {batch_size: [20], contamination: [0.1]}",
         start,
         problems,
     )
-    .and_then(|node| protocol::points(node, problems));
+    .and_then(|node| protocol::read(node, problems));
     let seeds = required(parts.seeds, "seeds", "seeds: [0, 1, 2]", start, problems)
         .map(|node| fields::list(node, "seeds", "integers from 0, such as [0, 1, 2]", Value::as_u64, problems));
+    let (points, training_seed) = protocol?;
     Some(Experiment {
         name: name?,
         description: description.unwrap_or_default(),
         profile: profile.to_owned(),
         datasets: datasets?,
         methods: methods?,
-        points: points?,
+        points,
         seeds: seeds?,
+        training_seed,
     })
 }
 

@@ -54,6 +54,8 @@ pub struct Experiment {
     pub points: Vec<TestPoint>,
     /// Base seeds.
     pub seeds: Vec<u64>,
+    /// The seed of the one training whose model they all test; `None`: each trains its own.
+    pub training_seed: Option<u64>,
 }
 
 /// An experiment file that cannot be used.

@@ -7,14 +7,22 @@ use super::fields::{field, list, mapping, scalar};
 use super::problem::Problems;
 use super::yaml::Node;
 
-const KEYS: &[&str] =
-    &["batch_size", "normals", "contamination", "n_batches", "min_anomalies", "pooling", "reference_seed"];
+const KEYS: &[&str] = &[
+    "batch_size",
+    "normals",
+    "contamination",
+    "n_batches",
+    "min_anomalies",
+    "pooling",
+    "reference_seed",
+    "training_seed",
+];
 
 /// Batches per domain where the file says nothing.
 const N_BATCHES: usize = 10;
 
-/// Every combination of batch size and contamination.
-pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
+/// Every combination of batch size and contamination, and the seed of the one training where there is one alone.
+pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Option<u64>)> {
     let entries = mapping(node, "`protocol`", KEYS, problems)?;
     let sizes = match (field(entries, "batch_size"), field(entries, "normals")) {
         (Some(total), None) => {
@@ -60,22 +68,25 @@ pub fn points(node: &Node, problems: &mut Problems) -> Option<Vec<TestPoint>> {
             Pooling::Batch
         }),
     };
-    let reference_seed = field(entries, "reference_seed").and_then(|node| {
+    let mut seed = |key, otherwise| {
+        let node = field(entries, key)?;
         let seed = scalar(node, Value::as_u64);
         if seed.is_none() {
-            let hint = "write one seed, or leave it out to draw references by the seeds of the runs";
-            problems.add(node.pos, format!("`reference_seed` cannot be {}", node.describe()), hint);
+            let hint = format!("write one seed, or leave it out: then {otherwise}");
+            problems.add(node.pos, format!("`{key}` cannot be {}", node.describe()), hint);
         }
         seed
-    });
+    };
+    let reference_seed = seed("reference_seed", "every seed of `seeds` draws references of its own");
+    let training_seed = seed("training_seed", "every seed of `seeds` trains a model of its own");
     let points = sizes.iter().flat_map(|&size| {
         contaminations.iter().map(move |&contamination| {
             // At 0 % there is no least number; one form for one meaning keeps the keys equal.
             let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
-            TestPoint { size, contamination, min_anomalies, n_batches, pooling, reference_seed }
+            TestPoint { size, contamination, min_anomalies, n_batches, pooling, reference_seed, draw_seed: None }
         })
     });
-    Some(points.collect())
+    Some((points.collect(), training_seed))
 }
 
 fn count(value: &Value, min: usize) -> Option<usize> {

@@ -76,7 +76,7 @@ methods:
   - {name: knn, params: {k: 0}, grid: {shrinkage: [], k: [5]}}
   - {name: knn, grid: {k: [3, many]}}
   - {nam: knn}
-protocol: {batch_size: [0, -1, tiny], contamination: [0.6, -0.1, x], n_batches: 0, min_anomalys: 1, pooling: mean, reference_seed: -1}
+protocol: {batch_size: [0, -1, tiny], contamination: [0.6, -0.1, x], n_batches: 0, min_anomalys: 1, pooling: mean, reference_seed: -1, training_seed: x}
 seeds: [-1, 0.5]
 seeds: []
 profiles:

@@ -198,7 +198,7 @@ impl Bench<'_> {
     fn score(&self, job: &FitJob, cell: &CellJob, ready: &Ready) -> Result<Outcome> {
         let (view, fold) = self.view(job, cell)?;
         let fold = &view.info().folds[fold];
-        let (point, seed) = (&cell.id.point, job.id.seed);
+        let (point, seed) = (&cell.id.point, cell.id.seed());
         let input = CellInput { dataset: view.as_ref(), fold, point, seed, shots: ready.shots, env: self.env };
         score_cell(ready.detector.as_ref(), &input, self.registry.metrics)
     }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -327,6 +327,21 @@ fn what_differs_only_in_its_test_trains_once() {
     fs::remove_dir_all(bench.folder().root()).unwrap();
     bench.run(&experiment("a"));
     assert_eq!(a.counts().0, 2);
+}
+
+#[test]
+fn with_one_seed_of_training_the_others_draw_tests_from_its_model() {
+    let a = FaultInjection::new("a", 1, Fault::Score, true);
+    let bench = Folder::new(registry(&[a]));
+    let yaml = experiment("a").replace("n_batches: 3", "n_batches: 3, training_seed: 1");
+    let (plan, rows) = bench.run(&yaml);
+    assert_eq!((plan.fits.len(), plan.fits[0].job.id.seed, a.counts().0, rows.len()), (1, 1, 1, 8));
+    let seeds: BTreeSet<u64> = rows.iter().map(Row::seed).collect();
+    assert_eq!(seeds, [0, 1].into());
+    // With its own seed's draw the model scores as where every seed trains.
+    let own =
+        |rows: &[Row]| -> Vec<_> { rows.iter().filter(|r| r.seed() == 1).map(|r| r.result.metrics.clone()).collect() };
+    assert_eq!(own(&rows), own(&bench.run(&experiment("a")).1));
 }
 
 #[test]

@@ -109,8 +109,9 @@ fn parts(id: &CellId) -> BTreeMap<String, String> {
     put("min_anomalies", id.point.min_anomalies.to_string());
     put("n_batches", id.point.n_batches.to_string());
     put("pooling", id.point.pooling.word().into());
-    if let Some(seed) = id.point.reference_seed {
-        put("reference_seed", seed.to_string());
+    let seeds = [("reference_seed", id.point.reference_seed), ("seed of draws", id.point.draw_seed)];
+    for (name, seed) in seeds.into_iter().filter_map(|(name, seed)| Some((name, seed?))) {
+        put(name, seed.to_string());
     }
     if !fit.fold.is_empty() {
         put("fold", fit.fold.clone());
