@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
-"""The meta-training step of zsad-nn beside the same step in PyTorch, interleaved on one machine.
+"""The training step of zsad-nn beside the same step in PyTorch, interleaved on one machine.
 
 A step is: 32 tasks (8 for tab_ntl), each one a batch with its own batch-normalisation statistics,
 loss = mean over tasks of mean(concat(L_normal[y=0], L_outlier[y=1])), backward, one Adam update.
-The official ACR implementation loops over the tasks one by one; so does the PyTorch step here.
+pooled_* are ordinary training steps: one batch, batch normalisation with running statistics.
+
+PyTorch runs in several variants, of which the fastest counts: `loop`, one task after the other, as the official ACR
+implementation does; `batched`, all tasks in one pass with statistics per task; `compiled`, that under torch.compile, which
+wants a C++ compiler.
 
     python3 scripts/bench_vs_torch.py                          # all configurations, 1 and 2 threads, 3 rounds
-    python3 scripts/bench_vs_torch.py --config cnn4 --threads 1 --rounds 1 --iters 3
+    python3 scripts/bench_vs_torch.py --config cnn4 --threads 1 --rounds 1 --iters 3 --variant loop
+    python3 scripts/bench_vs_torch.py --simd avx2              # both sides without AVX-512
 
-Builds the example `meta_step` and prints a markdown table: medians over the rounds, the ratio of zsad-nn to PyTorch,
-and the share of this machine's measured matrix-product rate that the step reaches.
+Builds the example `meta_step`, or takes the one that --program names, and prints a markdown table: minima over the rounds'
+medians, the ratio of zsad-nn to PyTorch's best variant, and the share of this machine's measured matrix-product rate.
 Needs: cargo, torch, numpy.
 """
-import argparse, json, os, platform, resource, statistics, subprocess, sys, time
+import argparse, json, os, platform, resource, subprocess, sys, time
 import numpy as np, torch
 from torch import nn
 
@@ -27,7 +32,36 @@ GFLOP = {
     "omniglot_cnn": 2e-9 * CONV(1, 64, [14, 7, 4, 2], 32 * 30),
     "cnn4": 2e-9 * CONV(3, 128, [32, 16, 8, 4], 32 * 60),
     "feature_svdd": 2e-9 * MLP([1024, 512, 256, 128, 64, 32, 32], 32 * 60),
+    "pooled_omniglot": 2e-9 * CONV(1, 64, [14, 7, 4, 2], 240),
+    "pooled_cnn4": 2e-9 * CONV(3, 128, [32, 16, 8, 4], 240),
 }
+
+
+class TaskNorm(nn.Module):
+    """Batch normalisation with statistics per task over [tasks * batch, channels, ...]; as BatchNorm in training mode for each task."""
+
+    tasks = 1
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        t = x.view(TaskNorm.tasks, -1, *x.shape[1:])
+        over = (1,) if x.dim() == 2 else (1, 3, 4)
+        var, mean = torch.var_mean(t, over, correction=0, keepdim=True)
+        shape = (1, 1, -1) if x.dim() == 2 else (1, 1, -1, 1, 1)
+        return ((t - mean) * torch.rsqrt(var + 1e-5) * self.weight.view(shape) + self.bias.view(shape)).view(x.shape)
+
+
+def batched(module):
+    """The same network with every batch norm replaced by TaskNorm."""
+    for name, child in module.named_children():
+        if isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            setattr(module, name, TaskNorm(child.num_features))
+        else:
+            batched(child)
+    return module
 
 
 def mlp(sizes, out, final_bn=True):
@@ -87,12 +121,15 @@ class Ntl(nn.Module):
         return ((denom.log() - pos.log()) * scale).mean(1), (-(1 - pos / denom).log() * scale).mean(1)
 
 
+VARIANTS = ["loop", "batched", "compiled"]
 CONFIGS = {  # name: (model, one task's batch shape, outliers in it, tasks in a step)
     "tab_dsvdd": (lambda: Svdd(mlp([570, 128, 128, 128], 32)), (512, 570), 103, 32),
     "tab_ntl": (Ntl, (512, 570), 103, 8),
     "omniglot_cnn": (lambda: Svdd(cnn(1, 64, 32, pool=False)), (30, 1, 28, 28), 15, 32),
     "cnn4": (lambda: Svdd(cnn(3, 128, 32, pool=True)), (60, 3, 32, 32), 30, 32),
     "feature_svdd": (lambda: Svdd(mlp([1024, 512, 256, 128, 64, 32], 32)), (60, 1024), 30, 32),
+    "pooled_omniglot": (lambda: Svdd(cnn(1, 64, 32, pool=False)), (240, 1, 28, 28), 120, 1),
+    "pooled_cnn4": (lambda: Svdd(cnn(3, 128, 32, pool=True)), (240, 3, 32, 32), 120, 1),
 }
 
 
@@ -105,22 +142,29 @@ def gemm_gflops(n=2048, reps=5):
     return reps * 2 * n**3 / (time.perf_counter() - t) / 1e9
 
 
-def bench(name, iters, threads):
+def bench(name, iters, threads, variant="loop"):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     make, shape, outliers, tasks = CONFIGS[name]
     model = make().train()
+    if variant != "loop" and tasks > 1:
+        TaskNorm.tasks = tasks
+        batched(model)
+    run = torch.compile(model.losses) if variant == "compiled" else model.losses
     opt = torch.optim.Adam(model.parameters(), lr=1e-3)
     xs = [torch.randn(shape) for _ in range(tasks)]
     y = torch.arange(shape[0]) >= shape[0] - outliers
+    whole, ys = torch.cat(xs), y.repeat(tasks)
+
+    def forward_all():
+        if variant == "loop":
+            return sum(torch.cat([ln[~y], la[y]]).mean() for ln, la in map(run, xs)) / tasks
+        ln, la = run(whole)
+        return torch.where(ys, la, ln).mean()
 
     def step():
-        loss = 0
-        for x in xs:
-            ln, la = model.losses(x)
-            loss = loss + torch.cat([ln[~y], la[y]]).mean()
         opt.zero_grad()
-        (loss / tasks).backward()
+        forward_all().backward()
         opt.step()
 
     step()
@@ -130,24 +174,42 @@ def bench(name, iters, threads):
         step()
         times.append((time.perf_counter() - t) * 1e3)
     with torch.no_grad():
+        forward_all()
         t = time.perf_counter()
-        for x in xs:
-            model.losses(x)
+        forward_all()
         forward = (time.perf_counter() - t) * 1e3
-    return dict(config=name, threads=threads, tasks=tasks, median_ms=round(float(np.median(times)), 1),
+    return dict(config=name, variant=variant, threads=threads, tasks=tasks, median_ms=round(float(np.median(times)), 1),
                 min_ms=round(min(times), 1), forward_ms=round(forward, 1),
                 peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                 gemm_gflops=round(gemm_gflops(), 1))
 
 
-def run(command, threads):
+# As on a processor without AVX-512, on both sides.
+NARROW = {"avx2": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2"}}
+
+
+def run(command, threads, simd):
     env = dict(os.environ, OMP_NUM_THREADS=str(threads), RAYON_NUM_THREADS=str(threads))
-    return json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+    if simd:
+        env |= NARROW.get(simd, {}) | {"ZSAD_SIMD": simd}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{' '.join(command)}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout)
 
 
 def machine():
     model = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
     return f"{model}, {os.cpu_count()} CPUs; PyTorch {torch.__version__}; {platform.system()} {platform.release()}"
+
+
+def build():
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    command = ["cargo", "build", "--release", "-p", "zsad-nn", "--example", "meta_step", "--message-format", "json"]
+    lines = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    artifacts = (json.loads(l) for l in lines)
+    return next(x["executable"] for x in artifacts if x.get("executable") and x["target"]["name"] == "meta_step")
 
 
 def main():
@@ -156,30 +218,38 @@ def main():
     p.add_argument("--threads", type=int, action="append")
     p.add_argument("--iters", type=int, default=5)
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--variant", choices=VARIANTS, action="append", help="PyTorch's; default all")
+    p.add_argument("--simd", choices=["avx2"], help="both sides without wider vectors")
+    p.add_argument("--program", help="a meta_step that is built already")
     p.add_argument("--torch-only", action="store_true", help="one PyTorch measurement as JSON; used by this script itself")
     a = p.parse_args()
     if a.torch_only:
-        print(json.dumps(bench(a.config[0], a.iters, a.threads[0])))
+        print(json.dumps(bench(a.config[0], a.iters, a.threads[0], a.variant[0])))
         return
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    build = ["cargo", "build", "--release", "-p", "zsad-nn", "--example", "meta_step", "--message-format", "json"]
-    lines = subprocess.run(build, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    artifacts = (json.loads(l) for l in lines)
-    program = next(x["executable"] for x in artifacts if x.get("executable") and x["target"]["name"] == "meta_step")
+    program = a.program or build()
     print(machine() + "\n")
-    print("| step | threads | zsad-nn ms | PyTorch ms | ratio | zsad-nn MB | PyTorch MB | GFLOP/s of GEMM's |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| step | threads | zsad-nn ms | PyTorch ms | its variant | ratio | zsad-nn MB | PyTorch MB | GFLOP/s of GEMM's |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in a.config or CONFIGS:
+        # One batch is one task: there is nothing to loop over.
+        variants = [v for v in a.variant or VARIANTS if v != "batched" or CONFIGS[name][3] > 1]
         for threads in a.threads or [1, 2]:
             options = ["--config", name, "--threads", str(threads), "--iters", str(a.iters)]
-            ours, theirs = [], []
+            ours, theirs = [], {v: [] for v in variants}
             for _ in range(a.rounds):
-                ours.append(run([program, *options], threads))
-                theirs.append(run([sys.executable, __file__, "--torch-only", *options], threads))
-            x, y = (statistics.median(r["median_ms"] for r in rs) for rs in (ours, theirs))
-            rate, peak = GFLOP[name] / x * 1e3, statistics.median(r["gemm_gflops"] for r in ours)
-            mb, torch_mb = (max(r["peak_rss_mb"] for r in rs) for rs in (ours, theirs))
-            print(f"| `{name}` | {threads} | {x:.0f} | {y:.0f} | **{x / y:.2f}** | {mb} | {torch_mb} "
+                ours.append(run([program, *options], threads, a.simd))
+                for v in list(theirs):
+                    done = run([sys.executable, __file__, "--torch-only", *options, "--variant", v], threads, a.simd)
+                    if done:
+                        theirs[v].append(done)
+                    else:
+                        del theirs[v]
+            least = lambda runs: min(r["median_ms"] for r in runs)
+            best = min(theirs, key=lambda v: least(theirs[v]))
+            x, y = least(ours), least(theirs[best])
+            rate, peak = GFLOP[name] / x * 1e3, max(r["gemm_gflops"] for r in ours)
+            mb, torch_mb = (max(r["peak_rss_mb"] for r in rs) for rs in (ours, theirs[best]))
+            print(f"| `{name}` | {threads} | {x:.0f} | {y:.0f} | {best} | **{x / y:.2f}** | {mb} | {torch_mb} "
                   f"| {rate:.0f} of {peak:.0f} ({rate / peak:.0%}) |", flush=True)
 
 

@@ -47,6 +47,7 @@ fn wrong_usage_ends_with_2_and_suggests() {
     suggested(&["score", "--method", "acr_dsvdd", "--input", "x.npz", "--out", "y.csv"], "--checkpoint");
     suggested(&["table", "no_such_run"], "no_such_run");
     suggested(&["run", "x.yaml", "--device", "gpu"], "cpu or cuda:0");
+    suggested(&["list", "methods", "--simd", "sse"], "portable, avx2, avx512");
     sandbox.write(
         "y.yaml",
         "experiment: y\ndatasets: digits\nmethods: knn\nprotocol: {batch_size: 9, contamination: 0}\nseeds: 0\n",

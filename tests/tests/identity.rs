@@ -51,6 +51,27 @@ fn other_data_under_the_same_name_are_another_key() {
 }
 
 #[test]
+fn portable_kernels_are_a_device_of_their_own_and_provenance_names_the_instructions() {
+    let sandbox = Sandbox::default();
+    sandbox.write("data/t.csv", TABLE);
+    sandbox.write(
+        "x.yaml",
+        "experiment: x\ndatasets: [{name: table, params: {file: t.csv, domain: year}}]\nmethods: [knn]\nprotocol: \
+         {batch_size: 3, contamination: 0, n_batches: 1}\nseeds: 0\n",
+    );
+    sandbox.run(&["--simd", "portable", "run", "x.yaml", "--data", "data"]).expect(0);
+    let provenance: Value =
+        serde_json::from_slice(&std::fs::read(sandbox.path("results/runs/x/provenance.json")).unwrap()).unwrap();
+    assert_eq!(provenance["runs"][0]["simd"], "portable");
+    let plan = |simd: &str| sandbox.run(&["plan", "x.yaml", "--data", "data", "--simd", simd]);
+    assert!(plan("portable").expect(0).out.contains("1 cached, 0 to run"));
+    let wider = plan("avx2");
+    // A processor without them says what it has.
+    let said = if wider.code == 0 { &wider.out } else { &wider.err };
+    assert!(said.contains("device") || said.contains("it has portable"), "{said}");
+}
+
+#[test]
 fn files_that_only_tests_read_are_in_the_cells_key_alone() {
     let sandbox = Sandbox::default();
     let line = |n: u32| format!("{n},tcp,http,SF,{}normal,20\n", "1,".repeat(37));

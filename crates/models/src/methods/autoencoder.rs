@@ -16,7 +16,7 @@ pub const DEF: Pooled<Autoencoder> = Pooled::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "autoencoder",
-    version: 1,
+    version: 2,
     summary: "pooled training to rebuild its input, no adaptation; score: mean squared error",
     citation: "Aggarwal: Outlier Analysis, 2015, chapter 3; layers and training of PyOD's AutoEncoder, without its dropout",
     accepts: Accepts::ANY,

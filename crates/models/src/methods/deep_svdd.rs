@@ -16,7 +16,7 @@ pub const DEF: Pooled<DeepSvdd> = Pooled::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "deep_svdd",
-    version: 1,
+    version: 2,
     summary: "pooled one-class training towards a fixed centre, no adaptation; score: squared distance to it",
     citation: "Ruff et al.: Deep One-Class Classification, ICML 2018",
     accepts: Accepts::ANY,

@@ -15,7 +15,7 @@ pub const DEF: Pooled<Ntl> = Pooled::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "ntl",
-    version: 1,
+    version: 2,
     summary: "pooled training of learned views under a contrastive loss, no adaptation; score: that loss",
     citation: "Qiu, Pfrommer, Kloft, Mandt, Rudolph: Neural Transformation Learning for Deep Anomaly Detection Beyond \
                Images, ICML 2021; defaults of its arrhythmia experiment",

@@ -22,7 +22,7 @@ pub const DEF: TrainedDef<OcMaml> = TrainedDef::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "oc_maml",
-    version: 2,
+    version: 3,
     summary: "first-order one-class MAML: adapts to a few normal references of the target; score: the logit",
     citation: "Frikha, Krompaß, Köpken, Tresp: Few-Shot One-Class Classification via Meta-Learning, AAAI 2021",
     accepts: Accepts::ANY,

@@ -20,7 +20,7 @@ pub const DEF: TrainedDef<Oe> = TrainedDef::new(&SPEC);
 
 static SPEC: MethodSpec = MethodSpec {
     name: "oe",
-    version: 2,
+    version: 3,
     summary: "pooled binary training against exposed outliers, no adaptation; score: the logit",
     citation: "Hendrycks, Mazeika, Dietterich: Deep Anomaly Detection with Outlier Exposure, ICLR 2019; binary one-class \
                form, trained with Adam",

@@ -9,6 +9,10 @@ use super::{Real, scratch};
 
 /// Summands of one block: a panel of so many rows stays in the first-level cache.
 const DEPTH: usize = 128;
+/// Panels of a right-hand side, of at most so many columns, from which on it pays to lay the left-hand side out anew.
+const PANELS: usize = 4;
+/// See [`PANELS`].
+const NARROW: usize = 16;
 /// Output rows of one block: its part of the left-hand side stays in the second-level cache.
 const BLOCK: usize = 32 * ROWS;
 
@@ -205,35 +209,71 @@ fn cols_product_for<F: Real>(
     assert!(b_map.end(rows, n) <= b.len());
     let mut panel = scratch::take(DEPTH * tiles.width);
     let mut offsets = [0usize; DEPTH];
-    let tiles_here = parts.iter().map(|p| p.2.div_ceil(ROWS)).sum::<usize>().max(1);
+    let heights: Vec<Height> = parts.iter().flat_map(|&part| heights(part)).collect();
+    // Where many narrow panels read a block of A, each of its tiles is laid out in one piece first: a tile takes a few values
+    // of each row, and rows of some lengths would all fall in the same sets of the caches.
+    let packs = tiles.width <= NARROW && n >= PANELS * tiles.width;
+    let mut packed = scratch::take(if packs { heights.len() * DEPTH * ROWS } else { 0 });
+    let in_packed: [usize; DEPTH] = std::array::from_fn(|k| k * ROWS);
     // Panels of B in turn: (first row, first column).
     let turns = (0..rows).step_by(DEPTH).flat_map(|block| (0..n).step_by(tiles.width).map(move |col| (block, col)));
     let mut turns = turns.peekable();
     while let Some((block, col)) = turns.next() {
         let depth = DEPTH.min(rows - block);
-        for (i, o) in offsets.iter_mut().enumerate().take(depth) {
-            *o = a_map.at(block + i);
+        if col == 0 {
+            for (i, o) in offsets.iter_mut().enumerate().take(depth) {
+                *o = a_map.at(block + i);
+            }
+            pack_tiles(a, &offsets[..depth], &heights, &mut packed);
         }
         let width = tiles.width.min(n - col);
         pack_rows(depth, |i| &b[b_map.at(block + i) + col..][..width], tiles.width, &mut panel);
         // The next panel is fetched meanwhile, some rows with each tile.
         let (next, next_col) = turns.peek().copied().unwrap_or((rows, 0));
         let mut ahead = next..rows.min(next + DEPTH);
-        for &(shift, first, m) in parts {
-            for r in (0..m).step_by(ROWS) {
-                for row in ahead.by_ref().take(DEPTH.div_ceil(tiles_here)) {
-                    prefetch(&b[b_map.at(row) + next_col..], tiles.width);
-                }
-                let tile = Cols {
-                    a: a[shift + r..].as_ptr(),
-                    rows: &offsets[..depth],
-                    b: panel.as_ptr(),
-                    c: c[(first + r) * n + col..].as_mut_ptr(),
-                    ldc: n,
-                    n: width,
-                };
-                // SAFETY: the assertions above bound every row and column; `tiles` fits this processor.
-                unsafe { (tiles.cols)(ROWS.min(m - r), &tile) };
+        for (i, height) in heights.iter().enumerate() {
+            for row in ahead.by_ref().take(DEPTH.div_ceil(heights.len())) {
+                prefetch(&b[b_map.at(row) + next_col..], tiles.width);
+            }
+            let (from, at) = if packs {
+                (packed[i * DEPTH * ROWS..].as_ptr(), &in_packed[..depth])
+            } else {
+                (a[height.from..].as_ptr(), &offsets[..depth])
+            };
+            let c = c[height.to * n + col..].as_mut_ptr();
+            let tile = Cols { a: from, rows: at, b: panel.as_ptr(), c, ldc: n, n: width };
+            // SAFETY: the assertions above bound every row and column; `tiles` fits this processor.
+            unsafe { (tiles.cols)(height.rows, &tile) };
+        }
+    }
+}
+
+/// Output rows of a tile: where they start in a row of A, and in C, and how many they are.
+struct Height {
+    from: usize,
+    to: usize,
+    rows: usize,
+}
+
+/// Cuts a part into tiles of nearly equal height: a low one keeps too few sums to hide what each addition takes.
+fn heights((shift, first, m): (usize, usize, usize)) -> impl Iterator<Item = Height> {
+    let count = m.div_ceil(ROWS);
+    (0..count).map(move |i| {
+        let (start, end) = (i * m / count, (i + 1) * m / count);
+        Height { from: shift + start, to: first + start, rows: end - start }
+    })
+}
+
+/// Lays the tiles of some rows of A, at `offsets`, out in pieces of `DEPTH` · `ROWS` values; nothing into no room.
+fn pack_tiles<F: Real>(a: &[F], offsets: &[usize], heights: &[Height], packed: &mut [F]) {
+    for (height, piece) in heights.iter().zip(packed.chunks_exact_mut(DEPTH * ROWS)) {
+        for (to, &at) in piece.as_chunks_mut::<ROWS>().0.iter_mut().zip(offsets) {
+            let from = &a[at + height.from..];
+            // A whole row, of a size that the compiler knows, where there is one.
+            if let Some(from) = from.first_chunk::<ROWS>() {
+                *to = *from;
+            } else {
+                to[..height.rows].copy_from_slice(&from[..height.rows]);
             }
         }
     }

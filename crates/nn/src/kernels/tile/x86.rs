@@ -138,49 +138,85 @@ unsafe fn cols512_mv<const M: usize, const V: usize>(t: &Cols<'_, f32>) {
     }
 }
 
+/// The two registers of a row of C, of which `masks` are its columns where it is not `FULL`.
+///
 /// # Safety
-/// As [`Tiles`].
+/// `c` must be valid for those columns.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn rows256(m: usize, t: &Rows<'_, f32>) {
-    // SAFETY: passed on.
-    unsafe { by_rows!(m, rows256_m, t) }
+#[inline]
+unsafe fn load256<const FULL: bool>(c: *const f32, masks: [__m256i; 2]) -> [__m256; 2] {
+    // SAFETY: the caller vouches for the columns.
+    std::array::from_fn(|v| unsafe {
+        let c = c.wrapping_add(8 * v);
+        if FULL { _mm256_loadu_ps(c) } else { _mm256_maskload_ps(c, masks[v]) }
+    })
+}
+
+/// The reverse of [`load256`].
+///
+/// # Safety
+/// As [`load256`].
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+unsafe fn store256<const FULL: bool>(c: *mut f32, masks: [__m256i; 2], values: [__m256; 2]) {
+    for v in 0..2 {
+        let c = c.wrapping_add(8 * v);
+        // SAFETY: the caller vouches for the columns.
+        unsafe { if FULL { _mm256_storeu_ps(c, values[v]) } else { _mm256_maskstore_ps(c, masks[v], values[v]) } }
+    }
+}
+
+/// The registers' masks for `n` columns.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn masks256(n: usize) -> [__m256i; 2] {
+    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    std::array::from_fn(|v| _mm256_cmpgt_epi32(_mm256_set1_epi32(n.saturating_sub(8 * v).min(8) as i32), lanes))
 }
 
 /// # Safety
 /// As [`Tiles`].
 #[target_feature(enable = "avx2,fma")]
-unsafe fn rows256_m<const M: usize>(t: &Rows<'_, f32>) {
-    // SAFETY: the caller vouches for the pointers; C is read and written through a full panel's copy.
+unsafe fn rows256(m: usize, t: &Rows<'_, f32>) {
+    // SAFETY: passed on.
+    unsafe { if t.n == 16 { by_rows!(m, rows256_m, t, true) } else { by_rows!(m, rows256_m, t, false) } }
+}
+
+/// # Safety
+/// As [`Tiles`]; `FULL` where there are 16 columns.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn rows256_m<const M: usize, const FULL: bool>(t: &Rows<'_, f32>) {
+    // SAFETY: the caller vouches for the pointers; masks keep loads and stores of C inside its columns.
     unsafe {
-        let mut tile = [[0f32; 16]; M];
+        let masks = masks256(t.n);
         let mut acc = [[_mm256_setzero_ps(); 2]; M];
         for i in 0..M {
-            let (from, n) = match t.start {
-                Start::Output => (t.c[i].cast_const(), t.n),
-                Start::Values(s) => (s, 16),
+            acc[i] = match t.start {
+                Start::Output => load256::<FULL>(t.c[i], masks),
+                Start::Values(s) => load256::<true>(s, masks),
             };
-            std::ptr::copy_nonoverlapping(from, tile[i].as_mut_ptr(), n);
-            acc[i] = std::array::from_fn(|v| _mm256_loadu_ps(tile[i].as_ptr().add(8 * v)));
         }
         let mut b = t.b;
         for run in t.runs {
             let a: [*const f32; M] = std::array::from_fn(|i| t.a[i].add(run.offset));
-            for k in 0..run.len {
-                let row: [__m256; 2] = std::array::from_fn(|v| _mm256_loadu_ps(b.add(8 * v)));
-                b = b.add(16);
+            for line in (0..run.len).step_by(16) {
                 for i in 0..M {
-                    let x = _mm256_set1_ps(*a[i].add(k));
-                    for v in 0..2 {
-                        acc[i][v] = _mm256_fmadd_ps(x, row[v], acc[i][v]);
+                    _mm_prefetch::<_MM_HINT_T0>(t.next[i].wrapping_add(run.offset + line).cast());
+                }
+                for k in line..run.len.min(line + 16) {
+                    let row: [__m256; 2] = std::array::from_fn(|v| _mm256_loadu_ps(b.add(8 * v)));
+                    b = b.add(16);
+                    for i in 0..M {
+                        let x = _mm256_set1_ps(*a[i].add(k));
+                        for v in 0..2 {
+                            acc[i][v] = _mm256_fmadd_ps(x, row[v], acc[i][v]);
+                        }
                     }
                 }
             }
         }
         for i in 0..M {
-            for v in 0..2 {
-                _mm256_storeu_ps(tile[i].as_mut_ptr().add(8 * v), acc[i][v]);
-            }
-            std::ptr::copy_nonoverlapping(tile[i].as_ptr(), t.c[i], t.n);
+            store256::<FULL>(t.c[i], masks, acc[i]);
         }
     }
 }
@@ -190,16 +226,20 @@ unsafe fn rows256_m<const M: usize>(t: &Rows<'_, f32>) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn cols256(m: usize, t: &Cols<'_, f32>) {
     // SAFETY: passed on.
-    unsafe { by_rows!(m, cols256_m, t) }
+    unsafe { if t.n == 16 { by_rows!(m, cols256_m, t, true) } else { by_rows!(m, cols256_m, t, false) } }
 }
 
 /// # Safety
-/// As [`Tiles`].
+/// As [`Tiles`]; `FULL` where there are 16 columns.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn cols256_m<const M: usize>(t: &Cols<'_, f32>) {
-    // SAFETY: the caller vouches for the pointers; C is written one value at a time inside its columns.
+unsafe fn cols256_m<const M: usize, const FULL: bool>(t: &Cols<'_, f32>) {
+    // SAFETY: the caller vouches for the pointers; masks keep loads and stores of C inside its columns.
     unsafe {
+        let masks = masks256(t.n);
         let mut acc = [[_mm256_setzero_ps(); 2]; M];
+        for i in 0..M {
+            _mm_prefetch::<_MM_HINT_T0>(t.c.wrapping_add(i * t.ldc).cast());
+        }
         let mut b = t.b;
         for &row in t.rows {
             let a = t.a.add(row);
@@ -212,14 +252,10 @@ unsafe fn cols256_m<const M: usize>(t: &Cols<'_, f32>) {
                 }
             }
         }
-        let mut tile = [0f32; 16];
         for i in 0..M {
-            for v in 0..2 {
-                _mm256_storeu_ps(tile.as_mut_ptr().add(8 * v), acc[i][v]);
-            }
-            for (j, sum) in tile.iter().enumerate().take(t.n) {
-                *t.c.add(i * t.ldc + j) += sum;
-            }
+            let c = t.c.add(i * t.ldc);
+            let before = load256::<FULL>(c, masks);
+            store256::<FULL>(c, masks, std::array::from_fn(|v| _mm256_add_ps(before[v], acc[i][v])));
         }
     }
 }
