@@ -11,7 +11,7 @@ use zsad_store::run_folder::{FileList, SavedCell};
 use zsad_store::{CellRecord, RunFolder, Status};
 
 use crate::config::{DatasetChoice, Experiment, MethodChoice};
-use crate::library::{DataSet, Library, digest_of};
+use crate::library::{Library, digest_of};
 
 /// An experiment spread out and compared with what is there.
 pub struct Plan {
@@ -86,6 +86,8 @@ impl Wanted {
         let mut seen = BTreeSet::new();
         for choice in &experiment.datasets {
             let dataset = library.of(choice.def.spec(), &choice.source);
+            let (params, test_params) = dataset.params();
+            let (name, version) = (dataset.spec.name.to_owned(), dataset.spec.version);
             let described = match dataset.describe(env) {
                 Ok(described) => Some(described),
                 Err(failure) => {
@@ -113,14 +115,15 @@ impl Wanted {
                     let about = described.map(|d| &d.info).zip(fold);
                     let id = method_id(method, about, env);
                     for &seed in &experiment.seeds {
+                        let (name, params, digest) = (name.clone(), params.clone(), training.clone());
                         let fit = FitId {
-                            data: data_id(&dataset, training.clone()),
+                            data: DataId { name, version, params, digest },
                             fold: fold.map(|f| f.name.clone()).unwrap_or_default(),
                             method: id.clone(),
                             seed: experiment.training_seed.unwrap_or(seed),
                             device: zsad_core::simd::kind(env.device),
                         };
-                        let cells = cells(experiment, choice, &dataset, (method, &fit, seed), tests.as_ref());
+                        let cells = cells(experiment, choice, &test_params, (method, &fit, seed), tests.as_ref());
                         let cells: Vec<CellJob> = cells.into_iter().filter(|c| seen.insert(c.key.clone())).collect();
                         if cells.is_empty() {
                             continue;
@@ -164,11 +167,6 @@ impl Wanted {
     }
 }
 
-fn data_id(dataset: &DataSet, digest: Option<String>) -> DataId {
-    let (params, _) = dataset.params();
-    DataId { name: dataset.spec.name.into(), version: dataset.spec.version, params, digest }
-}
-
 /// The method at the values that it will truly have; as it was asked for where it does not apply, which running it says.
 fn method_id(choice: &MethodChoice, about: Option<(&DatasetInfo, &Fold)>, env: &Environment) -> MethodId {
     let spec = choice.def.spec();
@@ -191,11 +189,10 @@ pub fn digests(method: &dyn Method, env: &Environment) -> Result<BTreeMap<String
 fn cells(
     experiment: &Experiment,
     choice: &DatasetChoice,
-    dataset: &DataSet,
+    test_params: &Value,
     (method, fit, seed): (&MethodChoice, &FitId, u64),
     tests: Option<&String>,
 ) -> Vec<CellJob> {
-    let (_, test_params) = dataset.params();
     let asked = Asked {
         experiment: experiment.name.clone(),
         profile: experiment.profile.clone(),

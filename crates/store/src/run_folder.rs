@@ -139,7 +139,7 @@ impl RunFolder {
     /// # Errors
     /// Where it comes from a newer zsad.
     pub fn record(&self, cell_key: &str) -> Result<Option<CellRecord>> {
-        CellRecord::read(&self.record_path(cell_key))
+        CellRecord::read(&self.path("records", cell_key, "json"))
     }
 
     /// Stores a finished cell, its scores first.
@@ -148,9 +148,9 @@ impl RunFolder {
     /// Where the folder cannot be written.
     pub fn put_record(&self, record: &CellRecord, batches: &[LabelledBatch<f64>]) -> Result<()> {
         if !batches.is_empty() {
-            scores::write(&self.scores_path(&record.cell_key), batches)?;
+            scores::write(&self.path("records", &record.cell_key, "scores.parquet"), batches)?;
         }
-        files::write(&self.record_path(&record.cell_key), record)
+        files::write(&self.path("records", &record.cell_key, "json"), record)
     }
 
     /// The scores of a finished cell.
@@ -158,7 +158,7 @@ impl RunFolder {
     /// # Errors
     /// Where they are missing or damaged.
     pub fn scores(&self, cell_key: &str) -> Result<Vec<LabelledBatch<f64>>> {
-        scores::read(&self.scores_path(cell_key))
+        scores::read(&self.path("records", cell_key, "scores.parquet"))
     }
 
     /// A metric computed later, if it has been.
@@ -179,7 +179,7 @@ impl RunFolder {
 
     /// The files behind a digest of data, where a run has written them down.
     pub fn files(&self, digest: &str) -> Option<FileList> {
-        files::read(&self.files_path(digest)).ok().flatten()
+        files::read(&self.path("files", digest, "json")).ok().flatten()
     }
 
     /// Writes down the files behind a digest of data, unless they are known.
@@ -187,24 +187,15 @@ impl RunFolder {
     /// # Errors
     /// Where the folder cannot be written.
     pub fn put_files(&self, digest: &str, list: &FileList) -> Result<()> {
-        let path = self.files_path(digest);
+        let path = self.path("files", digest, "json");
         if path.exists() { Ok(()) } else { files::write(&path, list) }
     }
 
     fn metric_path(&self, cell_key: &str, metric: &str) -> PathBuf {
-        let key = key(&json!({"cell": cell_key, "metric": metric}));
-        self.root.join("metrics").join(format!("{key}.json"))
+        self.path("metrics", &key(&json!({"cell": cell_key, "metric": metric})), "json")
     }
 
-    fn record_path(&self, cell_key: &str) -> PathBuf {
-        self.root.join("records").join(format!("{cell_key}.json"))
-    }
-
-    fn scores_path(&self, cell_key: &str) -> PathBuf {
-        self.root.join("records").join(format!("{cell_key}.scores.parquet"))
-    }
-
-    fn files_path(&self, digest: &str) -> PathBuf {
-        self.root.join("files").join(format!("{digest}.json"))
+    fn path(&self, folder: &str, key: &str, ending: &str) -> PathBuf {
+        self.root.join(folder).join(format!("{key}.{ending}"))
     }
 }

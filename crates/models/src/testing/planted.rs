@@ -125,7 +125,7 @@ fn hidden_state_and_thread_counts_are_caught() {
         if rayon::current_num_threads() == 1 {
             vec!["same_bits"]
         } else {
-            vec!["labels_unseen", "scoring_repeats", "same_bits"]
+            vec!["labels_unseen", "scoring_repeats", "same_bits", "cache"]
         }
     });
 }

@@ -160,17 +160,6 @@ zsad_core::params! {
     }
 }
 
-impl From<Backbone> for NetworkChoice {
-    fn from(backbone: Backbone) -> Self {
-        match backbone {
-            Backbone::Mlp => NetworkChoice::Mlp,
-            Backbone::OmniglotCnn => NetworkChoice::OmniglotCnn,
-            Backbone::Cnn4 => NetworkChoice::Cnn4,
-            Backbone::FeatureSvdd => NetworkChoice::FeatureSvdd,
-        }
-    }
-}
-
 impl NetworkParams {
     /// The defaults with a norm that keeps running statistics.
     pub fn running() -> Self {
@@ -195,7 +184,8 @@ impl NetworkParams {
             (None, &Modality::Tabular { dim, features }) if features || dim >= 1024 => Backbone::FeatureSvdd,
             (None, Modality::Tabular { .. }) => Backbone::Mlp,
         };
-        self.network = backbone.into();
+        // Every word of the one is a word of the other.
+        self.network = NetworkChoice::from_word(backbone.word()).unwrap_or_default();
         self.sizes.settle(backbone, info, head)
     }
 }

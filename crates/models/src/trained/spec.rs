@@ -91,14 +91,10 @@ pub struct NetworkSpec {
     /// What normalises.
     pub norm: Norm,
     /// Where it does.
-    #[serde(default = "everywhere")]
+    #[serde(default)]
     pub norm_position: NormPosition,
     /// What the codes are for.
     pub style: HeadKind,
-}
-
-fn everywhere() -> NormPosition {
-    NormPosition::All
 }
 
 /// The published training of a network.

@@ -12,18 +12,6 @@ use crate::registry::Registry;
 const KEYS: &[&str] = &["experiment", "description", "datasets", "methods", "protocol", "seeds", "profiles"];
 const PROFILE_KEYS: &[&str] = &["description", "datasets", "methods", "protocol", "seeds", "params"];
 
-/// The parts of a document under one profile.
-struct Parts<'n> {
-    experiment: Option<&'n Node>,
-    description: Option<&'n Node>,
-    datasets: Option<&'n Node>,
-    methods: Option<&'n Node>,
-    protocol: Option<Node>,
-    seeds: Option<&'n Node>,
-    /// A profile's `params`: method → parameter → value.
-    overrides: Option<&'n Node>,
-}
-
 /// Reads and checks a document; see [`super::load`].
 pub fn parse(text: &str, registry: &Registry, profile: Option<&str>) -> Result<Experiment, Vec<Problem>> {
     let mut problems = Problems::default();
@@ -36,18 +24,9 @@ pub fn parse(text: &str, registry: &Registry, profile: Option<&str>) -> Result<E
 
 fn read(root: &Node, registry: &Registry, profile: Option<&str>, problems: &mut Problems) -> Option<Experiment> {
     let entries = mapping(root, "the document", KEYS, problems)?;
-    let base = Parts {
-        experiment: field(entries, "experiment"),
-        description: field(entries, "description"),
-        datasets: field(entries, "datasets"),
-        methods: field(entries, "methods"),
-        protocol: field(entries, "protocol").cloned(),
-        seeds: field(entries, "seeds"),
-        overrides: None,
-    };
-    let mut chosen = profile.is_none().then(|| resolve(&base, root.pos, "", registry, problems));
+    let mut chosen = profile.is_none().then(|| resolve(entries, None, root.pos, "", registry, problems));
     if chosen.is_none() {
-        resolve(&base, root.pos, "", registry, problems);
+        resolve(entries, None, root.pos, "", registry, problems);
     }
     let profiles = field(entries, "profiles");
     let listed = profiles.map_or(&[][..], |node| any_mapping(node, "`profiles`", problems).unwrap_or(&[]));
@@ -56,8 +35,8 @@ fn read(root: &Node, registry: &Registry, profile: Option<&str>, problems: &mut 
             problems.add(entry.pos, format!("profile `{}` is not a name", entry.key), NAME_HINT);
         }
         let Some(fields) = mapping(&entry.value, "a profile", PROFILE_KEYS, problems) else { continue };
-        let parts = merge(&base, fields);
-        let resolved = resolve(&parts, root.pos, &entry.key, registry, problems);
+        let overrides = field(fields, "params");
+        let resolved = resolve(&merge(entries, fields), overrides, root.pos, &entry.key, registry, problems);
         if profile == Some(&entry.key) {
             chosen = Some(resolved);
         }
@@ -71,60 +50,59 @@ fn read(root: &Node, registry: &Registry, profile: Option<&str>, problems: &mut 
     chosen.flatten()
 }
 
-/// A profile over the document: `protocol` key by key, everything else replaced.
-fn merge<'n>(base: &Parts<'n>, fields: &'n [Entry]) -> Parts<'n> {
-    let protocol = match (&base.protocol, field(fields, "protocol")) {
-        (Some(Node { pos, kind: Kind::Map(old) }), Some(Node { kind: Kind::Map(new), .. })) => {
-            // `batch_size` and `normals` say the same thing in two ways: the new one replaces either.
-            let sizes = |key: &str| key == "batch_size" || key == "normals";
-            let new_size = new.iter().any(|e| sizes(&e.key));
-            let replaced = |e: &Entry| new.iter().any(|n| n.key == e.key) || (new_size && sizes(&e.key));
-            let kept = old.iter().filter(|e| !replaced(e)).cloned();
-            Some(Node { pos: *pos, kind: Kind::Map(kept.chain(new.iter().cloned()).collect()) })
-        }
-        (old, new) => new.cloned().or_else(|| old.clone()),
-    };
-    Parts {
-        experiment: base.experiment,
-        description: field(fields, "description").or(base.description),
-        datasets: field(fields, "datasets").or(base.datasets),
-        methods: field(fields, "methods").or(base.methods),
-        protocol,
-        seeds: field(fields, "seeds").or(base.seeds),
-        overrides: field(fields, "params"),
-    }
+/// The document with what a profile says instead.
+fn merge(base: &[Entry], fields: &[Entry]) -> Vec<Entry> {
+    let new = fields.iter().filter(|e| e.key != "params").map(|e| match (e.key.as_str(), field(base, &e.key)) {
+        ("protocol", Some(old)) => Entry { value: merge_protocol(old, &e.value), ..e.clone() },
+        _ => e.clone(),
+    });
+    let kept = base.iter().filter(|e| field(fields, &e.key).is_none()).cloned();
+    kept.chain(new).collect()
+}
+
+fn merge_protocol(old: &Node, new: &Node) -> Node {
+    let (Kind::Map(before), Kind::Map(after)) = (&old.kind, &new.kind) else { return new.clone() };
+    // `batch_size` and `normals` say the same thing in two ways: the new one replaces either.
+    let sizes = |key: &str| key == "batch_size" || key == "normals";
+    let new_size = after.iter().any(|e| sizes(&e.key));
+    let kept = before.iter().filter(|e| field(after, &e.key).is_none() && !(new_size && sizes(&e.key)));
+    Node { pos: old.pos, kind: Kind::Map(kept.chain(after).cloned().collect()) }
 }
 
 /// Checks everything, notes every mistake, and returns the experiment where there was none.
 fn resolve(
-    parts: &Parts,
+    entries: &[Entry],
+    overrides: Option<&Node>,
     start: Pos,
     profile: &str,
     registry: &Registry,
     problems: &mut Problems,
 ) -> Option<Experiment> {
-    let name = required(parts.experiment, "experiment", "experiment: quickstart", start, problems)
-        .and_then(|node| text(node, "`experiment`", problems));
-    if let (Some(name), Some(node)) = (&name, parts.experiment)
-        && !is_name(name)
-    {
-        problems.add(node.pos, format!("`{name}` is not a name"), NAME_HINT);
-    }
-    let description = parts.description.and_then(|node| text(node, "`description`", problems));
-    let datasets = required(parts.datasets, "datasets", "datasets: [digits]", start, problems)
-        .map(|node| datasets::read(node, registry, problems));
-    let methods = required(parts.methods, "methods", "methods: [knn, mahalanobis]", start, problems)
-        .map(|node| grid::methods(node, parts.overrides, registry, problems));
-    let protocol = required(
-        parts.protocol.as_ref(),
-        "protocol",
-        "protocol: {batch_size: [20], contamination: [0.1]}",
-        start,
-        problems,
-    )
-    .and_then(|node| protocol::read(node, problems));
-    let seeds = required(parts.seeds, "seeds", "seeds: [0, 1, 2]", start, problems)
-        .map(|node| fields::list(node, "seeds", "integers from 0, such as [0, 1, 2]", Value::as_u64, problems));
+    let mut required = |key: &str, example: &str| {
+        let node = field(entries, key);
+        if node.is_none() {
+            problems.add(start, format!("`{key}` is missing"), format!("add a line such as `{key}: {example}`"));
+        }
+        node
+    };
+    let name = required("experiment", "quickstart");
+    let datasets = required("datasets", "[digits]");
+    let methods = required("methods", "[knn, mahalanobis]");
+    let protocol = required("protocol", "{batch_size: [20], contamination: [0.1]}");
+    let seeds = required("seeds", "[0, 1, 2]");
+    let name = name.and_then(|node| {
+        let name = text(node, "`experiment`", problems)?;
+        if !is_name(&name) {
+            problems.add(node.pos, format!("`{name}` is not a name"), NAME_HINT);
+        }
+        Some(name)
+    });
+    let description = field(entries, "description").and_then(|node| text(node, "`description`", problems));
+    let datasets = datasets.map(|node| datasets::read(node, registry, problems));
+    let methods = methods.map(|node| grid::methods(node, overrides, registry, problems));
+    let protocol = protocol.and_then(|node| protocol::read(node, problems));
+    let seeds =
+        seeds.map(|node| fields::list(node, "seeds", "integers from 0, such as [0, 1, 2]", Value::as_u64, problems));
     let (points, training_seed) = protocol?;
     Some(Experiment {
         name: name?,
@@ -136,19 +114,6 @@ fn resolve(
         seeds: seeds?,
         training_seed,
     })
-}
-
-fn required<'n>(
-    node: Option<&'n Node>,
-    key: &str,
-    example: &str,
-    start: Pos,
-    problems: &mut Problems,
-) -> Option<&'n Node> {
-    if node.is_none() {
-        problems.add(start, format!("`{key}` is missing"), format!("add a line such as `{example}`"));
-    }
-    node
 }
 
 const NAME_HINT: &str = "use lower-case letters, digits and underscores alone: it names a folder and a column";
