@@ -27,17 +27,25 @@ static CHOSEN: OnceLock<Simd> = OnceLock::new();
 impl Simd {
     /// Those that this processor has, narrowest first.
     pub fn available() -> &'static [Simd] {
-        let mut count = 1;
-        #[cfg(target_arch = "x86_64")]
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            count += 1;
-            let avx512 = std::is_x86_feature_detected!("avx512f")
-                && std::is_x86_feature_detected!("avx512vl")
-                && std::is_x86_feature_detected!("avx512dq")
-                && std::is_x86_feature_detected!("avx512bw");
-            count += usize::from(avx512);
-        }
+        let count = Simd::ALL.iter().take_while(|s| s.is_there()).count();
         &Simd::ALL[..count]
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            Simd::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 => {
+                std::is_x86_feature_detected!("avx512f")
+                    && std::is_x86_feature_detected!("avx512vl")
+                    && std::is_x86_feature_detected!("avx512dq")
+                    && std::is_x86_feature_detected!("avx512bw")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Simd::Avx2 | Simd::Avx512 => false,
+        }
     }
 
     /// What `word` names, on this processor.
