@@ -80,10 +80,10 @@ pub fn to_csv(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Parquet, compressed. Most tables are the scores of one cell: too small for threads, and nobody asks for statistics.
+/// Parquet, compressed.
 pub fn to_parquet(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
     let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes).set_parallel(false).with_statistics(StatisticsOptions::empty()).finish(frame)?;
+    ParquetWriter::new(&mut bytes).finish(frame)?;
     Ok(bytes)
 }
 

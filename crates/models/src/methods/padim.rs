@@ -80,7 +80,7 @@ impl FeatureDetector for Seeded {
     }
 
     fn score(&self, gaussians: &Gaussians, batch: &View) -> Result<Scores> {
-        let scores = batch.score(self.params.sigma, |_, id| {
+        let scores = batch.score(self.params.sigma, |id| {
             let patches = self.patches(batch, id, &gaussians.kept)?;
             Ok(gaussians.positions.iter().zip(patches.rows()).map(|(g, row)| g.squared(row).sqrt()).collect())
         })?;

@@ -87,7 +87,7 @@ impl FeatureDetector for Seeded {
             Distance::Euclidean => squared.sqrt(),
             Distance::Squared => squared,
         };
-        batch.score(self.params.sigma, |_, id| {
+        batch.score(self.params.sigma, |id| {
             let near = nearest(memory, &self.params.patches(batch, id)?, k, false);
             Ok(near
                 .chunks_exact(k)

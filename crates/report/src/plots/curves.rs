@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use zsad_core::protocol::percent;
 use zsad_core::{BatchSize, MetricSpec, Pooling, Result};
 
-use super::axes::{Axis, Panel, SMALL, Tick, legend, legend_width};
-use super::canvas::{Anchor, Canvas, GREY, text_width};
+use super::axes::{Axis, Panel, SMALL, TOP, Tick, legend, page};
+use super::canvas::{Anchor, Canvas, GREY};
 use super::palette::Look;
 use crate::grid::{Grid, Point};
 use crate::stats::Summary;
@@ -25,7 +25,6 @@ const HEIGHT: f64 = 230.0;
 const LEFT: f64 = 62.0;
 /// Below a panel: two lines of ticks, the name of the axis, the heading of the next.
 const BELOW: f64 = 84.0;
-const TOP: f64 = 82.0;
 
 /// One curve figure of a data set, or `None` where nothing varies along the axis.
 pub(super) fn figure(
@@ -69,16 +68,12 @@ pub(super) fn figure(
     let highest = drawn.iter().filter_map(|e| number(e)).map(high).fold(f64::NEG_INFINITY, f64::max);
     let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
     let rows = panels.len().div_ceil(columns);
-    let notes = [format!(
+    let note = format!(
         "{dataset}: mean over seeds and domains; bars: 95 % bootstrap intervals; points of one place are set side by side"
-    )];
+    );
     let body = columns as f64 * (WIDTH + LEFT) + 18.0;
-    let head = text_width(title, 14.0)?.max(text_width(&notes[0], SMALL)?) * 1.1 + 40.0;
-    let width = (body + legend_width(&looks)?).max(head);
-    let height = TOP + rows as f64 * (HEIGHT + BELOW) - 18.0;
-    let mut canvas = Canvas::new(width, height.max(TOP + 17.0 * looks.len() as f64 + 12.0));
-    canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
-    canvas.text((18.0, 44.0), notes[0].as_str(), SMALL, GREY, Anchor::Left);
+    let height = rows as f64 * (HEIGHT + BELOW) - 18.0;
+    let mut canvas = page(title, &note, (body, height), &looks)?;
     for (i, (heading, points)) in panels.iter().enumerate() {
         let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
         let y = if i % columns == 0 { "AUROC (%)" } else { "" };

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use zsad_core::{Pooling, Result};
 
-use super::axes::{Axis, Panel, SMALL, Tick, legend, legend_width};
-use super::canvas::{Anchor, Canvas, GREY, text_width};
+use super::axes::{Axis, Panel, TOP, Tick, legend, page};
+use super::canvas::Canvas;
 use super::palette::Look;
 use crate::grid::{Grid, MethodKey, Point};
 use crate::labels::labels;
@@ -17,7 +17,6 @@ const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 250.0;
 const LEFT: f64 = 62.0;
 const BELOW: f64 = 72.0;
-const TOP: f64 = 82.0;
 /// A line needs so many places.
 const PLACES: usize = 3;
 
@@ -102,12 +101,8 @@ fn figure(
     let columns = points.len().min(3);
     let note = format!("{dataset}: mean over seeds and domains; level lines: methods without this parameter");
     let body = columns as f64 * (WIDTH + LEFT) + 18.0;
-    let head = text_width(title, 14.0)?.max(text_width(&note, SMALL)?) * 1.1 + 40.0;
-    let height = TOP + points.len().div_ceil(columns) as f64 * (HEIGHT + BELOW) - 18.0;
-    let mut canvas =
-        Canvas::new((body + legend_width(&looks)?).max(head), height.max(TOP + 17.0 * looks.len() as f64 + 12.0));
-    canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
-    canvas.text((18.0, 44.0), note, SMALL, GREY, Anchor::Left);
+    let height = points.len().div_ceil(columns) as f64 * (HEIGHT + BELOW) - 18.0;
+    let mut canvas = page(title, &note, (body, height), &looks)?;
     for (i, point) in points.iter().enumerate() {
         let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
         let y = Axis::nice(if i % columns == 0 { "AUROC (%)" } else { "" }, low, high, 100.0, 8);

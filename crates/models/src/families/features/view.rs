@@ -58,12 +58,11 @@ impl<'a> View<'a> {
         Ok(Points::from_values(values, self.store.shapes()[i].len()))
     }
 
-    /// Scores every image by `score`, which is told its place in the batch and gives one value a position of the first
-    /// layer, and makes maps of them. An image's score is its greatest position's.
-    pub fn score(&self, sigma: f64, score: impl Fn(usize, SampleId) -> Result<Vec<f64>> + Sync) -> Result<Scores> {
+    /// Scores every image by `score`, which gives one value a position of the first layer, and makes maps of them. An image's score is its greatest position's.
+    pub fn score(&self, sigma: f64, score: impl Fn(SampleId) -> Result<Vec<f64>> + Sync) -> Result<Scores> {
         let shape = self.store.shapes()[0];
         self.each(|place| {
-            let positions = score(place, self.ids[place])?;
+            let positions = score(self.ids[place])?;
             let max = positions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let values: Vec<f32> = positions.into_iter().map(|v| v as f32).collect();
             Ok((max, anomaly_map(&values, (shape.height, shape.width), self.image, sigma)))
