@@ -9,7 +9,9 @@ mod tests;
 
 use rand::seq::{SliceRandom, index};
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{AnomalySource, Dataset, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset, TestPoint};
+use zsad_core::{
+    AnomalySource, Contamination, Dataset, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset, TestPoint,
+};
 
 pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
 
@@ -41,6 +43,12 @@ pub fn test_batches(
         }
     };
     let normals = Candidates::new([(domain, this.normal)], Subset::Normal);
+    if info.anomalies == AnomalySource::OtherDomains && point.contamination == Contamination::Natural {
+        let why = "`natural` contamination wants data whose own anomalies are labelled";
+        let hint = "give a share such as 0.05 (anomalies are then normals of other domains), or name the column of labels; \
+                    `zsad score` scores what has none";
+        return Err(Error::refused(format!("{}: {why}; hint: {hint}", info.name)));
+    }
     let counts = point
         .counts(normals.total, anomalies.total)
         .map_err(|e| Error::refused(format!("{}, domain `{}`: {e}; {from}", info.name, this.name)))?;

@@ -21,7 +21,7 @@ use crate::library::Library;
 use crate::plan::{Plan, Wanted};
 use crate::progress::ProgressReporter;
 use crate::registry::Registry;
-use crate::results;
+use crate::{remarks, results};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -128,7 +128,13 @@ impl Run {
         let table = zsad_report::table::write_all(folder.root(), &rows)?;
         super::plot::write_all(folder, store, &rows)?;
         super::table::print(&table, out)?;
+        for line in remarks::of_data(plan, &records) {
+            writeln!(out, "{line}")?;
+        }
         writeln!(out, "\n{}", folder.root().display())?;
+        for line in remarks::below_chance(&rows) {
+            super::note(format_args!("warning: {line}"));
+        }
         let count = |status| plan.cells().filter(|c| records.get(&c.key).is_some_and(|r| r.status == status)).count();
         let [ok, failed, refused] = [Status::Ok, Status::Failed, Status::Refused].map(count);
         super::note(format_args!("{ok} cells ok, {failed} failed, {refused} refused"));
