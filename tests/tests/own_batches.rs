@@ -13,7 +13,7 @@ fn csv() -> String {
     let wave = |k: usize| (k * 37 % 101) as f64 / 101.0;
     let line = |i: usize| {
         let far = if i % 50 == 13 { 30.0 } else { 0.0 };
-        let (a, b, day) = (wave(i) + far, wave(3 * i + 5) - far, if i % 5 == 0 { "mon" } else { "tue" });
+        let (a, b, day) = (wave(i) + far, wave(3 * i + 5) - far, if i.is_multiple_of(5) { "mon" } else { "tue" });
         format!("e{i},{a},{b},{day},{}\n", u8::from(far > 0.0))
     };
     format!("event,a,b,day,label\n{}", (0..N).map(line).collect::<String>())
@@ -75,7 +75,7 @@ fn a_batch_never_mixes_groups() {
     score(&sandbox, &["--group", "day"]).expect(0);
     let scores = numbers(&output(&sandbox).1["score"]);
     for monday in [true, false] {
-        let rows: Vec<usize> = (0..N).filter(|i| (i % 5 == 0) == monday).collect();
+        let rows: Vec<usize> = (0..N).filter(|i| i.is_multiple_of(5) == monday).collect();
         let found: Vec<f64> = rows.iter().map(|&i| scores[i]).collect();
         assert_eq!(found, alone(&sandbox, &rows));
     }

@@ -18,7 +18,7 @@ fn row(i: usize) -> [String; 7] {
     let bytes = (8.0 * wave(37)).exp() * if anomalous { 50.0 } else { 1.0 };
     let protocol = ["tcp", "udp", "icmp"][i * 7 % 3];
     // The last day has a service that no day of training has.
-    let service = if day == DAYS && i % 9 == 0 { "new" } else { ["http", "dns", "ssh", "smtp"][i * 11 % 4] };
+    let service = if day == DAYS && i.is_multiple_of(9) { "new" } else { ["http", "dns", "ssh", "smtp"][i * 11 % 4] };
     let rate = wave(53) + day as f64 / 10.0;
     [
         format!("e{i}"),

@@ -174,7 +174,7 @@ pub fn fill(layout: &mut Layout, table: &Table, training: &TrainingRows) -> Resu
 }
 
 /// The middle value, or the mean of the two in the middle; `None` of nothing.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let n = values.len();
     let middle = values.get(n / 2)?;

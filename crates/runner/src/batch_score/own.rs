@@ -8,7 +8,7 @@ use zsad_data::formats::table::Table;
 
 /// Names that one message shows.
 const SHOWN: usize = 5;
-/// A mean so many standard deviations of the training rows away from theirs is far off.
+/// A median so many standard deviations of the training rows away from their mean is far off.
 const FAR: f64 = 10.0;
 
 /// A batch and what belongs to its samples.
@@ -69,7 +69,8 @@ impl Own {
             Some(layout) => {
                 let unused: Vec<String> = others().into_iter().filter(|n| layout.columns().all(|c| c != n)).collect();
                 if !unused.is_empty() {
-                    said.push(format!("columns that the model does not know, left out: {}", some(&unused)));
+                    let unused = some(&unused);
+                    said.push(format!("{}: columns that the model does not know, left out: {unused}", path.display()));
                 }
                 as_trained(layout, wanted.missing)?
             }
@@ -113,16 +114,18 @@ impl Own {
         Samples::new(self.samples.shape().to_vec(), values)
     }
 
-    /// The features whose mean over all samples is far from that of the training rows, in one sentence.
+    /// The features whose median over all samples is far from the mean of the training rows, in one sentence. A median,
+    /// since anomalies must not bring the warning.
     pub fn far_off(&self, pool: &Moments) -> Option<String> {
-        let (n, dim, x) = (self.len() as f64, self.samples.dim(), self.samples.to_f64());
-        let mean = |k: usize| x.iter().skip(k).step_by(dim).sum::<f64>() / n;
-        let away = |k: usize| ((mean(k) - pool.mean[k]) / pool.sd[k]).abs();
-        let mut far: Vec<(usize, f64)> = (0..dim).map(|k| (k, away(k))).filter(|(_, z)| *z > FAR).collect();
-        far.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let said = |&(k, _): &(usize, f64)| {
+        let (dim, x) = (self.samples.dim(), self.samples.to_f64());
+        let middle = |k: usize| columns::median(x.iter().skip(k).step_by(dim).copied().collect()).unwrap_or(f64::NAN);
+        let far = (0..dim).map(|k| (k, middle(k)));
+        let away = |k: usize, middle: f64| ((middle - pool.mean[k]) / pool.sd[k]).abs();
+        let mut far: Vec<(usize, f64)> = far.filter(|&(k, middle)| away(k, middle) > FAR).collect();
+        far.sort_by(|a, b| away(b.0, b.1).total_cmp(&away(a.0, a.1)).then(a.0.cmp(&b.0)));
+        let said = |&(k, middle): &(usize, f64)| {
             let name = self.features.get(k).map_or_else(|| format!("feature {k}"), |name| format!("`{name}`"));
-            format!("{name} (mean {:.4} here, {:.4} ± {:.4} there)", mean(k), pool.mean[k], pool.sd[k])
+            format!("{name} (median {middle:.4}; in training {:.4} ± {:.4})", pool.mean[k], pool.sd[k])
         };
         let shown: Vec<String> = far.iter().take(SHOWN).map(said).collect();
         let more = if far.len() > SHOWN { format!(" and {} more", far.len() - SHOWN) } else { String::new() };

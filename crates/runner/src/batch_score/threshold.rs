@@ -130,13 +130,8 @@ fn robust(values: &[f64]) -> (f64, f64) {
     (centre, if mad > 0.0 { PER_MAD * mad } else { PER_MEAN * mean })
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => values[n / 2],
-        n => (values[n / 2 - 1] + values[n / 2]) / 2.0,
-    }
+fn median(values: Vec<f64>) -> f64 {
+    zsad_data::columns::median(values).unwrap_or(0.0)
 }
 
 fn percent(share: f64) -> String {

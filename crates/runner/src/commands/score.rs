@@ -1,6 +1,5 @@
 //! `zsad score`: one unlabelled batch, scored.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -47,6 +46,9 @@ they are, and must have one size.
 
 --threshold: by normal references where there are some (each is scored with the others as references; 99 of them can
 promise 1 % of false alarms, 20 give every sample a p_value), else by the batch's median and spread, or a stated share.";
+
+/// Doubts about batches that are printed.
+const DOUBTS: usize = 3;
 
 /// Score a batch of your own with a trained model or a training-free method
 #[derive(clap::Args)]
@@ -153,13 +155,13 @@ impl Score {
         out: &mut impl Write,
     ) -> Result<Vec<f64>> {
         let mut scores = vec![0.0; own.len()];
-        let mut doubts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut doubts: Vec<String> = Vec::new();
         for part in parts {
             let at = |e: Error| if parts.len() > 1 { e.at(part.name()) } else { e };
             let (batch, found) = scorer.batch(&own.rows(&part.rows)).map_err(at)?;
             let features = Features::new(&batch)?;
             for doubt in warnings::batch_warnings(&found, &features.along_main_direction(&own.modality)) {
-                doubts.entry(doubt).or_default().push(part.name());
+                doubts.push(if parts.len() > 1 { format!("{}: {doubt}", part.name()) } else { doubt });
             }
             if self.explain {
                 let setting = match scorer.method.supervision() {
@@ -173,12 +175,10 @@ impl Score {
             }
             part.rows.iter().zip(found).for_each(|(&row, score)| scores[row] = score);
         }
-        for (doubt, places) in doubts {
-            match (parts.len(), places.len()) {
-                (1, _) => super::note(format_args!("warning: {doubt}")),
-                (_, 1) => super::note(format_args!("warning: {}: {doubt}", places[0])),
-                (_, n) => super::note(format_args!("warning: {n} batches, the first of them {}: {doubt}", places[0])),
-            }
+        // A long table would fill the screen with the same warning.
+        doubts.iter().take(DOUBTS).for_each(|doubt| super::note(format_args!("warning: {doubt}")));
+        if doubts.len() > DOUBTS {
+            super::note(format_args!("warning: … and {} more of this kind, of other batches", doubts.len() - DOUBTS));
         }
         Ok(scores)
     }
