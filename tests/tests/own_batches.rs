@@ -117,8 +117,12 @@ fn the_scale_is_said_and_unlike_columns_bring_a_warning() {
     sandbox.write("x.csv", csv());
     let done = score(&sandbox, &["--exclude", "day"]).expect(0);
     assert!(done.out.contains("scale: none: numbers as they are") && done.err.is_empty(), "{done:?}");
-    let wide = csv().lines().map(|l| l.replacen(",0.", ",9990.", 1) + "\n").collect::<String>();
-    sandbox.write("x.csv", wide);
+    let wide = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let a = fields[1].parse::<f64>().map_or(fields[1].to_owned(), |a| (1000.0 * a).to_string());
+        format!("{},{a},{}\n", fields[0], fields[2..].join(","))
+    };
+    sandbox.write("x.csv", csv().lines().map(wide).collect::<String>());
     let done = score(&sandbox, &["--exclude", "day"]).expect(0);
     assert!(done.err.contains("times that of `b`") && done.err.contains("--standardise batch"), "{}", done.err);
     let done = score(&sandbox, &["--exclude", "day", "--standardise", "batch"]).expect(0);
@@ -172,7 +176,7 @@ fn references_that_are_left_out_in_turn_give_p_values() {
     sandbox.write(
         "x.yaml",
         "experiment: x\ndatasets: [{name: table, params: {file: x.csv, domain: day, features: [a, b], label: label}}]\n\
-         methods: [{name: oc_maml, params: {steps: 3}}]\nprotocol: {batch_size: 2, contamination: 0, n_batches: 1}\n\
+         methods: [{name: oc_maml, params: {steps: 3, outliers: synthetic_noise}}]\nprotocol: {batch_size: 2, contamination: 0, n_batches: 1}\n\
          seeds: 0\n",
     );
     // With one day to train on and one to test, only the model is of interest.

@@ -33,9 +33,20 @@ fn row(i: usize) -> [String; 7] {
 
 const HEADER: &str = "event,day,bytes,rate,protocol,service,label";
 
-fn csv(rows: impl IntoIterator<Item = usize>) -> String {
+/// The same, with a number or a text missing in some rows.
+fn with_gaps(i: usize, gaps: bool) -> [String; 7] {
+    let mut row = row(i);
+    match i % 11 {
+        3 if gaps => row[2] = "NA".into(),
+        5 if gaps => row[5] = String::new(),
+        _ => {}
+    }
+    row
+}
+
+fn csv(rows: impl IntoIterator<Item = usize>, gaps: bool) -> String {
     let mut text = format!("{HEADER}\n");
-    rows.into_iter().for_each(|i| writeln!(text, "{}", row(i).join(",")).unwrap());
+    rows.into_iter().for_each(|i| writeln!(text, "{}", with_gaps(i, gaps).join(",")).unwrap());
     text
 }
 
@@ -48,7 +59,7 @@ fn experiment(params: &str, method: &str) -> String {
 
 /// Trains on the first days, and says where the model lies.
 fn trained(sandbox: &Sandbox, params: &str) -> PathBuf {
-    sandbox.write("log.csv", csv(0..DAYS * ROWS));
+    sandbox.write("log.csv", csv(0..DAYS * ROWS, params.contains("missing")));
     sandbox.write("own.yaml", experiment(params, "{name: acr_dsvdd, params: {steps: 5}}"));
     for folder in ["out", "store"] {
         drop(std::fs::remove_dir_all(sandbox.path(folder)));
@@ -97,12 +108,13 @@ fn a_trained_model_scores_the_rows_of_its_run_again_to_the_bit() {
     for how in ["", ", standardise: pool", ", standardise: none", ", standardise: batch"] {
         again(&sandbox, how);
     }
-    for how in [", standardise: signed_log", ", standardise: rank", ", missing: indicator"] {
+    for how in [", standardise: signed_log", ", standardise: rank", ", missing: indicator", ", missing: median"] {
         again(&sandbox, how);
     }
 }
 
 fn again(sandbox: &Sandbox, how: &str) {
+    let gaps = how.contains("missing");
     let model = trained(sandbox, how);
     let batches = stored(sandbox);
     assert_eq!(batches.len(), 4, "two domains of two batches");
@@ -110,7 +122,7 @@ fn again(sandbox: &Sandbox, how: &str) {
         // Columns in another order, and more of them.
         let mut text = "label,service,rate,unknown,bytes,protocol,event\n".to_owned();
         for &i in &rows {
-            let [event, _, bytes, rate, protocol, service, label] = row(i);
+            let [event, _, bytes, rate, protocol, service, label] = with_gaps(i, gaps);
             writeln!(text, "{label},{service},{rate},x,{bytes},{protocol},{event}").unwrap();
         }
         sandbox.write("day.csv", text);
@@ -133,7 +145,7 @@ fn columns_that_differ_from_training_are_named() {
     let model = trained(&sandbox, "");
     let model = model.to_str().unwrap();
     let args = ["--method", "acr_dsvdd", "--checkpoint", model, "--input", "day.csv"];
-    let day = csv(5 * ROWS..6 * ROWS);
+    let day = csv(5 * ROWS..6 * ROWS, false);
     sandbox.write("day.csv", &day);
     let done = score(&sandbox, &args).expect(0);
     assert!(done.err.contains("column `service`: ") && done.err.contains("do not: `new`"), "{}", done.err);
@@ -174,7 +186,7 @@ fn a_model_without_preprocessing_is_said_to_have_none() {
 #[test]
 fn natural_shares_want_labels_and_what_anomalies_are_is_said() {
     let sandbox = Sandbox::default();
-    sandbox.write("log.csv", csv(0..DAYS * ROWS));
+    sandbox.write("log.csv", csv(0..DAYS * ROWS, false));
     let run = |contamination: &str| {
         let text = experiment("", "knn").replace(", label: label, exclude: [event]", ", exclude: [event, label]");
         sandbox.write("own.yaml", text.replace("contamination: 0.1", &format!("contamination: {contamination}")));
@@ -190,7 +202,7 @@ fn natural_shares_want_labels_and_what_anomalies_are_is_said() {
 #[test]
 fn tables_are_brought_to_one_scale_unless_told_otherwise() {
     let sandbox = Sandbox::default();
-    sandbox.write("log.csv", csv(0..DAYS * ROWS));
+    sandbox.write("log.csv", csv(0..DAYS * ROWS, false));
     for name in ["table", "nsl_kdd", "gas_drift", "adbench", "anoshift"] {
         let done = sandbox.run(&["describe", name]).expect(0);
         let line = done.out.lines().find(|l| l.trim_start().starts_with("standardise")).unwrap();
