@@ -22,6 +22,7 @@ pub mod rng;
 pub mod sample;
 pub mod simd;
 pub mod state;
+pub mod stop;
 pub mod suggest;
 
 pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
@@ -37,7 +38,8 @@ pub use error::{Error, Result};
 pub use metric::{Level, MetricInput, MetricSpec, MetricValue};
 pub use modality::{Accepts, Modality};
 pub use params::{Choice, Given, OrWord, ParamDefault, ParamKind, ParamProblem, ParamSet, ParamSpec, Required, Word};
-pub use protocol::{BatchSize, Contamination, Pooling, TestPoint};
+pub use protocol::{BatchSize, Contamination, Pooling, TestPoint, TooSmall};
 pub use sample::{Maps, Masks, SampleRef, Samples, Scores, Subset, Values};
 pub use simd::Simd;
 pub use state::{Array, Arrays, State};
+pub use stop::Stop;

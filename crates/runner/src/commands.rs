@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod completions;
 pub mod describe;
+mod interrupt;
 pub mod list;
 pub mod metrics;
 pub mod plan;

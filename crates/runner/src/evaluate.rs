@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use zsad_core::detector::adapted;
 use zsad_core::{
-    Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Result,
-    SampleRef, Scores, Shots, TestPoint, Unlabelled,
+    Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Progress,
+    Result, SampleRef, Scores, Shots, TestPoint, Unlabelled,
 };
 use zsad_data::sampler;
 use zsad_metrics::{Metric, evaluate};
@@ -38,24 +38,48 @@ pub struct Outcome {
     pub seconds: f64,
 }
 
-/// Scores all batches of all meta-test domains and measures them.
+/// Scores all batches of all meta-test domains and measures them. A domain that is left out as too small has a result
+/// without batches.
 ///
 /// # Errors
-/// The first error of a domain, which it names: a cell is whole or it is not there.
-pub fn score_cell(detector: &dyn Detector, input: &CellInput, metrics: &[&'static Metric]) -> Result<Outcome> {
+/// The first error of a domain, which it names: a cell is whole or it is not there. That of `progress`, which is told of
+/// every batch, where it ends the work.
+pub fn score_cell(
+    detector: &dyn Detector,
+    input: &CellInput,
+    metrics: &[&'static Metric],
+    progress: &dyn Progress,
+) -> Result<Outcome> {
     if input.fold.meta_test.is_empty() {
         return Err(Error::failed("the data set has no meta-test domains to score"));
     }
     let mut outcome = Outcome { domains: Vec::new(), batches: Vec::new(), seconds: 0.0 };
+    let total = (input.fold.meta_test.len() * input.point.n_batches) as u64;
+    let mut done = 0;
+    let mut too_small = None;
     for &domain in &input.fold.meta_test {
+        let small = sampler::counts(input.dataset.info(), input.fold, domain, input.point).err();
+        if small.is_some() && input.point.skip_small {
+            let domain = input.dataset.info().domains[domain].name.clone();
+            outcome.domains.push(DomainResult { domain, ..DomainResult::default() });
+            too_small = small;
+            continue;
+        }
         let mut measured = Measures::new(input.point.pooling, metrics);
-        let (batches, time) = score_domain(detector, input, domain, |_, scores, masks| measured.pixels(scores, masks))?;
+        let (batches, time) = score_domain(detector, input, domain, |_, scores, masks| {
+            done += 1;
+            progress.tick(done, total, "batches")?;
+            measured.pixels(scores, masks)
+        })?;
         measured.samples(&batches);
         outcome.domains.push(measured.result(&batches));
         outcome.batches.extend(batches);
         outcome.seconds += time.as_secs_f64();
     }
-    Ok(outcome)
+    match too_small {
+        Some(e) if outcome.batches.is_empty() => Err(e),
+        _ => Ok(outcome),
+    }
 }
 
 /// Scores the batches of a domain; `seen` sees each, its scores and the ground truth of its maps while these are there.

@@ -60,6 +60,16 @@ fn exit(plan: &plan::Plan) -> Exit {
     }
 }
 
+/// Says which data sets cannot be used, and which domains are too small.
+pub fn tell(plan: &plan::Plan) {
+    for (name, error) in &plan.unusable {
+        super::note(format_args!("error: {name}: {error}"));
+    }
+    for line in &plan.too_small {
+        super::note(line);
+    }
+}
+
 /// Prints `plan`; the exit code tells of data sets that cannot be used.
 pub fn print(
     plan: &plan::Plan,
@@ -68,7 +78,7 @@ pub fn print(
     store: &ModelStore,
     out: &mut impl Write,
 ) -> Result<Exit> {
-    let cells = plan.cells().count();
+    let cells = plan.asked().count();
     let outstanding = plan.outstanding();
     let waiting = || plan.fits.iter().filter(|f| f.outstanding().next().is_some());
     let mut trainings = 0;
@@ -96,7 +106,7 @@ pub fn print(
         writeln!(out, "{line}")?;
     }
     let mut later: BTreeMap<&str, usize> = BTreeMap::new();
-    for record in plan.cells().filter_map(|c| records.get(&c.key)) {
+    for record in plan.asked().filter_map(|c| records.get(&c.key)) {
         for metric in later_metrics(record, &Registry::built_in(), folder)? {
             *later.entry(metric.spec.name).or_default() += 1;
         }
@@ -104,9 +114,7 @@ pub fn print(
     for (metric, n) in later {
         writeln!(out, "  metric {metric} from the stored scores of {n} cells")?;
     }
-    for (name, error) in &plan.unusable {
-        super::note(format_args!("error: {name}: {error}"));
-    }
+    tell(plan);
     Ok(exit(plan))
 }
 
