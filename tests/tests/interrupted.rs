@@ -91,7 +91,7 @@ fn cells_of_other_seeds_stay_and_those_of_other_parameters_are_named() {
     sandbox.run(&["run", "x.yaml", "--out", "out"]).expect(0);
     write("knn", "[1, 2]");
     let done = sandbox.run(&["run", "x.yaml", "--out", "out"]).expect(0);
-    assert!(done.err.contains("1 stored cells of the same methods and data (seeds 0)"), "{}", done.err);
+    assert!(done.err.contains("1 stored cell of the same methods and data (seeds 0)"), "{}", done.err);
     assert_eq!(column(&out, "seed").len(), 3 * 4, "three seeds, four domains");
     // Other parameters are another method: its old cells are no part of today's table.
     write("{name: knn, params: {k: 3}}", "[0]");

@@ -1,6 +1,6 @@
 //! The command line: one subcommand, one file in `commands/`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -66,7 +66,13 @@ enum Command {
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("ZSAD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
     // Panics are caught where they belong to a cell or a file, and said there; where they happened is for the log.
     std::panic::set_hook(Box::new(|info| tracing::debug!("{info}")));
     caught(run).unwrap_or_else(|panic| {

@@ -62,7 +62,7 @@ pub fn score_cell(
         if small.is_some() && input.point.skip_small {
             let domain = input.dataset.info().domains[domain].name.clone();
             outcome.domains.push(DomainResult { domain, ..DomainResult::default() });
-            too_small = small;
+            too_small = too_small.or(small);
             continue;
         }
         let mut measured = Measures::new(input.point.pooling, metrics);

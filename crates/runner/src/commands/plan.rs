@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use zsad_store::{CellRecord, ModelStore, RunFolder};
 
-use super::ExperimentArgs;
+use super::{ExperimentArgs, counted};
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{self, PlannedFit, Wanted};
@@ -95,13 +95,19 @@ pub fn print(
             }
         };
         let (dataset, n) = (&fit.job.cells[0].asked.dataset, fit.outstanding().count());
-        lines.push(format!("  run   {dataset}{fold}  {}  seed {}  {n} cells{trained}", name(fit), id.seed));
+        lines.push(format!(
+            "  run   {dataset}{fold}  {}  seed {}  {}{trained}",
+            name(fit),
+            id.seed,
+            counted(n, "cell")
+        ));
         for (reason, n) in reasons(fit) {
             lines.push(format!("          {n} × {reason}"));
         }
     }
     writeln!(out, "{} in {}", plan.experiment, folder.root().display())?;
-    writeln!(out, "{cells} cells: {} cached, {outstanding} to run, with {trainings} trainings", cells - outstanding)?;
+    let (all, trainings) = (counted(cells, "cell"), counted(trainings, "training"));
+    writeln!(out, "{all}: {} cached, {outstanding} to run, with {trainings}", cells - outstanding)?;
     for line in lines {
         writeln!(out, "{line}")?;
     }
@@ -112,7 +118,7 @@ pub fn print(
         }
     }
     for (metric, n) in later {
-        writeln!(out, "  metric {metric} from the stored scores of {n} cells")?;
+        writeln!(out, "  metric {metric} from the stored scores of {}", counted(n, "cell"))?;
     }
     tell(plan);
     Ok(exit(plan))

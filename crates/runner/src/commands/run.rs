@@ -11,8 +11,8 @@ use zsad_report::plots::Style;
 use zsad_store::provenance::{self, RunFacts};
 use zsad_store::{CellRecord, Status};
 
-use super::ExperimentArgs;
 use super::interrupt;
+use super::{ExperimentArgs, counted};
 use crate::GIT_SHA;
 use crate::config::Experiment;
 use crate::executor::Executor;
@@ -44,10 +44,10 @@ pub struct Run {
     #[command(flatten)]
     experiment: ExperimentArgs,
     /// Fits that run at the same time [default: the number of cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::from_one)]
     jobs: Option<NonZero<usize>>,
     /// Threads of each of them
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = super::from_one)]
     threads: NonZero<usize>,
     /// Run the fit of this key and its cells alone
     #[arg(long, value_name = "KEY")]
@@ -99,16 +99,18 @@ impl Run {
         let (all, outstanding) = (plan.asked().count(), plan.outstanding());
         let cached = all - outstanding;
         super::note(format_args!(
-            "{}: {all} cells, {cached} finished before, {outstanding} to run in {} fits",
+            "{}: {}, {cached} finished before, {outstanding} to run in {}",
             experiment.name,
-            jobs.len()
+            counted(all, "cell"),
+            counted(jobs.len(), "fit")
         ));
         super::plan::tell(plan);
         outside(plan, before);
         let workers = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
         if (1..workers).contains(&jobs.len()) {
-            let busy = jobs.len();
-            super::note(format_args!("{busy} fits keep {busy} of {workers} jobs busy; --threads N lets each use more"));
+            let (busy, keep) = (jobs.len(), if jobs.len() == 1 { "keeps" } else { "keep" });
+            let fits = counted(busy, "fit");
+            super::note(format_args!("{fits} {keep} {busy} of {workers} jobs busy; --threads N lets each use more"));
         }
         let reporter = ProgressReporter::new(&jobs, workers);
         let ended = Local { bench, jobs: workers, before }.run(&jobs, &|event| reporter.hear(event));
@@ -138,14 +140,14 @@ impl Run {
         writeln!(out, "\n{}", folder.root().display())?;
         let count = |status| plan.asked().filter(|c| records.get(&c.key).is_some_and(|r| r.status == status)).count();
         let [ok, failed, refused] = [Status::Ok, Status::Failed, Status::Refused].map(count);
-        super::note(format_args!("{ok} cells ok, {failed} failed, {refused} refused"));
+        super::note(format_args!("{} ok, {failed} failed, {refused} refused", counted(ok, "cell")));
         if stopped {
             let left = all - ok - failed - refused;
             super::note(format_args!("stopped: {left} of {all} cells are left; the same command goes on with them"));
             return Ok(Exit::SomeFailed);
         }
         Ok(match (ok, failed) {
-            (0, _) if data_failures > 0 => Exit::Data,
+            (0, _) if data_failures > 0 || !plan.unusable.is_empty() => Exit::Data,
             (_, 0) if every_point_has_a_number(plan, &records) => Exit::Success,
             _ => Exit::SomeFailed,
         })
@@ -170,16 +172,16 @@ fn outside(plan: &Plan, records: &BTreeMap<String, CellRecord>) {
         let seeds: BTreeSet<u64> = outside.kept.iter().map(|r| r.cell.seed()).collect();
         let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
         super::note(format_args!(
-            "{} stored cells of the same methods and data (seeds {}) are outside this experiment and stay in the tables",
-            outside.kept.len(),
+            "{} of the same methods and data (seeds {}), outside this experiment, stay in the tables",
+            counted(outside.kept.len(), "stored cell"),
             seeds.join(", ")
         ));
     }
     if outside.left_out > 0 {
         super::note(format_args!(
-            "{} stored cells of other methods, parameters or data are outside this experiment and left out of the tables; \
+            "{} of other methods, parameters or data, outside this experiment, are left out of the tables; \
              hint: --out DIR gives each its own folder",
-            outside.left_out
+            counted(outside.left_out, "stored cell")
         ));
     }
 }
