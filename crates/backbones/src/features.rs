@@ -226,7 +226,7 @@ impl Job<'_> {
         let identity = json!({
             "samples": content, "domain": self.source.domain_name(domain), "rows": count,
             "image": self.source.modality().image_size(), "spec": self.spec, "backbone": self.backbone.kind(),
-            "weights": self.backbone.digest(), "preprocessing": 1,
+            "weights": self.backbone.digest(), "revision": 2,
         });
         Ok(Header { identity, rows: count, values: self.values })
     }

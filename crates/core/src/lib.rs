@@ -24,6 +24,7 @@ pub mod simd;
 pub mod state;
 pub mod stop;
 pub mod suggest;
+pub mod winograd;
 
 pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use dataset::{
