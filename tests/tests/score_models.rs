@@ -105,7 +105,7 @@ fn a_batch_that_does_not_fit_is_named() {
         ("wide.npz", 3, "wide.npz: samples of shape [9], and the model was trained on [7]"),
         ("one.npz", 1, "two samples at least"),
         ("text.csv", 3, "text.csv: row 2 (the first is 1), column `b`: `x` is not a number"),
-        ("hole.csv", 3, "hole.csv: row 2 (the first is 1), column `b`: no value"),
+        ("hole.csv", 3, "hole.csv: no value: b 1 (first in row 2)"),
         ("header.csv", 3, "header.csv: no rows"),
         ("empty", 3, "empty: no pictures here"),
         ("nowhere", 3, "nowhere: no such file or folder"),

@@ -10,6 +10,7 @@ use crate::env::DataDir;
 use crate::error::{Error, Result};
 use crate::modality::Modality;
 use crate::params::{Both, Given, ParamProblem, ParamSet, ParamSpec};
+use crate::preprocessing::Layout;
 use crate::sample::{Masks, SampleRef, Samples, Subset};
 
 /// How a picture becomes a sample of a data set of images: what its loader does to its own files, for a person's own.
@@ -152,6 +153,16 @@ pub trait Dataset: Send + Sync {
         None
     }
 
+    /// The columns of its tables; `None` where they have no names, or its samples are no rows.
+    fn layout(&self) -> Option<&Layout> {
+        None
+    }
+
+    /// The row of its file that a sample comes from, counted from 0; `None` where that is not kept.
+    fn source_row(&self, _sample: &SampleRef) -> Option<u32> {
+        None
+    }
+
     /// The error of a sample that is not there: a mistake of the caller.
     fn no_sample(&self, sample: &SampleRef) -> Error {
         Error::failed(format!("{}: there is no sample {sample:?}", self.info().name))
@@ -188,7 +199,7 @@ impl DataFile {
 }
 
 /// How the values of tables are brought to one scale; the frame does it for every data set of rows.
-pub use standardise::{Scale, Standardise};
+pub use standardise::{AsTheyAre, Scale, Standardise};
 
 mod standardise {
     crate::choices! {
@@ -214,7 +225,15 @@ mod standardise {
             /// (one-hot columns too); batch: over the samples read at once, so that a test batch is standardised by itself,
             /// without labels. Columns that never change are only centred. For heavy tails: signed_log: as pool, then
             /// sign(z) log(1 + |z|); rank: the share of the meta-train normals below the value less the share above it
-            pub standardise: Standardise = Standardise::None;
+            pub standardise: Standardise = Standardise::Pool;
+        }
+    }
+
+    crate::params! {
+        /// The same where values are of one scale from the beginning.
+        pub struct AsTheyAre {
+            /// see [`Scale`]
+            pub scale: Scale = Scale { standardise: Standardise::None };
         }
     }
 }
@@ -260,6 +279,15 @@ impl DatasetDef {
             Source::new(all.values(), all.0, all.1.standardise)
         };
         DatasetDef { spec, params: Both::<P, Scale>::specs, configure }
+    }
+
+    /// The entry of a data set of features that one network made: their values are taken as they are by default.
+    pub const fn features<P: Load + ParamSet>(spec: &'static DatasetSpec) -> Self {
+        let configure = |given: &Given| {
+            let all = Both::<P, AsTheyAre>::parse(given)?;
+            Source::new(all.values(), all.0, all.1.scale.standardise)
+        };
+        DatasetDef { spec, params: Both::<P, AsTheyAre>::specs, configure }
     }
 
     /// Its description.

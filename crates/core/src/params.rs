@@ -83,6 +83,8 @@ pub enum ParamKind {
         /// Greatest value.
         max: i64,
     },
+    /// A mapping of texts to 0 or 1.
+    Marks,
 }
 
 /// The value where none is given.
@@ -118,6 +120,7 @@ impl fmt::Display for ParamKind {
             ParamKind::Choice(words) => write!(f, "one of {}", words.join(", ")),
             ParamKind::Text => f.write_str("text"),
             ParamKind::TextList => f.write_str("list of texts"),
+            ParamKind::Marks => f.write_str("mapping of texts to 0 or 1"),
             ParamKind::IntList { min, max } => write!(f, "list of integers {}", range(min, max, *max == i64::MAX)),
         }
     }

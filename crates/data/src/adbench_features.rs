@@ -11,7 +11,7 @@ use crate::memory::InMemory;
 use crate::{files, folds, npz_tables};
 
 /// The registry's entry.
-pub const DEF: DatasetDef = DatasetDef::tabular::<AdbenchFeatures>(&SPEC);
+pub const DEF: DatasetDef = DatasetDef::features::<AdbenchFeatures>(&SPEC);
 
 zsad_core::params! {
     /// Parameters of ADBench's image features.

@@ -157,7 +157,7 @@ impl Reader {
         let mut domain = TabularDomain::new(name);
         for row in kept_rows(&labels, &domain.name, keep) {
             let pool = domain.pool_mut(labels[row]);
-            pool.push(numbers.iter().map(|c| c[row]), codes.iter().map(|c| c[row]));
+            pool.push(row, numbers.iter().map(|c| c[row]), codes.iter().map(|c| c[row]));
         }
         Ok(domain)
     }
@@ -184,6 +184,7 @@ impl Reader {
         Layout {
             numeric: NUMERIC.map(str::to_owned).to_vec(),
             categorical: names.map(|(n, seen)| (n.to_owned(), seen.keys().cloned().collect())).collect(),
+            ..Layout::default()
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod adbench_features;
 pub mod anoshift;
 pub mod cifar100;
 pub mod cifar100c;
+pub mod columns;
 pub mod corruptions;
 mod digit_split;
 pub mod digits;

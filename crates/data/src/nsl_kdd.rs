@@ -55,7 +55,18 @@ const HINT: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.
 const FIELDS: usize = 43;
 const LABEL: usize = 41;
 const SERVICE: usize = 2;
-const CATEGORICAL: [(usize, &str); 2] = [(1, "protocol_type"), (3, "flag")];
+const CATEGORICAL: [(usize, &str); 2] = [(1, NAMES[1]), (3, NAMES[3])];
+/// The features by their names in the data set's own description (kddcup.names).
+#[rustfmt::skip]
+const NAMES: [&str; LABEL] = [
+    "duration", "protocol_type", "service", "flag", "src_bytes", "dst_bytes", "land", "wrong_fragment", "urgent", "hot",
+    "num_failed_logins", "logged_in", "num_compromised", "root_shell", "su_attempted", "num_root", "num_file_creations",
+    "num_shells", "num_access_files", "num_outbound_cmds", "is_host_login", "is_guest_login", "count", "srv_count",
+    "serror_rate", "srv_serror_rate", "rerror_rate", "srv_rerror_rate", "same_srv_rate", "diff_srv_rate",
+    "srv_diff_host_rate", "dst_host_count", "dst_host_srv_count", "dst_host_same_srv_rate", "dst_host_diff_srv_rate",
+    "dst_host_same_src_port_rate", "dst_host_srv_diff_host_rate", "dst_host_serror_rate", "dst_host_srv_serror_rate",
+    "dst_host_rerror_rate", "dst_host_srv_rerror_rate",
+];
 
 impl NslKdd {
     /// The training and the test file.
@@ -82,11 +93,12 @@ impl Load for NslKdd {
         let (train_text, test_text) = (files::text(&train)?, files::text(&test)?);
         let (train_lines, test_lines) = (lines(&train, &train_text)?, lines(&test, &test_text)?);
         let layout = Layout {
-            numeric: (0..LABEL).filter(|&k| is_numeric(k)).map(|k| format!("feature {}", k + 1)).collect(),
+            numeric: (0..LABEL).filter(|&k| is_numeric(k)).map(|k| NAMES[k].to_owned()).collect(),
             categorical: CATEGORICAL
                 .iter()
                 .map(|&(k, name)| (name.to_owned(), tabular::categories(train_lines.iter().map(|l| l[k]))))
                 .collect(),
+            ..Layout::default()
         };
         let (wanted_train, wanted_test) = (&self.meta_train, &self.meta_test);
         let trained = by_service(&train, &train_lines, &layout, "train")?;
@@ -145,7 +157,7 @@ fn by_service<'t>(
         };
         let numeric = (0..LABEL).filter(|&k| is_numeric(k)).map(number).collect::<Result<Vec<_>>>()?;
         let codes = CATEGORICAL.iter().enumerate().map(|(c, &(k, _))| layout.code(c, fields[k]));
-        domain.pool_mut(fields[LABEL] != "normal").push(numeric, codes);
+        domain.pool_mut(fields[LABEL] != "normal").push(i, numeric, codes);
     }
     Ok(services)
 }

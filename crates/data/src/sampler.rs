@@ -11,7 +11,8 @@ use rand::seq::{SliceRandom, index};
 use zsad_core::protocol::BatchCounts;
 use zsad_core::rng::{Rng, stream};
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset, TestPoint,
+    AnomalySource, Contamination, Dataset, DatasetInfo, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset,
+    TestPoint,
 };
 
 pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
@@ -61,8 +62,14 @@ pub fn test_batches(
 /// What one batch of a meta-test domain holds at a point.
 ///
 /// # Errors
-/// [`Error::Refused`] where the domain has too few normals or anomalies.
+/// [`Error::Refused`] where the domain has too few normals or anomalies, or natural contamination has no labels to go by.
 pub fn counts(info: &DatasetInfo, fold: &Fold, domain: usize, point: &TestPoint) -> Result<BatchCounts> {
+    if info.anomalies == AnomalySource::OtherDomains && point.contamination == Contamination::Natural {
+        let why = "`natural` contamination wants data whose own anomalies are labelled";
+        let hint = "give a share such as 0.05 (anomalies are then normals of other domains), or name the column of labels; \
+                    `zsad score` scores what has none";
+        return Err(Error::refused(format!("{}: {why}; hint: {hint}", info.name)));
+    }
     let (normals, anomalies) = candidates(info, fold, domain);
     let from = match info.anomalies {
         AnomalySource::Genuine => "anomalies are the domain's genuine ones",

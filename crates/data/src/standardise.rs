@@ -3,37 +3,61 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use zsad_core::{Dataset, DatasetInfo, Error, Fold, Masks, Result, SampleRef, Samples, Standardise, Subset, Values};
+use zsad_core::{
+    Dataset, DatasetInfo, Error, Fold, Layout, Masks, Modality, Moments, Preprocessing, Result, SampleRef, Samples,
+    Scaling, Standardise, Subset, Values,
+};
 
 /// `dataset` as training and testing in `fold` read it.
 ///
 /// # Errors
-/// [`Error::Config`] for `pool` where the fold has no meta-train domains; where samples cannot be read.
+/// [`Error::Config`] for a `how` that learns where the fold has no meta-train domains; where samples cannot be read.
 pub fn view(dataset: &Arc<dyn Dataset>, fold: &Fold, how: Standardise) -> Result<Arc<dyn Dataset>> {
-    let by = match how {
-        Standardise::None => return Ok(dataset.clone()),
-        Standardise::Pool => By::Pool(pool_moments(dataset.as_ref(), fold)?),
-        Standardise::Batch => By::Batch,
-        Standardise::SignedLog => By::Log(pool_moments(dataset.as_ref(), fold)?),
-        Standardise::Rank => By::Rank(Ranks::of(dataset.as_ref(), fold)?),
-    };
-    Ok(Arc::new(Standardised { inner: dataset.clone(), by }))
+    if how == Standardise::None {
+        return Ok(dataset.clone());
+    }
+    Ok(Arc::new(Standardised { inner: dataset.clone(), by: learn(dataset.as_ref(), fold, how)? }))
 }
 
-enum By {
-    /// Statistics of the meta-train normals.
-    Pool(Moments),
-    /// Statistics of the samples gathered.
-    Batch,
-    /// Statistics of the meta-train normals, and the signed logarithm.
-    Log(Moments),
-    /// Places among the meta-train normals.
-    Rank(Ranks),
+/// What training in `fold` learns of the columns of `dataset`, as [`view`] applies it; `None` for what is no table.
+///
+/// # Errors
+/// As [`view`].
+pub fn preprocessing(dataset: &dyn Dataset, fold: &Fold, how: Standardise) -> Result<Option<Preprocessing>> {
+    let Modality::Tabular { .. } = dataset.info().modality else { return Ok(None) };
+    let scaling = learn(dataset, fold, how)?;
+    let pool = match &scaling {
+        Scaling::Pool(moments) | Scaling::SignedLog(moments) => Some(moments.clone()),
+        _ if fold.meta_train.is_empty() => None,
+        _ => Some(pool_moments(dataset, fold)?),
+    };
+    Ok(Some(Preprocessing { layout: dataset.layout().cloned(), scaling, pool }))
+}
+
+fn learn(dataset: &dyn Dataset, fold: &Fold, how: Standardise) -> Result<Scaling> {
+    Ok(match how {
+        Standardise::None => Scaling::None,
+        Standardise::Pool => Scaling::Pool(pool_moments(dataset, fold)?),
+        Standardise::Batch => Scaling::Batch,
+        Standardise::SignedLog => Scaling::SignedLog(pool_moments(dataset, fold)?),
+        Standardise::Rank => Scaling::Rank(sorted_columns(dataset, fold)?),
+    })
+}
+
+/// `samples` brought to one scale, in the same precision.
+pub fn apply(scaling: &Scaling, samples: &Samples) -> Samples {
+    match scaling {
+        Scaling::None => samples.clone(),
+        Scaling::Pool(moments) => by_moments(moments, samples),
+        Scaling::Batch => by_moments(&Sums::of(samples).into(), samples),
+        Scaling::SignedLog(moments) => by_column(&by_moments(moments, samples), |_, z| z.signum() * z.abs().ln_1p()),
+        Scaling::Rank(columns) => by_column(samples, |k, v| rank(&columns[k], v)),
+    }
 }
 
 struct Standardised {
     inner: Arc<dyn Dataset>,
-    by: By,
+    by: Scaling,
 }
 
 impl Dataset for Standardised {
@@ -43,23 +67,19 @@ impl Dataset for Standardised {
 
     /// By the bits of what was learned; a batch's values depend on what else is in it.
     fn identity(&self, domain: usize) -> Option<String> {
+        let of = |moments: &Moments| digest(moments.mean.iter().chain(&moments.sd));
         let by = match &self.by {
-            By::Pool(moments) => moments.digest(),
-            By::Batch => return None,
-            By::Log(moments) => format!("signed log {}", moments.digest()),
-            By::Rank(ranks) => format!("rank {}", digest(ranks.columns.iter().flatten())),
+            Scaling::None => return self.inner.identity(domain),
+            Scaling::Pool(moments) => of(moments),
+            Scaling::Batch => return None,
+            Scaling::SignedLog(moments) => format!("signed log {}", of(moments)),
+            Scaling::Rank(columns) => format!("rank {}", digest(columns.iter().flatten())),
         };
         Some(format!("{}, standardised {by}", self.inner.identity(domain)?))
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
-        let samples = self.inner.gather(refs)?;
-        Ok(match &self.by {
-            By::Pool(moments) => moments.apply(&samples),
-            By::Batch => Moments::of(&samples).apply(&samples),
-            By::Log(moments) => by_column(&moments.apply(&samples), |_, z| z.signum() * z.abs().ln_1p()),
-            By::Rank(ranks) => by_column(&samples, |k, v| ranks.of_value(k, v)),
-        })
+        Ok(apply(&self.by, &self.inner.gather(refs)?))
     }
 
     fn masks(&self, refs: &[SampleRef]) -> Result<Option<Masks>> {
@@ -69,12 +89,14 @@ impl Dataset for Standardised {
     fn sample_name(&self, sample: &SampleRef) -> Option<String> {
         self.inner.sample_name(sample)
     }
-}
 
-/// Mean and standard deviation (biased, 1 where it is 0) of every feature.
-struct Moments {
-    mean: Vec<f64>,
-    sd: Vec<f64>,
+    fn layout(&self) -> Option<&Layout> {
+        self.inner.layout()
+    }
+
+    fn source_row(&self, sample: &SampleRef) -> Option<u32> {
+        self.inner.source_row(sample)
+    }
 }
 
 /// Samples read at once when the pool's moments are taken.
@@ -87,7 +109,8 @@ fn pool(set: &dyn Dataset, fold: &Fold) -> Result<Vec<SampleRef>> {
     if refs.is_empty() {
         let name = &info.name;
         let why = "such a `standardise` needs meta-train domains, and there are none";
-        return Err(Error::Config(format!("{name}: {why}; hint: `standardise: none`")));
+        let hint = "`standardise: batch` takes each test batch by itself, `none` the values as they are";
+        return Err(Error::Config(format!("{name}: {why}; hint: {hint}")));
     }
     Ok(refs)
 }
@@ -98,7 +121,7 @@ fn pool_moments(set: &dyn Dataset, fold: &Fold) -> Result<Moments> {
     let parts: Vec<Sums> =
         refs.par_chunks(CHUNK).map(|chunk| set.gather(chunk).map(|x| Sums::of(&x))).collect::<Result<_>>()?;
     let whole = parts.into_iter().reduce(Sums::merge);
-    whole.map(Moments::from).ok_or_else(|| Error::failed("no samples to standardise by"))
+    whole.map(Into::into).ok_or_else(|| Error::failed("no samples to standardise by"))
 }
 
 /// Count, mean and sum of squared deviations of every feature, which merge without cancellation (Chan et al. 1979).
@@ -144,44 +167,28 @@ impl From<Sums> for Moments {
     }
 }
 
-impl Moments {
-    fn of(samples: &Samples) -> Self {
-        Sums::of(samples).into()
-    }
-
-    fn digest(&self) -> String {
-        digest(self.mean.iter().chain(&self.sd))
-    }
-
-    fn apply(&self, samples: &Samples) -> Samples {
-        by_column(samples, |k, v| (v - self.mean[k]) / self.sd[k])
-    }
+fn by_moments(moments: &Moments, samples: &Samples) -> Samples {
+    by_column(samples, |k, v| (v - moments.mean[k]) / moments.sd[k])
 }
 
 /// The meta-train normals' values of every column, sorted.
-struct Ranks {
-    columns: Vec<Vec<f64>>,
+fn sorted_columns(set: &dyn Dataset, fold: &Fold) -> Result<Vec<Vec<f64>>> {
+    let mut columns = vec![Vec::new(); set.info().modality.shape().iter().product()];
+    for chunk in pool(set, fold)?.chunks(CHUNK) {
+        let samples = set.gather(chunk)?;
+        for row in samples.to_f64().chunks_exact(columns.len()) {
+            columns.iter_mut().zip(row).for_each(|(column, v)| column.push(*v));
+        }
+    }
+    columns.par_iter_mut().for_each(|column| column.sort_unstable_by(f64::total_cmp));
+    Ok(columns)
 }
 
-impl Ranks {
-    fn of(set: &dyn Dataset, fold: &Fold) -> Result<Self> {
-        let mut columns = vec![Vec::new(); set.info().modality.shape().iter().product()];
-        for chunk in pool(set, fold)?.chunks(CHUNK) {
-            let samples = set.gather(chunk)?;
-            for row in samples.to_f64().chunks_exact(columns.len()) {
-                columns.iter_mut().zip(row).for_each(|(column, v)| column.push(*v));
-            }
-        }
-        columns.par_iter_mut().for_each(|column| column.sort_unstable_by(f64::total_cmp));
-        Ok(Ranks { columns })
-    }
-
-    fn of_value(&self, column: usize, value: f64) -> f64 {
-        let sorted = &self.columns[column];
-        let below = sorted.partition_point(|&v| v < value);
-        let above = sorted.len() - sorted.partition_point(|&v| v <= value);
-        (below as f64 - above as f64) / sorted.len() as f64
-    }
+/// The share of `sorted` below `value` less the share above it.
+fn rank(sorted: &[f64], value: f64) -> f64 {
+    let below = sorted.partition_point(|&v| v < value);
+    let above = sorted.len() - sorted.partition_point(|&v| v <= value);
+    (below as f64 - above as f64) / sorted.len() as f64
 }
 
 /// `samples` with `f` of column and value in place of every value, in the same precision.
@@ -204,7 +211,7 @@ mod tests {
     use crate::folds::leave_one_out;
     use crate::memory::{InMemory, MemoryDomain};
     use crate::testing;
-    use zsad_core::{AnomalySource, Modality};
+    use zsad_core::AnomalySource;
 
     fn set(folds: Vec<Fold>) -> Arc<dyn Dataset> {
         let rows = |v: &[f64]| Samples::new(vec![2], Values::F64(v.to_vec()));

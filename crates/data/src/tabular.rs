@@ -6,28 +6,7 @@ use zsad_core::{
     AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
 };
 
-/// The columns of the features: the numeric ones in their order, then for every categorical column one 0/1 column a
-/// category. A category that is not listed is all zero, as with scikit-learn's `handle_unknown="ignore"`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Layout {
-    /// Names of the numeric columns.
-    pub numeric: Vec<String>,
-    /// Names and categories, sorted, of the categorical columns.
-    pub categorical: Vec<(String, Vec<String>)>,
-}
-
-impl Layout {
-    /// The number of features.
-    pub fn dim(&self) -> usize {
-        self.numeric.len() + self.categorical.iter().map(|(_, c)| c.len()).sum::<usize>()
-    }
-
-    /// The code of `category` in categorical column number `column`: its place, or one past the last if unknown.
-    pub fn code(&self, column: usize, category: &str) -> u32 {
-        let categories = &self.categorical[column].1;
-        categories.binary_search_by(|c| c.as_str().cmp(category)).unwrap_or(categories.len()) as u32
-    }
-}
+pub use zsad_core::Layout;
 
 /// The sorted categories among `values`.
 pub fn categories<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
@@ -42,15 +21,23 @@ pub struct Rows {
     pub numeric: Vec<f64>,
     /// `[n, categorical columns]`, row-major: see [`Layout::code`].
     pub codes: Vec<u32>,
+    /// Rows of the file, counted from 0.
+    pub source: Vec<u32>,
     /// How many rows.
     pub len: usize,
 }
 
 impl Rows {
-    /// Adds one row.
-    pub fn push(&mut self, numeric: impl IntoIterator<Item = f64>, codes: impl IntoIterator<Item = u32>) {
+    /// Adds row number `source` of the file, counted from 0.
+    pub fn push(
+        &mut self,
+        source: usize,
+        numeric: impl IntoIterator<Item = f64>,
+        codes: impl IntoIterator<Item = u32>,
+    ) {
         self.numeric.extend(numeric);
         self.codes.extend(codes);
+        self.source.push(source as u32);
         self.len += 1;
     }
 }
@@ -100,6 +87,18 @@ impl Tabular {
         Tabular { info, layout, domains }
     }
 
+    /// The rows that a sample lies in, and its place among them.
+    fn rows(&self, sample: &SampleRef) -> Option<(&Rows, usize)> {
+        let domain = self.domains.get(sample.domain as usize)?;
+        let rows = match sample.subset {
+            Subset::Normal => &domain.normal,
+            Subset::Anomalous => &domain.anomalous,
+            Subset::Reference => return None,
+        };
+        let i = sample.index as usize;
+        (i < rows.len).then_some((rows, i))
+    }
+
     /// With facts that belong beside its numbers.
     pub fn with_notes(mut self, notes: Vec<(String, String)>) -> Self {
         self.info.notes = notes;
@@ -116,23 +115,17 @@ impl Dataset for Tabular {
         let (n, c, d) = (self.layout.numeric.len(), self.layout.categorical.len(), self.layout.dim());
         let mut values = vec![0.0; refs.len() * d];
         for (r, out) in refs.iter().zip(values.chunks_exact_mut(d)) {
-            let rows = self.domains.get(r.domain as usize).and_then(|domain| match r.subset {
-                Subset::Normal => Some(&domain.normal),
-                Subset::Anomalous => Some(&domain.anomalous),
-                Subset::Reference => None,
-            });
-            let i = r.index as usize;
-            let rows = rows.filter(|rows| i < rows.len);
-            let rows = rows.ok_or_else(|| self.no_sample(r))?;
-            out[..n].copy_from_slice(&rows.numeric[i * n..(i + 1) * n]);
-            let mut start = n;
-            for ((_, categories), &code) in self.layout.categorical.iter().zip(&rows.codes[i * c..(i + 1) * c]) {
-                if (code as usize) < categories.len() {
-                    out[start + code as usize] = 1.0;
-                }
-                start += categories.len();
-            }
+            let (rows, i) = self.rows(r).ok_or_else(|| self.no_sample(r))?;
+            self.layout.write(&rows.numeric[i * n..(i + 1) * n], &rows.codes[i * c..(i + 1) * c], out);
         }
         Ok(Samples::new(vec![d], Values::F64(values)))
+    }
+
+    fn layout(&self) -> Option<&Layout> {
+        Some(&self.layout)
+    }
+
+    fn source_row(&self, sample: &SampleRef) -> Option<u32> {
+        self.rows(sample).map(|(rows, i)| rows.source[i])
     }
 }

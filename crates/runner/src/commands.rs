@@ -86,7 +86,7 @@ impl ExperimentArgs {
 }
 
 /// A line on standard error; where nobody reads it any more, that is no reason to stop.
-fn note(line: impl Display) {
+pub(crate) fn note(line: impl Display) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 

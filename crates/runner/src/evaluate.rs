@@ -34,6 +34,9 @@ pub struct Outcome {
     pub domains: Vec<DomainResult>,
     /// Every score.
     pub batches: Vec<LabelledBatch<f64>>,
+    /// The rows of the data set's file that the scored samples come from, in the same order: see
+    /// [`Dataset::source_row`].
+    pub rows: Vec<Option<u32>>,
     /// Seconds spent in the method.
     pub seconds: f64,
 }
@@ -53,7 +56,7 @@ pub fn score_cell(
     if input.fold.meta_test.is_empty() {
         return Err(Error::failed("the data set has no meta-test domains to score"));
     }
-    let mut outcome = Outcome { domains: Vec::new(), batches: Vec::new(), seconds: 0.0 };
+    let mut outcome = Outcome { domains: Vec::new(), batches: Vec::new(), rows: Vec::new(), seconds: 0.0 };
     let total = (input.fold.meta_test.len() * input.point.n_batches) as u64;
     let mut done = 0;
     let mut too_small = None;
@@ -66,7 +69,9 @@ pub fn score_cell(
             continue;
         }
         let mut measured = Measures::new(input.point.pooling, metrics);
-        let (batches, time) = score_domain(detector, input, domain, |_, scores, masks| {
+        let mut rows = Vec::new();
+        let (batches, time) = score_domain(detector, input, domain, |batch, scores, masks| {
+            rows.extend(batch.items.iter().map(|sample| input.dataset.source_row(sample)));
             done += 1;
             progress.tick(done, total, "batches")?;
             measured.pixels(scores, masks)
@@ -74,6 +79,7 @@ pub fn score_cell(
         measured.samples(&batches);
         outcome.domains.push(measured.result(&batches));
         outcome.batches.extend(batches);
+        outcome.rows.extend(rows);
         outcome.seconds += time.as_secs_f64();
     }
     match too_small {

@@ -18,6 +18,7 @@ pub mod library;
 pub mod plan;
 pub mod progress;
 pub mod registry;
+mod remarks;
 pub mod results;
 #[cfg(test)]
 mod testing;

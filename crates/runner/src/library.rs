@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use zsad_core::key::{canonical_json, key};
 use zsad_core::panics::guarded;
 use zsad_core::{
-    Dataset, DatasetInfo, DatasetSpec, Environment, Error, Fold, Given, ParamProblem, ReadBy, Result, Source, digest,
+    Dataset, DatasetInfo, DatasetSpec, Environment, Error, Fold, Given, ParamProblem, Preprocessing, ReadBy, Result,
+    Source, digest,
 };
 use zsad_data::standardise;
 use zsad_store::json;
@@ -133,6 +134,15 @@ impl DataSet {
         let cell = self.views.lock().unwrap_or_else(PoisonError::into_inner).entry(fold).or_default().clone();
         let folds = &opened.info().folds;
         cell.get_or_init(|| guarded(|| standardise::view(opened, &folds[fold], self.source.standardise))).clone()
+    }
+
+    /// What training in fold number `fold` learns of the columns; `None` for what is no table.
+    ///
+    /// # Errors
+    /// As [`DataSet::view`].
+    pub fn preprocessing(&self, env: &Environment, fold: usize) -> Result<Option<Preprocessing>> {
+        let opened = self.open(env)?;
+        standardise::preprocessing(opened.as_ref(), &opened.info().folds[fold], self.source.standardise)
     }
 
     /// The number of the fold called `name`.

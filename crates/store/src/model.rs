@@ -1,7 +1,8 @@
 //! Trained models on disk: named arrays as safetensors, with what they belong to in the header.
 //!
 //! The header's one metadata entry, `zsad`, is canonical JSON: format version, method and its version, parameters,
-//! network, and a BLAKE3 digest of all arrays, so equal states make equal files and a flipped bit is found.
+//! network, what training learnt of a table's columns, and a BLAKE3 digest of all arrays, so equal states make equal files
+//! and a flipped bit is found. Numbers of the preprocessing are arrays as well, with `preprocessing.` before their names.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,10 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::key::canonical_json;
 use zsad_core::state::digest;
-use zsad_core::{Array, Arrays, Error, Result, State, Values, file};
+use zsad_core::{Array, Arrays, Error, Preprocessing, Result, State, Values, file};
 
-/// Version of the header's layout; readers refuse any other.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the header's layout without and with preprocessing; readers refuse any other.
+pub const FORMAT_VERSIONS: [u32; 2] = [1, 2];
+
+/// Before the names of the preprocessing's arrays.
+const PREPROCESSING: &str = "preprocessing.";
 
 const HEADER_KEY: &str = "zsad";
 const RETRAIN: &str = "delete it and run again: the fit is then trained anew";
@@ -31,6 +35,8 @@ pub struct Model {
     pub params: Value,
     /// What it learned.
     pub state: State,
+    /// What its training learnt of a table's columns; `None` for pictures, and in files of versions that did not keep it.
+    pub preprocessing: Option<Preprocessing>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,6 +46,8 @@ struct Header {
     method_version: u32,
     params: Value,
     network: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preprocessing: Option<Value>,
     digest: String,
 }
 
@@ -48,18 +56,23 @@ struct Header {
 /// # Errors
 /// Where the folder cannot be written.
 pub fn save(path: &Path, model: &Model) -> Result<()> {
+    let (words, numbers) = model.preprocessing.as_ref().map(Preprocessing::to_parts).unzip();
+    let named = |(name, array): (String, Array)| (format!("{PREPROCESSING}{name}"), array);
+    let mut arrays = model.state.arrays.clone();
+    arrays.extend(numbers.unwrap_or_default().into_iter().map(named));
     let header = Header {
-        format_version: FORMAT_VERSION,
+        format_version: FORMAT_VERSIONS[usize::from(words.is_some())],
         method: model.method.clone(),
         method_version: model.version,
         params: model.params.clone(),
         network: model.state.network.clone(),
-        digest: digest(&model.state.arrays),
+        preprocessing: words,
+        digest: digest(&arrays),
     };
     let header = serde_json::to_value(header).map_err(|e| Error::data(path, e, ""))?;
     let metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
-    let bytes: Vec<Vec<u8>> = model.state.arrays.values().map(Array::to_le_bytes).collect();
-    let views = model.state.arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
+    let bytes: Vec<Vec<u8>> = arrays.values().map(Array::to_le_bytes).collect();
+    let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dtype = if array.as_f32().is_some() { Dtype::F32 } else { Dtype::F64 };
         let view = TensorView::new(dtype, array.shape().to_vec(), bytes).map_err(|e| Error::data(path, e, ""))?;
         Ok((name, view))
@@ -83,9 +96,10 @@ pub fn load(path: &Path) -> Result<Model> {
     };
     let header: Value = serde_json::from_str(text).map_err(|e| damaged(format!("its header is damaged: {e}")))?;
     let version = header.get("format_version").and_then(Value::as_u64);
-    if version != Some(FORMAT_VERSION.into()) {
+    if !FORMAT_VERSIONS.iter().any(|&known| version == Some(known.into())) {
         let version = version.map_or("unknown".into(), |v| v.to_string());
-        let what = format!("checkpoint format {version}, and this program reads format {FORMAT_VERSION}");
+        let [oldest, newest] = FORMAT_VERSIONS;
+        let what = format!("checkpoint format {version}, and this program reads formats {oldest} to {newest}");
         return Err(Error::data(path, what, "use the version of zsad that wrote it, or train again"));
     }
     let header: Header = serde_json::from_value(header).map_err(|e| damaged(format!("its header is damaged: {e}")))?;
@@ -101,8 +115,17 @@ pub fn load(path: &Path) -> Result<Model> {
     if digest(&arrays) != header.digest {
         return Err(damaged("its tensors do not have the digest that its header states".into()));
     }
+    let mut numbers = Arrays::new();
+    if header.preprocessing.is_some() {
+        let (theirs, own): (Arrays, Arrays) = arrays.into_iter().partition(|(name, _)| name.starts_with(PREPROCESSING));
+        numbers = theirs.into_iter().map(|(name, array)| (name[PREPROCESSING.len()..].to_owned(), array)).collect();
+        arrays = own;
+    }
+    let preprocessing = header.preprocessing.map(|words| Preprocessing::from_parts(&words, &numbers));
+    let preprocessing = preprocessing.transpose().map_err(|e| damaged(e.to_string()))?;
     let state = State { network: header.network, arrays };
-    Ok(Model { method: header.method, version: header.method_version, params: header.params, state })
+    let (method, version, params) = (header.method, header.method_version, header.params);
+    Ok(Model { method, version, params, state, preprocessing })
 }
 
 impl Model {
@@ -123,13 +146,44 @@ impl Model {
 mod tests {
     use super::*;
     use serde_json::json;
+    use zsad_core::{Layout, Moments, Scaling};
 
     fn sample() -> Model {
         let weight = Array::single(vec![2, 3], vec![1.0, -2.5, f32::MIN_POSITIVE, 0.1, 1e30, -0.0]);
         let pool = Array::new(vec![2], Values::F64(vec![0.1, 3.0]));
         let arrays = Arrays::from([("net.weight".into(), weight), ("pool".into(), pool)]);
         let state = State { network: json!({"mlp": [3, 2]}), arrays };
-        Model { method: "acr_dsvdd".into(), version: 2, params: json!({"steps": 10, "lr": 4e-4}), state }
+        let params = json!({"steps": 10, "lr": 4e-4});
+        Model { method: "acr_dsvdd".into(), version: 2, params, state, preprocessing: None }
+    }
+
+    fn with_preprocessing() -> Model {
+        let layout = Layout { numeric: vec!["x".into(), "y".into()], medians: vec![0.1, -0.0], ..Layout::default() };
+        let pool = Moments { mean: vec![1.0 / 3.0, 1e300], sd: vec![0.1, 1.0] };
+        let scaling = Scaling::Rank(vec![vec![0.1, 0.3], vec![-2.0, 5e-324]]);
+        Model { preprocessing: Some(Preprocessing { layout: Some(layout), scaling, pool: Some(pool) }), ..sample() }
+    }
+
+    #[test]
+    fn what_training_learnt_of_the_columns_is_kept_to_the_bit_and_stays_out_of_the_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let model = with_preprocessing();
+        save(&path, &model).unwrap();
+        let read = load(&path).unwrap();
+        assert_eq!(read, model);
+        assert_eq!(
+            digest(&read.state.arrays),
+            digest(&sample().state.arrays),
+            "fit.json's digest is the state's alone"
+        );
+        let good = fs::read(&path).unwrap();
+        for at in good.len() - 120..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            fs::write(&path, &bad).unwrap();
+            assert!(load(&path).unwrap_err().to_string().contains("digest"));
+        }
     }
 
     #[test]
@@ -181,6 +235,6 @@ mod tests {
         newer[at] = b'9';
         fs::write(&path, newer).unwrap();
         let error = load(&path).unwrap_err().to_string();
-        assert!(error.contains("format 9") && error.contains("reads format 1"), "{error}");
+        assert!(error.contains("format 9") && error.contains("reads formats 1 to 2"), "{error}");
     }
 }

@@ -142,13 +142,13 @@ impl RunFolder {
         CellRecord::read(&self.path("records", cell_key, "json"))
     }
 
-    /// Stores a finished cell, its scores first.
+    /// Stores a finished cell, its scores first, each with the row of the file that its sample comes from.
     ///
     /// # Errors
     /// Where the folder cannot be written.
-    pub fn put_record(&self, record: &CellRecord, batches: &[LabelledBatch<f64>]) -> Result<()> {
+    pub fn put_record(&self, record: &CellRecord, batches: &[LabelledBatch<f64>], rows: &[Option<u32>]) -> Result<()> {
         if !batches.is_empty() {
-            scores::write(&self.path("records", &record.cell_key, "scores.parquet"), batches)?;
+            scores::write(&self.path("records", &record.cell_key, "scores.parquet"), batches, rows)?;
         }
         files::write(&self.path("records", &record.cell_key, "json"), record)
     }

@@ -7,12 +7,13 @@ use zsad_core::{Error, LabelledBatch, Result, file};
 
 use crate::frame::{self, Field};
 
-/// Writes `batches` in their order as Parquet, atomically: `domain, batch, index, label, score`, `label` an integer,
-/// 0 or 1.
+/// Writes `batches` in their order as Parquet, atomically: `domain, batch, index, label, score, row`, `label` an integer,
+/// 0 or 1. `rows` are the rows of the data set's file that the samples come from, one after the other and counted from 0;
+/// null where that is not known.
 ///
 /// # Errors
-/// [`Error::Data`] where the file cannot be written.
-pub fn write(path: &Path, batches: &[LabelledBatch<f64>]) -> Result<()> {
+/// [`Error::Data`] where the file cannot be written; [`Error::Failed`] where there is not one of `rows` a score.
+pub fn write(path: &Path, batches: &[LabelledBatch<f64>], rows: &[Option<u32>]) -> Result<()> {
     fn each<T: Copy>(batches: &[LabelledBatch<f64>], value: impl Fn(&LabelledBatch<f64>, usize) -> T) -> Vec<T> {
         batches.iter().flat_map(|b| (0..b.items.len()).map(|i| value(b, i)).collect::<Vec<_>>()).collect()
     }
@@ -23,6 +24,7 @@ pub fn write(path: &Path, batches: &[LabelledBatch<f64>]) -> Result<()> {
         u32::column("index", each(batches, |_, i| i as u32).iter()),
         i32::column("label", each(batches, |b, i| i32::from(b.labels[i])).iter()),
         f64::column("score", each(batches, |b, i| b.items[i]).iter()),
+        Option::<u32>::column("row", rows.iter()),
     ];
     let rows = batches.iter().map(|b| b.items.len()).sum();
     let bytes = DataFrame::new(rows, columns).and_then(|mut frame| frame::to_parquet(&mut frame));
@@ -75,7 +77,11 @@ mod tests {
             labels: scores.iter().map(|&s| s > 1.0).collect(),
         };
         let batches = [batch("a", 0, &[0.1, -0.0]), batch("a", 1, &[1e-310, f64::MAX]), batch("b", 1, &[1.0 / 3.0])];
-        write(&path, &batches).unwrap();
+        let rows = [Some(7), None, Some(0), Some(3), None];
+        write(&path, &batches, &rows).unwrap();
+        let frame = frame::read_parquet(&path).unwrap();
+        assert_eq!(frame::values::<Option<u32>>(&frame, "row").unwrap(), rows);
+        assert_eq!(frame.get_column_names().last().map(|n| n.as_str()), Some("row"), "a new column comes last");
         let back = read(&path).unwrap();
         assert_eq!(back, batches);
         let bits = |b: &[LabelledBatch<f64>]| b.iter().flat_map(|b| &b.items).map(|s| s.to_bits()).collect::<Vec<_>>();
@@ -87,7 +93,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.parquet");
         let batch = LabelledBatch { domain: "d".into(), number: 0, items: vec![1.0; 100], labels: vec![true; 100] };
-        write(&path, &[batch]).unwrap();
+        write(&path, &[batch], &[None; 100]).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         let message = read(&path).unwrap_err().to_string();

@@ -55,6 +55,16 @@ fn conform(kind: ParamKind, value: &Value) -> Option<Value> {
         },
         ParamKind::TextList => conform_list(ParamKind::Text, value),
         ParamKind::IntList { min, max } => conform_list(ParamKind::Int { min, max }, value),
+        ParamKind::Marks => value.as_object()?.iter().map(|(k, v)| Some((k.clone(), mark(v)?))).collect(),
+    }
+}
+
+/// 0 and `false` are `false`, 1 and `true` are `true`.
+fn mark(value: &Value) -> Option<Value> {
+    match value.as_f64() {
+        Some(0.0) => Some(false.into()),
+        Some(1.0) => Some(true.into()),
+        _ => value.is_boolean().then(|| value.clone()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The types that a parameter can have.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -107,6 +108,7 @@ leaves! {
     bool: |_| ParamKind::Bool;
     String: |_| ParamKind::Text;
     Vec<String>: |_| ParamKind::TextList;
+    BTreeMap<String, bool>: |_| ParamKind::Marks;
 }
 
 /// `None`: left to the data.

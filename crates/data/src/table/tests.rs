@@ -45,7 +45,8 @@ fn features_categories_and_domains_can_be_chosen() {
     assert!(message.contains("column `kind`: `a` is not a number"), "{message}");
     let params = json!({"file": "t.csv", "domain": "year", "features": ["y"], "categorical": "y", "meta_test": 998});
     let set = testing::open(&DEF, params, dir.path()).unwrap();
-    assert_eq!(rows(&*set, 2, Subset::Normal), [0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(rows(&*set, 2, Subset::Normal), [0.0, 1.0, 0.0], "the categories of the years that train");
+    assert_eq!(rows(&*set, 0, Subset::Normal), [0.0; 6], "neither row of the year tested has a category that is known");
     assert_eq!(set.info().anomalies, AnomalySource::OtherDomains, "there is no label column");
     assert_eq!((&set.info().folds[0].meta_train, &set.info().folds[0].meta_test), (&vec![1, 2], &vec![0]));
 }
@@ -83,10 +84,8 @@ fn mistakes_are_named_with_their_place() {
     assert!(fails(CSV, json!({"meta_test": [2011]})).contains("there is no domain `2011`"));
     assert!(fails(CSV, json!({"meta_test": [998], "meta_train": [998]})).contains("`998` is in both"));
     let message = fails(&CSV.replace("-1,3", ",3"), json!({}));
-    assert!(message.contains("t.csv: row 3 (the first is 1), column `x`: no value"), "{message}");
-    assert!(
-        fails(&CSV.replace("2.5", "NaN"), json!({})).contains("row 2 (the first is 1), column `x`: no value, or NaN")
-    );
+    assert!(message.contains("t.csv: no value: x 1 (first in row 3)"), "{message}");
+    assert!(fails(&CSV.replace("2.5", "NaN"), json!({})).contains("no value: x 1 (first in row 2)"));
     assert!(fails(&CSV.replace("2.5", "inf"), json!({})).contains("column `x`: infinite"));
     assert!(fails(&CSV.replace("TRUE", "maybe"), json!({})).contains("row 4 (the first is 1), column `bad`: `maybe`"));
     assert!(fails("year,x,bad\n", json!({})).contains("t.csv: no rows"));
@@ -111,11 +110,74 @@ fn text_in_a_column_of_numbers_is_named_and_never_made_categories() {
     let message = testing::open(&DEF, params, dir.path()).err().unwrap().to_string();
     assert!(message.contains("row 3 (the first is 1), column `x`: `n/a` is not a number"), "{message}");
     let params = json!({"file": "t.csv", "domain": "year", "categorical": ["x", "kind"]});
-    assert_eq!(testing::open(&DEF, params, dir.path()).unwrap().info().modality, Modality::rows(4 + 3));
+    assert_eq!(
+        testing::open(&DEF, params, dir.path()).unwrap().info().modality,
+        Modality::rows(2 + 2),
+        "x and kind of domain 1"
+    );
 }
 
 #[test]
 fn it_knows_the_files_that_its_samples_depend_on() {
     let dir = folder(CSV);
     testing::knows_its_files(&DEF, json!({"file": "t.csv", "domain": "year"}), dir.path());
+}
+
+/// Two days of training, one of tests; the test day has a service of its own, and a value is missing in each column.
+const LOG: &str = "day;id;bytes;service;kind\n1;a;1;http;benign\n1;b;NA;dns;benign\n2;c;5;?;attack\n2;d;8;http;benign\n\
+                   3;e;;ssh;benign\n3;f;100;;attack\n";
+
+fn log(more: Value) -> Value {
+    let mut all = json!({
+        "file": "t.csv", "domain": "day", "label": "kind", "label_map": {"benign": 0, "attack": 1}, "exclude": ["id"],
+    });
+    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    all
+}
+
+#[test]
+fn categories_and_medians_are_those_of_the_training_rows() {
+    let dir = folder(LOG);
+    let set = testing::open(&DEF, log(json!({"missing": "indicator"})), dir.path()).unwrap();
+    let layout = set.layout().unwrap();
+    assert_eq!(layout.features(), ["bytes", "bytes is missing", "service is missing", "service=dns", "service=http"]);
+    // numpy.median([1, 8]): the normal rows of days 1 and 2.
+    assert_eq!(rows(&*set, 0, Subset::Normal), [1.0, 0.0, 0.0, 0.0, 1.0, 4.5, 1.0, 0.0, 1.0, 0.0]);
+    assert_eq!(rows(&*set, 2, Subset::Normal), [4.5, 1.0, 0.0, 0.0, 0.0], "`ssh` is unknown");
+    let notes: Vec<_> = set.info().notes.iter().map(|(_, said)| said.as_str()).collect();
+    assert_eq!(notes, ["column `service`: 1 rows hold what the training rows do not: `ssh`"]);
+    let sample = testing::subset(&*set, 2, Subset::Anomalous)[0];
+    assert_eq!(set.source_row(&sample), Some(5), "rows count from 0");
+
+    let message = testing::open(&DEF, log(json!({})), dir.path()).err().unwrap().to_string();
+    assert!(message.contains("no value: bytes 2 (first in row 2), service 2 (first in row 3)"), "{message}");
+    let median = testing::open(&DEF, log(json!({"missing": "median"})), dir.path()).unwrap();
+    assert_eq!(median.info().modality, Modality::rows(4));
+}
+
+#[test]
+fn labels_and_separators_can_be_said() {
+    let dir = folder(LOG);
+    let fails = |more| testing::open(&DEF, log(more), dir.path()).err().unwrap().to_string();
+    let message = fails(json!({"label_map": {"benign": 0}, "missing": "median"}));
+    assert!(
+        message.contains("row 3 (the first is 1), column `kind`: `attack` is not in label_map: benign"),
+        "{message}"
+    );
+    assert!(fails(json!({"label_map": {}})).contains("others with `label_map: {word: 0}`"));
+    assert!(fails(json!({"separator": ","})).contains("no column"));
+    assert!(fails(json!({"exclude": ["idd"]})).contains("did you mean `id`?"));
+    assert!(fails(json!({"features": ["id"]})).contains("`id` is in both features and exclude"));
+    testing::open(&DEF, log(json!({"separator": ";", "missing": "median"})), dir.path()).unwrap();
+    let given = |value: Value| serde_json::from_value(log(value)).unwrap();
+    assert!(DEF.configure(&given(json!({"separator": "::"}))).is_err());
+    let problem = DEF.configure(&given(json!({"label_map": {"benign": 2}}))).err().unwrap().remove(0);
+    assert!(problem.hint.contains("mapping of texts to 0 or 1"), "{problem:?}");
+}
+
+#[test]
+fn without_labels_the_source_of_anomalies_is_noted() {
+    let given = json!({"file": "t.csv", "domain": "year", "features": ["x", "y"]});
+    let set = testing::open(&DEF, given, folder(CSV).path()).unwrap();
+    assert_eq!(set.info().notes, [("anomalies".to_owned(), "rows of other domains".to_owned())]);
 }

@@ -2,24 +2,25 @@
 
 use std::path::Path;
 
-use zsad_core::{Detector, Error, ImageSpec, MethodSpec, Modality, Result, Samples, Values};
+use zsad_core::{Detector, Error, ImageSpec, MethodSpec, Modality, Preprocessing, Result, Samples, Values};
 use zsad_data::formats::npy::Numbers;
 use zsad_data::formats::npz::Npz;
-use zsad_data::formats::table::Table;
 use zsad_data::image_folder;
 
 use zsad_store::ModelStore;
 
+use super::own::{Columns, Own};
 use crate::library::given;
 use crate::registry::Registry;
 
-/// Reads `path`; `images` says how pictures become samples, where something does.
-pub fn read(path: &Path, images: Option<&ImageSpec>) -> Result<(Modality, Samples)> {
+/// Reads `path`; `images` says how pictures become samples, where something does, and `learnt` how a table's columns do.
+pub fn read(path: &Path, images: Option<&ImageSpec>, columns: &Columns, learnt: Option<&Preprocessing>) -> Result<Own> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
-    let (modality, samples) = match extension.as_deref() {
-        _ if path.is_dir() => image_folder::read(path, images)?,
-        Some("npz") => npz(path)?,
-        Some("csv" | "tsv" | "parquet") => table(path)?,
+    let unnamed = |(modality, samples)| Own::unnamed(modality, samples);
+    let own = match extension.as_deref() {
+        _ if path.is_dir() => unnamed(image_folder::read(path, images)?),
+        Some("npz") => unnamed(npz(path)?),
+        Some("csv" | "tsv" | "parquet") => Own::table(path, columns, learnt)?,
         _ if !path.exists() => return Err(Error::data(path, "no such file or folder", "")),
         _ => {
             return Err(Error::data(
@@ -29,11 +30,15 @@ pub fn read(path: &Path, images: Option<&ImageSpec>) -> Result<(Modality, Sample
             ));
         }
     };
-    if samples.is_empty() {
+    if own.samples.is_empty() {
         return Err(Error::data(path, "there are no samples", "a batch needs some"));
     }
-    finite(&samples).map_err(|what| Error::data(path, what, "remove or mend these samples"))?;
-    Ok((modality, samples))
+    if own.features.is_empty() && columns.names().next().is_some() {
+        let hint = "--id, --group and --exclude are for .csv, .tsv and .parquet";
+        return Err(Error::Config(format!("{}: there are no columns to name; hint: {hint}", path.display())));
+    }
+    finite(&own.samples).map_err(|what| Error::data(path, what, "remove or mend these samples"))?;
+    Ok(own)
 }
 
 /// Whether a model file is one of the official ACR code.
@@ -96,12 +101,4 @@ fn npz(path: &Path) -> Result<(Modality, Samples)> {
         _ => Values::F64(array.into_f64()),
     };
     Ok((modality.clone(), Samples::new(modality.shape(), values)))
-}
-
-/// All columns of a table, in their order; they must be numbers.
-fn table(path: &Path) -> Result<(Modality, Samples)> {
-    let table = Table::read(path, None)?;
-    let columns = table.names().iter().map(|name| table.numbers(name)).collect::<Result<Vec<_>>>()?;
-    let values = (0..table.height()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
-    Ok((Modality::rows(columns.len()), Samples::new(vec![columns.len()], Values::F64(values))))
 }

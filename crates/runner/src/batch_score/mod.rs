@@ -2,5 +2,13 @@
 
 pub mod explain;
 pub mod features;
+pub mod flagged;
 pub mod input;
+mod normal;
+pub mod output;
+pub mod own;
+pub mod scale;
+pub mod scorer;
+pub mod split;
+pub mod threshold;
 pub mod warnings;

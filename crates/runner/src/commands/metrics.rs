@@ -1,21 +1,24 @@
 //! `zsad metrics`: the metrics of scores that anything else computed.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Map, Value};
 use zsad_core::{Error, MetricInput, MetricValue};
 use zsad_data::formats::npy::Array;
 use zsad_data::formats::npz::Npz;
+use zsad_data::formats::table::Table;
 
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
   zsad metrics --input scores.npz --json
+  zsad metrics --input scores.csv            as `zsad score --id label` writes it
 
-The file holds `scores` [n] and `labels` [n] (1 = anomalous): auroc, aupr, f1_max, fpr95.
+A .csv, .tsv or .parquet has the columns `score` and `label` (0, false or 1, true = anomalous); others are not looked at. An
+.npz holds `scores` [n] and `labels` [n] (1 = anomalous): auroc, aupr, f1_max, fpr95.
 Or `scores` [n, h, w] and `masks` [n, h, w]: also pixel_auroc, pixel_aupr and aupro (limit 0.3). An image's own score
 is then the greatest of its map; its label comes from `labels`, or else is 1 where its mask is not empty.
 A metric that is not defined (one class only) is null.";
@@ -24,7 +27,7 @@ A metric that is not defined (one class only) is null.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Metrics {
-    /// A NumPy .npz file
+    /// A NumPy .npz file, or a table
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// As JSON
@@ -51,6 +54,11 @@ impl Metrics {
     }
 
     fn compute(&self) -> Result<Vec<(&'static str, MetricValue)>, Error> {
+        let extension = self.input.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+        if matches!(extension.as_deref(), Some("csv" | "tsv" | "parquet")) {
+            let (scores, labels) = table(&self.input)?;
+            return Ok(of(MetricInput::Samples { scores: &scores, labels: &labels }));
+        }
         let bad = |message: String| Error::data(&self.input, message, "see `zsad metrics --help`");
         let mut file = Npz::open(&self.input)?;
         let given = file.array("scores")?;
@@ -97,6 +105,19 @@ impl Metrics {
             _ => Err(bad(format!("`scores` are {shape:?}; want [n] or [n, h, w]"))),
         }
     }
+}
+
+/// The columns `score` and `label` of a table.
+fn table(path: &Path) -> Result<(Vec<f64>, Vec<bool>), Error> {
+    let table = Table::read(path, None)?;
+    table.require(&["score", "label"])?;
+    let mark = |(row, text): (usize, String)| match text.trim().to_lowercase().as_str() {
+        "0" | "0.0" | "false" => Ok(false),
+        "1" | "1.0" | "true" => Ok(true),
+        _ => Err(table.at(Some(row), "label", format!("`{text}` is neither 0 (normal) nor 1 (anomalous)"))),
+    };
+    let labels = table.text("label")?.into_iter().enumerate().map(mark).collect::<Result<_, Error>>()?;
+    Ok((table.numbers("score")?, labels))
 }
 
 /// Every registered metric of the input's kind, in the order of the columns.

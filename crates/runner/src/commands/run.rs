@@ -23,6 +23,7 @@ use crate::library::Library;
 use crate::plan::{Plan, Wanted};
 use crate::progress::ProgressReporter;
 use crate::registry::Registry;
+use crate::remarks;
 use crate::results::{self, outside};
 
 const EXAMPLES: &str = "\
@@ -137,7 +138,13 @@ impl Run {
         let table = zsad_report::table::write_all(folder.root(), &rows)?;
         super::plot::write_all(folder, store, &rows, &Style::default())?;
         super::table::print(&table, out)?;
+        for line in remarks::of_data(plan, &records) {
+            writeln!(out, "{line}")?;
+        }
         writeln!(out, "\n{}", folder.root().display())?;
+        for line in remarks::below_chance(&rows) {
+            super::note(format_args!("warning: {line}"));
+        }
         let count = |status| plan.asked().filter(|c| records.get(&c.key).is_some_and(|r| r.status == status)).count();
         let [ok, failed, refused] = [Status::Ok, Status::Failed, Status::Refused].map(count);
         super::note(format_args!("{} ok, {failed} failed, {refused} refused", counted(ok, "cell")));

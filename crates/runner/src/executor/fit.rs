@@ -130,7 +130,7 @@ impl Bench<'_> {
                 let start = Instant::now();
                 let detector = self.fit(job, &dataset, fold, method.as_ref(), on)?;
                 let seconds = start.elapsed().as_secs_f64();
-                self.keep(job, cell, spec, detector.as_ref(), seconds)?;
+                self.keep(job, cell, spec, detector.as_ref(), (&dataset, fold), seconds)?;
                 return ready(detector, Some(seconds));
             }
             self.env.stop.check()?;
@@ -175,6 +175,7 @@ impl Bench<'_> {
         cell: &CellJob,
         spec: &MethodSpec,
         detector: &dyn Detector,
+        (dataset, fold): (&DataSet, usize),
         fit_seconds: f64,
     ) -> Result<()> {
         let Some(state) = detector.state()? else { return Ok(()) };
@@ -189,7 +190,8 @@ impl Bench<'_> {
             provenance: provenance::of_record(GIT_SHA, self.env.device, self.env.threads),
         };
         let (method, version, params) = (spec.name.into(), spec.version, job.id.method.params.clone());
-        self.store.put(&record, &Model { method, version, params, state })
+        let preprocessing = dataset.preprocessing(self.env, fold)?;
+        self.store.put(&record, &Model { method, version, params, state, preprocessing })
     }
 
     /// The data set of a cell as its fold reads it, and the fold's number.
@@ -227,7 +229,7 @@ impl Bench<'_> {
             Err(failure) => (None, Some(failure)),
         };
         let score_seconds = outcome.as_ref().map(|o| o.seconds);
-        let (domains, batches) = outcome.map_or_else(Default::default, |o| (o.domains, o.batches));
+        let (domains, batches, rows) = outcome.map_or_else(Default::default, |o| (o.domains, o.batches, o.rows));
         let dataset = self.library.get(&job.id.data.name, &cell.asked.dataset_params);
         let notes = dataset.ok().and_then(|d| d.describe(self.env).ok().map(|d| d.info.notes.clone()));
         let record = CellRecord {
@@ -245,7 +247,7 @@ impl Bench<'_> {
             notes: notes.unwrap_or_default(),
             provenance: provenance::of_record(GIT_SHA, self.env.device, self.env.threads),
         };
-        self.folder.put_record(&record, &batches)?;
+        self.folder.put_record(&record, &batches, &rows)?;
         Ok((record, failure))
     }
 }

@@ -1,0 +1,169 @@
+//! A person's own batch as it was read: samples, and what goes with each of them into the output.
+
+use std::path::Path;
+
+use zsad_core::{Error, Layout, Missing, Modality, Moments, Preprocessing, Result, Samples, Values};
+use zsad_data::columns::{self, Encoded, TrainingRows};
+use zsad_data::formats::table::Table;
+
+/// Names that one message shows.
+const SHOWN: usize = 5;
+/// A median so many standard deviations of the training rows away from their mean is far off.
+const FAR: f64 = 10.0;
+
+/// A batch and what belongs to its samples.
+pub struct Own {
+    /// Kind and shape of the samples.
+    pub modality: Modality,
+    /// The samples, before they are brought to one scale.
+    pub samples: Samples,
+    /// Names of the features of a table.
+    pub features: Vec<String>,
+    /// Columns that go into the output, each a name and a text a sample.
+    pub carried: Vec<(String, Vec<String>)>,
+    /// What batches must not cross: a text a sample.
+    pub groups: Option<Vec<String>>,
+    /// What a person should know of how it was read, a line each.
+    pub said: Vec<String>,
+}
+
+/// What a person wants of the columns of a table.
+pub struct Columns<'a> {
+    /// Columns that go into the output.
+    pub ids: &'a [String],
+    /// The column whose values batches must not cross.
+    pub group: Option<&'a str>,
+    /// Columns to leave out.
+    pub exclude: &'a [String],
+    /// What a missing value becomes; `None`: what it was in training, else an error.
+    pub missing: Option<Missing>,
+}
+
+impl Columns<'_> {
+    /// All columns that are named.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().chain(self.exclude).map(String::as_str).chain(self.group)
+    }
+}
+
+impl Own {
+    /// Samples that are no table.
+    pub fn unnamed(modality: Modality, samples: Samples) -> Self {
+        Own { modality, samples, features: Vec::new(), carried: Vec::new(), groups: None, said: Vec::new() }
+    }
+
+    /// The rows of the table in `path`: by name as a training learnt its columns, where it did; else all columns but those
+    /// named in `wanted`, which must be numbers.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where a column is not there, is no number or lacks values; [`Error::Config`] where a model cannot do
+    /// with missing values what is wanted.
+    pub fn table(path: &Path, wanted: &Columns, learnt: Option<&Preprocessing>) -> Result<Self> {
+        let table = Table::read(path, None)?;
+        let mut said: Vec<String> =
+            table.remarks().iter().map(|r| format!("warning: {}: {r}", path.display())).collect();
+        let named: Vec<&str> = wanted.names().collect();
+        table.require(&named)?;
+        let others = || table.names().into_iter().filter(|n| !named.contains(&n.as_str())).collect::<Vec<_>>();
+        let layout = match learnt.and_then(|l| l.layout.as_ref()) {
+            Some(layout) => {
+                let unused: Vec<String> = others().into_iter().filter(|n| layout.columns().all(|c| c != n)).collect();
+                if !unused.is_empty() {
+                    let unused = some(&unused);
+                    said.push(format!("{}: columns that the model does not know, left out: {unused}", path.display()));
+                }
+                as_trained(layout, wanted.missing)?
+            }
+            None => {
+                let missing = wanted.missing.unwrap_or_default();
+                let mut layout = Layout { numeric: others(), missing, ..Layout::default() };
+                if layout.numeric.is_empty() {
+                    return Err(Error::data(path, "no column is left to score by", ""));
+                }
+                columns::fill(&mut layout, &table, &TrainingRows::whole(table.height()))?;
+                layout
+            }
+        };
+        let encoded = Encoded::read(&table, &layout)?;
+        said.extend(encoded.unseen_said().into_iter().map(|s| format!("warning: {s}")));
+        let samples = gather(&layout, &encoded, table.height());
+        let text = |name: &str| -> Result<Vec<String>> {
+            Ok(table.text_or_missing(name)?.into_iter().map(Option::unwrap_or_default).collect())
+        };
+        let carried = wanted.ids.iter().map(|name| Ok((name.clone(), text(name)?))).collect::<Result<_>>()?;
+        let groups = wanted.group.map(text).transpose()?;
+        let (modality, features) = (Modality::rows(layout.dim()), layout.features());
+        Ok(Own { modality, samples, features, carried, groups, said })
+    }
+
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// The samples of these rows, in their order.
+    pub fn rows(&self, rows: &[usize]) -> Samples {
+        fn pick<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
+            rows.iter().flat_map(|&row| &values[row * dim..(row + 1) * dim]).copied().collect()
+        }
+        let dim = self.samples.dim();
+        let values = match self.samples.values() {
+            Values::F32(x) => Values::F32(pick(x, dim, rows)),
+            Values::F64(x) => Values::F64(pick(x, dim, rows)),
+        };
+        Samples::new(self.samples.shape().to_vec(), values)
+    }
+
+    /// The features whose median over all samples is far from the mean of the training rows, in one sentence. A median,
+    /// since anomalies must not bring the warning.
+    pub fn far_off(&self, pool: &Moments) -> Option<String> {
+        let (dim, x) = (self.samples.dim(), self.samples.to_f64());
+        let middle = |k: usize| columns::median(x.iter().skip(k).step_by(dim).copied().collect()).unwrap_or(f64::NAN);
+        let far = (0..dim).map(|k| (k, middle(k)));
+        let away = |k: usize, middle: f64| ((middle - pool.mean[k]) / pool.sd[k]).abs();
+        let mut far: Vec<(usize, f64)> = far.filter(|&(k, middle)| away(k, middle) > FAR).collect();
+        far.sort_by(|a, b| away(b.0, b.1).total_cmp(&away(a.0, a.1)).then(a.0.cmp(&b.0)));
+        let said = |&(k, middle): &(usize, f64)| {
+            let name = self.features.get(k).map_or_else(|| format!("feature {k}"), |name| format!("`{name}`"));
+            format!("{name} (median {middle:.4}; in training {:.4} ± {:.4})", pool.mean[k], pool.sd[k])
+        };
+        let shown: Vec<String> = far.iter().take(SHOWN).map(said).collect();
+        let more = if far.len() > SHOWN { format!(" and {} more", far.len() - SHOWN) } else { String::new() };
+        (!far.is_empty()).then(|| format!("far from what the model was trained on: {}{more}", shown.join(", ")))
+    }
+}
+
+/// The layout of a training with another rule for missing values, where one is wanted.
+fn as_trained(layout: &Layout, missing: Option<Missing>) -> Result<Layout> {
+    match missing {
+        Some(Missing::Indicator) if layout.missing != Missing::Indicator => {
+            let why = "the model was trained without columns that say where values are missing";
+            Err(Error::Config(format!("--missing indicator: {why}; hint: --missing median")))
+        }
+        Some(Missing::Median) if layout.medians.len() != layout.numeric.len() => {
+            Err(Error::Config("--missing median: the model's training kept no medians".into()))
+        }
+        _ => Ok(Layout { missing: missing.unwrap_or(layout.missing), ..layout.clone() }),
+    }
+}
+
+fn gather(layout: &Layout, encoded: &Encoded, n: usize) -> Samples {
+    let dim = layout.dim();
+    let mut values = vec![0.0; n * dim];
+    let (mut numeric, mut codes) = (Vec::new(), Vec::new());
+    for (row, out) in values.chunks_exact_mut(dim.max(1)).enumerate() {
+        numeric.clear();
+        codes.clear();
+        numeric.extend(encoded.numeric.iter().map(|column| column[row]));
+        codes.extend(encoded.codes.iter().map(|column| column[row]));
+        layout.write(&numeric, &codes, out);
+    }
+    Samples::new(vec![dim], Values::F64(values))
+}
+
+/// The first few names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
