@@ -1,6 +1,6 @@
 //! The command line: one subcommand, one file in `commands/`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -60,13 +60,20 @@ enum Command {
     Describe(commands::describe::Describe),
     Score(commands::score::Score),
     Metrics(commands::metrics::Metrics),
+    NewMethod(commands::new_method::NewMethod),
     Completions(commands::completions::Completions),
 }
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("ZSAD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
     // Panics are caught where they belong to a cell or a file, and said there; where they happened is for the log.
     std::panic::set_hook(Box::new(|info| tracing::debug!("{info}")));
     caught(run).unwrap_or_else(|panic| {
@@ -94,6 +101,7 @@ fn run() -> ExitCode {
         Command::Describe(c) => c.run(out),
         Command::Score(c) => c.run(out),
         Command::Metrics(c) => c.run(out),
+        Command::NewMethod(c) => c.run(out),
         Command::Completions(c) => c.run(Cli::command(), out),
     };
     match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod describe;
 pub mod list;
 pub mod metrics;
+pub mod new_method;
 pub mod plan;
 pub mod plot;
 pub mod run;
