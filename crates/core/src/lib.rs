@@ -17,6 +17,7 @@ pub mod metric;
 pub mod modality;
 pub mod panics;
 pub mod params;
+pub mod picture;
 pub mod protocol;
 pub mod rng;
 pub mod sample;
@@ -26,8 +27,8 @@ pub mod suggest;
 
 pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use dataset::{
-    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, ImageSpec, Load, ReadBy,
-    Source, Standardise,
+    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, ReadBy, Source,
+    Standardise,
 };
 pub use detector::{
     Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Shots, Silent, Supervision,
@@ -37,6 +38,7 @@ pub use error::{Error, Result};
 pub use metric::{Level, MetricInput, MetricSpec, MetricValue};
 pub use modality::{Accepts, Modality};
 pub use params::{Choice, Given, OrWord, ParamDefault, ParamKind, ParamProblem, ParamSet, ParamSpec, Required, Word};
+pub use picture::{Aspect, Filter, Fit, PictureGeometry};
 pub use protocol::{BatchSize, Contamination, Pooling, TestPoint};
 pub use sample::{Maps, Masks, SampleRef, Samples, Scores, Subset, Values};
 pub use simd::Simd;

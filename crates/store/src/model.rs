@@ -1,7 +1,8 @@
 //! Trained models on disk: named arrays as safetensors, with what they belong to in the header.
 //!
 //! The header's one metadata entry, `zsad`, is canonical JSON: format version, method and its version, parameters,
-//! network, and a BLAKE3 digest of all arrays, so equal states make equal files and a flipped bit is found.
+//! network, and a BLAKE3 digest of all arrays, so equal states make equal files and a flipped bit is found. A model of
+//! pictures has a second entry, `zsad_pictures`: how its training data were made of theirs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::key::canonical_json;
 use zsad_core::state::digest;
-use zsad_core::{Array, Arrays, Error, Result, State, Values, file};
+use zsad_core::{Array, Arrays, Error, PictureGeometry, Result, State, Values, file};
 
 /// Version of the header's layout; readers refuse any other.
 pub const FORMAT_VERSION: u32 = 1;
 
 const HEADER_KEY: &str = "zsad";
+const PICTURES_KEY: &str = "zsad_pictures";
 const RETRAIN: &str = "delete it and run again: the fit is then trained anew";
 
 /// A trained model and what it belongs to.
@@ -31,6 +33,9 @@ pub struct Model {
     pub params: Value,
     /// What it learned.
     pub state: State,
+    /// How the pictures that it was trained on became samples; `None` for other data, and in files of versions that did
+    /// not say.
+    pub pictures: Option<PictureGeometry>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,7 +62,11 @@ pub fn save(path: &Path, model: &Model) -> Result<()> {
         digest: digest(&model.state.arrays),
     };
     let header = serde_json::to_value(header).map_err(|e| Error::data(path, e, ""))?;
-    let metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
+    let mut metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
+    if let Some(pictures) = &model.pictures {
+        let pictures = serde_json::to_value(pictures).map_err(|e| Error::data(path, e, ""))?;
+        metadata.insert(PICTURES_KEY.to_owned(), canonical_json(&pictures));
+    }
     let bytes: Vec<Vec<u8>> = model.state.arrays.values().map(Array::to_le_bytes).collect();
     let views = model.state.arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dtype = if array.as_f32().is_some() { Dtype::F32 } else { Dtype::F64 };
@@ -79,8 +88,12 @@ pub fn load(path: &Path) -> Result<Model> {
     let unreadable = |e| damaged(format!("not a readable safetensors file: {e}"));
     let (_, metadata) = SafeTensors::read_metadata(&file).map_err(unreadable)?;
     let Some(text) = metadata.metadata().as_ref().and_then(|m| m.get(HEADER_KEY)) else {
-        return Err(damaged(format!("its header has no `{HEADER_KEY}` entry, so zsad did not write it")));
+        let what = format!("its header has no `{HEADER_KEY}` entry, so zsad did not write it");
+        return Err(Error::data(path, what, "give a model that `zsad run` has stored"));
     };
+    let pictures = metadata.metadata().as_ref().and_then(|m| m.get(PICTURES_KEY));
+    let pictures = pictures.map(|text| serde_json::from_str(text)).transpose();
+    let pictures = pictures.map_err(|e| damaged(format!("its `{PICTURES_KEY}` entry is damaged: {e}")))?;
     let header: Value = serde_json::from_str(text).map_err(|e| damaged(format!("its header is damaged: {e}")))?;
     let version = header.get("format_version").and_then(Value::as_u64);
     if version != Some(FORMAT_VERSION.into()) {
@@ -102,7 +115,7 @@ pub fn load(path: &Path) -> Result<Model> {
         return Err(damaged("its tensors do not have the digest that its header states".into()));
     }
     let state = State { network: header.network, arrays };
-    Ok(Model { method: header.method, version: header.method_version, params: header.params, state })
+    Ok(Model { method: header.method, version: header.method_version, params: header.params, state, pictures })
 }
 
 impl Model {
@@ -129,7 +142,13 @@ mod tests {
         let pool = Array::new(vec![2], Values::F64(vec![0.1, 3.0]));
         let arrays = Arrays::from([("net.weight".into(), weight), ("pool".into(), pool)]);
         let state = State { network: json!({"mlp": [3, 2]}), arrays };
-        Model { method: "acr_dsvdd".into(), version: 2, params: json!({"steps": 10, "lr": 4e-4}), state }
+        Model {
+            method: "acr_dsvdd".into(),
+            version: 2,
+            params: json!({"steps": 10, "lr": 4e-4}),
+            state,
+            pictures: None,
+        }
     }
 
     #[test]
@@ -141,6 +160,9 @@ mod tests {
         save(&b, &model).unwrap();
         assert_eq!(load(&a).unwrap(), model);
         assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
+        let of_pictures = Model { pictures: Some(PictureGeometry::stretched(3, 32, 32)), ..model };
+        save(&b, &of_pictures).unwrap();
+        assert_eq!(load(&b).unwrap(), of_pictures);
         assert_eq!(fs::read_dir(dir.path().join("deep/er")).unwrap().count(), 1, "no temporary file stays behind");
     }
 

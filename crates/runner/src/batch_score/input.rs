@@ -2,22 +2,36 @@
 
 use std::path::Path;
 
-use zsad_core::{Detector, Error, ImageSpec, MethodSpec, Modality, Result, Samples, Values};
+use zsad_core::{Detector, Error, MethodSpec, Modality, PictureGeometry, Result, Samples, Values};
 use zsad_data::formats::npy::Numbers;
 use zsad_data::formats::npz::Npz;
 use zsad_data::formats::table::Table;
-use zsad_data::image_folder;
-
 use zsad_store::ModelStore;
 
+use super::pictures::{PictureArgs, Pictures};
 use crate::library::given;
 use crate::registry::Registry;
 
-/// Reads `path`; `images` says how pictures become samples, where something does.
-pub fn read(path: &Path, images: Option<&ImageSpec>) -> Result<(Modality, Samples)> {
+/// A batch, or its references.
+pub struct Input {
+    /// Kind and shape of its samples.
+    pub modality: Modality,
+    /// The samples.
+    pub samples: Samples,
+    /// The pictures that they were, where they were.
+    pub pictures: Option<Pictures>,
+    /// What is to be said of it, a line each.
+    pub said: Vec<String>,
+}
+
+/// Reads `path`; pictures become samples as `geometry` says.
+pub fn read(path: &Path, geometry: &PictureGeometry, args: &PictureArgs) -> Result<Input> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    if path.is_dir() {
+        let (samples, pictures, said) = args.read(path, geometry)?;
+        return Ok(Input { modality: geometry.modality(), samples, pictures: Some(pictures), said });
+    }
     let (modality, samples) = match extension.as_deref() {
-        _ if path.is_dir() => image_folder::read(path, images)?,
         Some("npz") => npz(path)?,
         Some("csv" | "tsv" | "parquet") => table(path)?,
         _ if !path.exists() => return Err(Error::data(path, "no such file or folder", "")),
@@ -29,11 +43,33 @@ pub fn read(path: &Path, images: Option<&ImageSpec>) -> Result<(Modality, Sample
             ));
         }
     };
+    if args.given() {
+        let message = format!("{}: the options for pictures are for a folder of them", path.display());
+        return Err(Error::Config(format!("{message}; hint: drop --resize, --crop, --aspect and --skip-bad")));
+    }
     if samples.is_empty() {
         return Err(Error::data(path, "there are no samples", "a batch needs some"));
     }
     finite(&samples).map_err(|what| Error::data(path, what, "remove or mend these samples"))?;
-    Ok((modality, samples))
+    Ok(Input { modality, samples, pictures: None, said: Vec::new() })
+}
+
+impl Input {
+    /// Whether these are pictures without colours.
+    pub fn is_grey(&self) -> bool {
+        self.pictures.as_ref().is_some_and(|p| p.all_grey)
+    }
+
+    /// The first of three equal channels alone.
+    pub fn drop_colours(&mut self) {
+        if let Modality::Image { channels: 3, height, width } = self.modality {
+            let values = self.samples.to_f32();
+            let first = values.chunks_exact(3 * height * width).flat_map(|image| &image[..height * width]).copied();
+            let first: Vec<f32> = first.collect();
+            self.modality = Modality::Image { channels: 1, height, width };
+            self.samples = Samples::new(self.modality.shape(), Values::F32(first));
+        }
+    }
 }
 
 /// Whether a model file is one of the official ACR code.
@@ -41,35 +77,28 @@ pub fn is_official(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "pt" || e == "pth")
 }
 
-/// How pictures become samples for a detector: as its training data did, as far as that is known.
-pub fn images(
+/// How the pictures that a model was trained on became samples, as far as that is known: its file says it, or what lies
+/// beside it names the data set.
+pub fn trained_on(
     spec: &MethodSpec,
-    trained: Option<&dyn Detector>,
-    checkpoint: Option<&Path>,
+    trained: &dyn Detector,
+    said: Option<PictureGeometry>,
+    checkpoint: &Path,
     registry: &Registry,
-) -> Option<ImageSpec> {
-    // What `zsad run` wrote beside the model names the data set.
-    let fit = checkpoint.and_then(ModelStore::fit_beside).filter(|fit| fit.fit.method.name == spec.name);
-    let trained_on = fit.and_then(|fit| {
-        let def = registry.dataset(&fit.fit.data.name)?;
-        def.configure(&given(&fit.dataset_params)).ok()?.image()
-    });
-    match trained.and_then(Detector::input) {
-        Some(input) => {
-            let fits = |p: &ImageSpec| p.modality().shape() == input;
-            // The official code's networks on pictures are for data sets that are here as well.
-            let official = || registry.default_images().find(fits).filter(|_| checkpoint.is_some_and(is_official));
-            trained_on.filter(fits).or_else(official).or(match input[..] {
-                [channels, height, width] => Some(ImageSpec::stretched(channels, height, width)),
-                _ => None,
-            })
-        }
-        // Methods on features of pictures take any size; those of one batch must have one.
-        None if !spec.accepts.tabular => {
-            trained_on.or_else(|| registry.default_images().find(|p| p.cut_from.is_some()))
-        }
-        None => trained_on,
-    }
+) -> Option<PictureGeometry> {
+    let beside = || {
+        let fit = ModelStore::fit_beside(checkpoint).filter(|fit| fit.fit.method.name == spec.name)?;
+        registry.dataset(&fit.fit.data.name)?.configure(&given(&fit.dataset_params)).ok()?.image()
+    };
+    let known = said.or_else(beside);
+    let Some(input) = trained.input() else { return known };
+    let fits = |p: &PictureGeometry| p.modality().shape() == input;
+    // The official code's networks on pictures are for data sets that are here as well.
+    let official = || registry.default_images().find(fits).filter(|_| is_official(checkpoint));
+    known.filter(fits).or_else(official).or(match input[..] {
+        [channels, height, width] => Some(PictureGeometry::stretched(channels, height, width)),
+        _ => None,
+    })
 }
 
 fn finite(samples: &Samples) -> Result<(), String> {

@@ -3,4 +3,9 @@
 pub mod explain;
 pub mod features;
 pub mod input;
+pub mod maps;
+pub mod output;
+pub mod pictures;
+pub mod suggest;
+pub mod usage;
 pub mod warnings;

@@ -11,7 +11,7 @@ use zsad_store::{ModelStore, Row, RunFolder};
 
 use super::Locations;
 use crate::exit::Exit;
-use crate::heatmaps;
+use crate::heatmaps::{self, Pick};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +20,8 @@ Examples:
 
 Writes <dir>/plots/*.svg and *.png: AUROC against contamination and against batch size, the spread over domains, and
 the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for methods that make anomaly maps: a test
-batch of each category is scored again, for which the data must be there.";
+batch of each category is scored again, for which the data must be there. Masks are shown where the data have some.
+--pick chooses the samples of that batch: top:N, all, or a name such as `crack/012` or `crack`.";
 
 /// Draw the plots of a run, SVG and PNG
 #[derive(clap::Args)]
@@ -32,6 +33,9 @@ pub struct Plot {
     /// Also a sheet of images, masks and anomaly maps for each category
     #[arg(long)]
     heatmaps: bool,
+    /// Samples on these sheets: top:N by score, all, or a name [default: 4 anomalies and 2 normals]
+    #[arg(long, value_name = "WHICH", requires = "heatmaps")]
+    pick: Option<Pick>,
     #[command(flatten)]
     locations: Locations,
 }
@@ -44,7 +48,7 @@ impl Plot {
         write_all(&folder, &store, &rows)?;
         writeln!(out, "{}", folder.root().join("plots").display())?;
         if self.heatmaps {
-            for path in heatmaps::write_all(&folder, &store, &rows, &env)? {
+            for path in heatmaps::write_all(&folder, &store, &rows, &env, self.pick.as_ref().unwrap_or(&Pick::Few))? {
                 writeln!(out, "{}", path.display())?;
             }
         }
@@ -62,7 +66,7 @@ pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row]) -> Result
         if let Some(record) = store.fit(key)? {
             trainings.push(Training {
                 dataset: row.asked().dataset.clone(),
-                method: row.fit().method.name.clone(),
+                method: row.method().to_owned(),
                 version: row.fit().method.version,
                 params: canonical_json(&row.asked().params),
                 loss: record.report.loss,

@@ -8,14 +8,18 @@ use anyhow::Result;
 use serde_json::Value;
 use zsad_core::detector::adapted;
 use zsad_core::{
-    Batch, Dataset, Detector, Environment, Error, FitContext, Given, Method, MethodDef, ParamProblem, SampleRef,
-    Samples, Scores, Shots, Silent, Subset, Supervision, TrainingData, Unlabelled, Values, file,
+    Batch, Dataset, Detector, Environment, Error, FitContext, Given, Method, MethodDef, ParamProblem, PictureGeometry,
+    SampleRef, Samples, Scores, Shots, Silent, Subset, Supervision, TrainingData, Unlabelled, Values,
 };
 use zsad_data::memory::InMemory;
 use zsad_store::model;
 
 use super::Locations;
-use crate::batch_score::{explain, features::Features, input, warnings};
+use crate::batch_score::input::Input;
+use crate::batch_score::maps::{self, Source};
+use crate::batch_score::pictures::{PictureArgs, Pictures};
+use crate::batch_score::usage::Usage;
+use crate::batch_score::{explain, features::Features, input, output, suggest, warnings};
 use crate::evaluate::check;
 use crate::executor::fit::restore;
 use crate::exit::Exit;
@@ -25,22 +29,30 @@ const EXAMPLES: &str = "\
 Examples:
   zsad score --method mahalanobis --input batch.npz --out scores.csv
   zsad score --method knn --param k=9 --input features.csv --out scores.csv --explain
+  zsad score --input parts/ --references good/ --out scores.csv      which methods suit these?
+  zsad score --method patchcore --references good/ --input parts/ --out scores.csv --maps maps/
   zsad score --method acr_dsvdd --checkpoint results/store/KEY/model.safetensors \\
              --input batch.npz --out scores.csv
 
 The input is one batch whose majority is normal: an .npz with `X` [n, d], [n, h, w] or [n, channels, h, w]; a .csv or
-.parquet of numbers, one row a sample; or a folder of pictures. A trained model has its pictures resized, converted and
-scaled as its training data were; without one they are taken as they are, and must have one size. The output has the
-columns index,score in input order (pictures: the order of their names); higher is more anomalous. Methods without
-training fit on the batch itself; trained ones need --checkpoint and take their statistics from the batch.";
+.parquet of numbers, one row a sample; or a folder of pictures (.png, .jpg, .bmp, .tif, .webp), of any sizes. The output
+has the columns index,score in input order; for pictures also file, in the order of their names. Higher is more
+anomalous. Methods without training fit on the batch itself; trained ones need --checkpoint and take their statistics
+from the batch.
+
+Pictures are turned as their camera says (EXIF orientation) and scored whole: every method sees them stretched to one
+size, 224×224 unless --resize says otherwise. With --aspect keep they keep their shape, and their borders are repeated
+around them. Only --crop leaves something out. A trained model has its pictures made into samples as its training data
+were; what it then cuts off is said. --maps writes what a method that makes anomaly maps sees where: the picture with
+its map over it, and the map itself (float32, at the size in which the method saw the picture).";
 
 /// Score a batch of your own with a trained model or a training-free method
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Score {
-    /// The method
+    /// The method; without one, some that suit the batch are suggested
     #[arg(long, value_name = "NAME")]
-    method: String,
+    method: Option<String>,
     /// A trained model, as `zsad run` stores them, or a .pt file of the official ACR code
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -64,67 +76,109 @@ pub struct Score {
     /// Say what the scores rest on: the batch's statistics, and which samples stand out by what
     #[arg(long)]
     explain: bool,
+    /// A folder for anomaly maps: <file>.overlay.png and <file>.npy of each picture, and sheet.png
+    #[arg(long, value_name = "DIR")]
+    maps: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureArgs,
+}
+
+/// A model that was read.
+struct Trained {
+    detector: Box<dyn Detector>,
+    /// The references that its method wants.
+    shots: Shots,
+    /// How the pictures that it knows became samples.
+    pictures: Option<PictureGeometry>,
+}
+
+/// A batch that is ready to be scored.
+struct Ready {
+    data: InMemory,
+    /// Its pictures, and how they became samples.
+    pictures: Option<(Pictures, PictureGeometry)>,
 }
 
 impl Score {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let registry = Registry::built_in();
-        let def = registry.expect_method(&self.method)?;
+        let Some(name) = &self.method else { return Err(self.suggestion()?.into()) };
+        let def = registry.expect_method(name)?;
         let given: Given = self.params.iter().cloned().collect();
-        let method = def.configure(&given).map_err(|problems| ParamProblem::error(&self.method, problems))?;
-        self.check_usage(method.as_ref())?;
+        let method = def.configure(&given).map_err(|problems| ParamProblem::error(name, problems))?;
+        let (checkpoint, references) = (self.checkpoint.is_some(), self.references.is_some());
+        Usage { def, method: method.as_ref(), given: &given, checkpoint, references }.check()?;
         let (env, _) = self.locations.open(false)?;
         // A model is read before the batch: it says how pictures become samples.
-        let (trained, shots) = match &self.checkpoint {
-            Some(path) => self.trained(path, def, &method, &registry, &env).map(|(d, shots)| (Some(d), shots))?,
-            None => (None, method.shots()),
+        let trained = match &self.checkpoint {
+            Some(path) => Some(self.trained(path, def, &method, &registry, &env)?),
+            None => None,
         };
-        let batch = self.batch(def, trained.as_deref(), &registry)?;
-        let detector = match trained {
-            Some(trained) => trained,
+        let Ready { data: batch, pictures } = self.batch(def, trained.as_ref())?;
+        let names = pictures.as_ref().map(|(pictures, _)| pictures.names());
+        let (detector, shots) = match trained {
+            Some(trained) => (trained.detector, trained.shots),
             None => {
                 let data = TrainingData::new(&batch, &batch.info().folds[0]);
                 let method = method.resolve(batch.info(), data.fold())?;
-                method.fit(&FitContext { data: &data, seed: self.seed, env: &env, progress: &Silent })?
+                let ctx = FitContext { data: &data, seed: self.seed, env: &env, progress: &Silent };
+                (method.fit(&ctx)?, method.shots())
             }
         };
-        let scores = score(detector.as_ref(), shots, &batch, &env)?.samples;
+        let found = score(detector.as_ref(), shots, &batch, &env)?;
+        self.expect_maps(&found)?;
+        let scores = &found.samples;
         let features = Features::new(&batch)?;
-        for warning in warnings::batch_warnings(&scores, &features.along_main_direction(&batch.info().modality)) {
+        let along = features.along_main_direction(&batch.info().modality);
+        for warning in warnings::batch_warnings(scores, &along, batch.info().domains[0].reference) {
             super::note(format_args!("warning: {warning}"));
         }
-        write(&self.out, &scores)?;
+        output::write(&self.out, scores, names.as_deref())?;
+        if let Some(dir) = &self.maps {
+            let numbered = || (0..scores.len()).map(|i| format!("sample_{i:06}")).collect();
+            let source = match &pictures {
+                Some((pictures, geometry)) => Source::Files(&pictures.paths, geometry),
+                None => Source::Batch(&batch),
+            };
+            let title = format!("{}: {}, highest score first", self.name(), self.input.display());
+            let names = names.clone().unwrap_or_else(numbered);
+            super::note(maps::write(dir, &title, &found, &names, &source)?);
+        }
         if self.explain {
             let setting = match method.supervision() {
                 Supervision::InBatch if self.checkpoint.is_some() => Supervision::ZeroShot,
                 setting => setting,
             };
-            explain::print(def.spec(), setting, batch.info(), &features, &scores, out)?;
+            explain::print(def.spec(), setting, batch.info(), &features, scores, names.as_deref(), out)?;
         }
         Ok(Exit::Success)
     }
 
-    /// Whether the options that were given go together.
-    fn check_usage(&self, method: &dyn Method) -> Result<(), Error> {
-        let name = &self.method;
-        if method.learns() && self.checkpoint.is_none() {
-            let hint = "give --checkpoint; `zsad run` stores models as results/store/<key>/model.safetensors";
-            return Err(Error::Config(format!("{name} is a trained method; hint: {hint}")));
+    /// Refuses `--maps` where the method has made none.
+    fn expect_maps(&self, scores: &Scores) -> Result<(), Error> {
+        if self.maps.is_none() || scores.maps.is_some() {
+            return Ok(());
         }
-        if method.shots() != Shots::Number(0) && self.references.is_none() {
-            let hint = "give some with --references";
-            return Err(Error::Config(format!("{name} compares with normal references of the target; hint: {hint}")));
-        }
-        if method.shots() == Shots::Number(0) && self.references.is_some() {
-            return Err(Error::Config(format!("{name} looks at the batch alone; hint: drop --references")));
-        }
-        if self.checkpoint.is_some() && !self.params.is_empty() {
-            super::note("warning: --param has no effect on a trained model, which keeps its own parameters");
-        }
-        Ok(())
+        let hint = "drop --maps; of pictures, patchcore, padim and spade make some beside --references";
+        Err(Error::Config(format!("{} makes no anomaly maps; hint: {hint}", self.name())))
     }
 
-    /// The detector of a model file, and how many references its method wants.
+    fn name(&self) -> &str {
+        self.method.as_deref().unwrap_or_default()
+    }
+
+    /// The error of a call without a method: it says which ones suit the batch.
+    fn suggestion(&self) -> Result<Error, Error> {
+        let geometry = self.pictures.settle(None)?;
+        let batch = input::read(&self.input, &geometry, &self.pictures)?;
+        let references = match &self.references {
+            Some(path) => input::read(path, &geometry, &self.pictures)?.samples.len(),
+            None => 0,
+        };
+        Ok(Error::Config(suggest::methods(&batch.modality, batch.samples.len(), references)))
+    }
+
+    /// The model in a file.
     fn trained(
         &self,
         path: &Path,
@@ -132,44 +186,70 @@ impl Score {
         method: &Arc<dyn Method>,
         registry: &Registry,
         env: &Environment,
-    ) -> Result<(Box<dyn Detector>, Shots), Error> {
-        if input::is_official(path) {
-            return Ok((method.import(path, env)?, method.shots()));
-        }
-        let model = model::load(path)?;
-        model.expect_method(path, def.spec().name, def.spec().version)?;
-        let configured = def.configure(&crate::library::given(&model.params));
-        let own = configured.map_err(|problems| ParamProblem::error(&self.method, problems))?;
-        Ok((restore(registry, path, &model, env)?, own.shots()))
+    ) -> Result<Trained, Error> {
+        let (detector, shots, said) = if input::is_official(path) {
+            (method.import(path, env)?, method.shots(), None)
+        } else {
+            let model = model::load(path)?;
+            if model.method != self.name() {
+                let message =
+                    format!("{}: a model of {}, which {} cannot use", path.display(), model.method, self.name());
+                return Err(Error::Config(format!("{message}; hint: --method {}", model.method)));
+            }
+            model.expect_method(path, def.spec().name, def.spec().version)?;
+            let configured = def.configure(&crate::library::given(&model.params));
+            let own = configured.map_err(|problems| ParamProblem::error(self.name(), problems))?;
+            (restore(registry, path, &model, env)?, own.shots(), model.pictures)
+        };
+        let pictures = input::trained_on(def.spec(), detector.as_ref(), said, path, registry);
+        Ok(Trained { detector, shots, pictures })
     }
 
     /// The batch and its references, as the detector wants them.
-    fn batch(
-        &self,
-        def: &dyn MethodDef,
-        trained: Option<&dyn Detector>,
-        registry: &Registry,
-    ) -> Result<InMemory, Error> {
-        let images = input::images(def.spec(), trained, self.checkpoint.as_deref(), registry);
-        let (modality, samples) = input::read(&self.input, images.as_ref())?;
+    fn batch(&self, def: &dyn MethodDef, trained: Option<&Trained>) -> Result<Ready, Error> {
+        let own = trained.and_then(|t| t.pictures.clone());
+        let is_open = own.is_none();
+        let geometry = self.pictures.settle(own)?;
+        let read = |path: &PathBuf| input::read(path, &geometry, &self.pictures);
+        let mut batch = read(&self.input)?;
+        let mut references = self.references.as_ref().map(read).transpose()?;
+        if is_open && batch.is_grey() && references.as_ref().is_none_or(Input::is_grey) {
+            batch.drop_colours();
+            references.iter_mut().for_each(Input::drop_colours);
+        }
+        for line in batch.said.iter().chain(references.iter().flat_map(|r| &r.said)) {
+            super::note(line);
+        }
+        let Input { modality, samples, pictures, .. } = batch;
         def.spec()
             .accepts
             .check(&modality)
-            .map_err(|e| Error::data(&self.input, format!("{}: {e}", self.method), ""))?;
-        if let Some(wanted) = trained.and_then(Detector::input).filter(|wanted| *wanted != modality.shape()) {
+            .map_err(|e| Error::data(&self.input, format!("{}: {e}", self.name()), ""))?;
+        let wanted = trained.and_then(|t| t.detector.input());
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != modality.shape()) {
             let message = format!("samples of shape {:?}, and the model was trained on {wanted:?}", modality.shape());
             let hint = "give the columns or pixels that it was trained on, in the same order";
             return Err(Error::data(&self.input, message, hint));
         }
-        let Some(path) = &self.references else { return InMemory::batch(modality, samples, None) };
-        let (theirs, references) = input::read(path, images.as_ref())?;
-        if theirs != modality {
-            let message = format!("samples of shape {:?} beside {:?} of the batch", theirs.shape(), modality.shape());
+        let pictures = pictures.map(|pictures| (pictures, geometry));
+        let Some((path, references)) = self.references.as_ref().zip(references) else {
+            return Ok(Ready { data: InMemory::batch(modality, samples, None)?, pictures });
+        };
+        if references.modality != modality {
+            let (theirs, ours) = (references.modality.shape(), modality.shape());
+            let message = format!("samples of shape {theirs:?} beside {ours:?} of the batch");
             return Err(Error::data(path, message, "references look like the batch"));
         }
         // A data set is in one precision.
-        let double = |s: Samples| Samples::new(s.shape().to_vec(), Values::F64(s.to_f64().into_owned()));
-        InMemory::batch(modality, double(samples), Some(double(references)))
+        let single = |s: &Samples| matches!(s.values(), Values::F32(_));
+        let (samples, references) = match (single(&samples), single(&references.samples)) {
+            (true, true) => (samples, references.samples),
+            _ => {
+                let double = |s: Samples| Samples::new(s.shape().to_vec(), Values::F64(s.to_f64().into_owned()));
+                (double(samples), double(references.samples))
+            }
+        };
+        Ok(Ready { data: InMemory::batch(modality, samples, Some(references))?, pictures })
     }
 }
 
@@ -183,12 +263,6 @@ fn score(detector: &dyn Detector, shots: Shots, batch: &InMemory, env: &Environm
     let scores = own.as_deref().unwrap_or(detector).score(&Batch::new(&source, &refs, env))?;
     check(&scores, refs.len())?;
     Ok(scores)
-}
-
-/// `index,score`, each score as the shortest text that reads back exactly.
-fn write(path: &Path, scores: &[f64]) -> Result<(), Error> {
-    let lines: String = scores.iter().enumerate().map(|(i, s)| format!("{i},{s:?}\n")).collect();
-    file::write(path, format!("index,score\n{lines}").as_bytes())
 }
 
 /// `KEY=VALUE`, the value as in YAML.

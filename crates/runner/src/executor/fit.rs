@@ -182,7 +182,8 @@ impl Bench<'_> {
             provenance: provenance::of_record(GIT_SHA, self.env.device, self.env.threads),
         };
         let (method, version, params) = (spec.name.into(), spec.version, job.id.method.params.clone());
-        self.store.put(&record, &Model { method, version, params, state })
+        let pictures = self.library.get(&job.id.data.name, &cell.asked.dataset_params)?.source.image();
+        self.store.put(&record, &Model { method, version, params, state, pictures })
     }
 
     /// The data set of a cell as its fold reads it, and the fold's number.
