@@ -65,6 +65,7 @@ fn labels_that_tell_nothing_apart_are_mistakes() {
         ("{name: knn, as: ' '}", "a method cannot be called ` `"),
         ("knn, {name: knn, as: a}", "`a` is the same as `knn`"),
         ("{name: knn, as: [a]}", "`as` cannot be a list"),
+        ("{name: external, params: {command: python3 kde.py}}", "hint: write a list: [python3, kde.py]"),
     ] {
         sandbox.write("x.yaml", experiment(methods).replace("{ours: ", "{knn: "));
         let done = sandbox.run(&["validate", "x.yaml"]).expect(2);

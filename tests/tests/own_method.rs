@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use libtest_mimic::{Arguments, Trial};
-use zsad_tests::{Sandbox, column};
+use zsad_tests::{Sandbox, column, readme};
 
 fn main() {
     let numpy = Command::new("python3").args(["-c", "import numpy"]).stderr(Stdio::null()).status();
@@ -19,6 +19,7 @@ fn main() {
     };
     let trials = vec![
         trial("a_skeleton_runs_and_stands_in_the_table_under_its_name", a_skeleton_runs),
+        trial("the_readmes_commands_for_a_method_of_ones_own_run", the_readmes_commands_run),
         trial("the_example_of_describe_runs", the_example_runs),
         trial("an_edited_program_runs_again_and_the_plan_says_why", an_edit_is_seen),
         trial("a_slow_start_is_said_once", a_slow_start_is_said_once),
@@ -46,6 +47,17 @@ fn a_skeleton_runs() {
     assert!(again.err.contains("kde.py: there is such a file already"), "{}", again.err);
     assert!(sandbox.run(&["new-method", "--python", "knn"]).expect(2).err.contains("is the name of another method"));
     assert!(sandbox.run(&["new-method", "--python", "K-D"]).expect(2).err.contains("is not a name"));
+}
+
+fn the_readmes_commands_run() {
+    let sandbox = Sandbox::default();
+    let commands = readme("Your own method", &[]);
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    for command in commands {
+        let args: Vec<&str> = command.iter().map(String::as_str).collect();
+        sandbox.run(&args).expect(0);
+    }
+    assert!(std::fs::read_to_string(sandbox.path("results/runs/kde/table.md")).unwrap().contains("| kde |"));
 }
 
 /// An experiment with the program `median.py`.

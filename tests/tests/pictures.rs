@@ -54,7 +54,7 @@ fn every_score_has_its_files_name_and_what_is_left_out_is_named() {
     let done = score(&sandbox, "knn", &["--explain"]).expect(0);
     let names: Vec<String> = lines(&sandbox).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a.png", "b.tif", "c.webp", "d.bmp", "e.jpg", "\"f, g.TIFF\""]);
-    let said = "warning: parts: left out: 1 file that is no picture (notes.txt), 1 subfolder (more)";
+    let said = "warning: parts: left out: 1 file of another format (notes.txt), 1 subfolder (more)";
     assert_eq!(done.err.lines().filter(|l| l.contains("left out")).collect::<Vec<_>>(), [said]);
     assert!(done.out.contains("sample 2 (c.webp): "), "{}", done.out);
 }

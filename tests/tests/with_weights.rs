@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::{Rgb, RgbImage};
 use libtest_mimic::{Arguments, Trial};
 use zsad_data::formats::npy::{self, Numbers};
-use zsad_tests::{Sandbox, files};
+use zsad_tests::{Sandbox, files, readme};
 
 const NEEDED: [&str; 2] = ["industrial", "weights/efficientnet_lite0.safetensors"];
 
@@ -89,8 +89,10 @@ fn scores(sandbox: &Sandbox) -> Vec<(String, f64)> {
 fn a_folder_becomes_scores_and_maps(data: &str) {
     let sandbox = Sandbox::default();
     parts(&sandbox);
-    let args = ["score", "--method", "patchcore", "--references", "good", "--input", "parts", "--out", "y.csv"];
-    let done = sandbox.run(&[&args[..], &["--data", data, "--maps", "maps"]].concat()).expect(0);
+    // As the README has it.
+    let commands = readme("Your own pictures", &[("DIR", data), ("scores.csv", "y.csv")]);
+    let [command] = &commands[..] else { panic!("{commands:?}") };
+    let done = sandbox.run(&command.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
     assert!(done.err.contains("8 pictures of 2 sizes, each whole, stretched to 224×224"), "{}", done.err);
     let found = scores(&sandbox);
     let worst = found.iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
@@ -112,6 +114,7 @@ fn a_folder_becomes_scores_and_maps(data: &str) {
     let none =
         sandbox.run(&["score", "--method", "knn", "--input", "parts", "--out", "y.csv", "--maps", "m"]).expect(2);
     assert!(none.err.contains("knn makes no anomaly maps; hint: drop --maps"), "{}", none.err);
+    let args = ["score", "--method", "patchcore", "--references", "good", "--input", "parts", "--out", "y.csv"];
     let missing = sandbox.run(&args).expect(3);
     assert!(missing.err.contains("the data folder searched is `data`, chosen by the default"), "{}", missing.err);
 }

@@ -79,6 +79,17 @@ impl MethodDef for Definition {
         if program.command.is_empty() {
             return Err(vec![ParamProblem::combination("`command` names no program")]);
         }
+        if let [line] = &program.command[..]
+            && line.contains(' ')
+            && found(line).is_none()
+        {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            return Err(vec![ParamProblem {
+                name: "command".into(),
+                message: format!("`command` names one program, `{line}`"),
+                hint: format!("write a list: [{}]", words.join(", ")),
+            }]);
+        }
         Ok(Arc::new(program))
     }
 }

@@ -120,7 +120,7 @@ fn left_out(folder: &Path, found: &Found, unreadable: &[Error]) -> Option<String
         _ => None,
     });
     let kinds = [
-        ("file that is no picture", "files that are no pictures", found.others.clone()),
+        ("file of another format", "files of another format", found.others.clone()),
         ("subfolder", "subfolders", found.folders.clone()),
         ("picture that cannot be read", "pictures that cannot be read", bad.collect()),
     ];

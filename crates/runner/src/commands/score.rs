@@ -128,9 +128,12 @@ impl Score {
         let found = score(detector.as_ref(), shots, &batch, &env)?;
         self.expect_maps(&found)?;
         let scores = &found.samples;
-        let features = Features::new(&batch)?;
-        let along = features.along_main_direction(&batch.info().modality);
-        for warning in warnings::batch_warnings(scores, &along, batch.info().domains[0].reference) {
+        let references = batch.info().domains[0].reference;
+        // Beside references nobody asks what the batch alone looks like.
+        let features = (references == 0 || self.explain).then(|| Features::new(&batch)).transpose()?;
+        let alone = features.as_ref().filter(|_| references == 0);
+        let along = alone.map_or(Vec::new(), |f| f.along_main_direction(&batch.info().modality));
+        for warning in warnings::batch_warnings(scores, &along, references) {
             super::note(format_args!("warning: {warning}"));
         }
         output::write(&self.out, scores, names.as_deref())?;
@@ -144,12 +147,12 @@ impl Score {
             let names = names.clone().unwrap_or_else(numbered);
             super::note(maps::write(dir, &title, &found, &names, &source)?);
         }
-        if self.explain {
+        if let (true, Some(features)) = (self.explain, &features) {
             let setting = match method.supervision() {
                 Supervision::InBatch if self.checkpoint.is_some() => Supervision::ZeroShot,
                 setting => setting,
             };
-            explain::print(def.spec(), setting, batch.info(), &features, scores, names.as_deref(), out)?;
+            explain::print(def.spec(), setting, batch.info(), features, scores, names.as_deref(), out)?;
         }
         Ok(Exit::Success)
     }
