@@ -56,6 +56,11 @@ pub trait MethodDef: Sync {
     /// What it sees of the target with default parameters.
     fn supervision(&self) -> Supervision;
 
+    /// What `zsad describe` prints beside its parameters: how a method is used that is more than its parameters.
+    fn guide(&self) -> &'static str {
+        ""
+    }
+
     /// Configures it.
     ///
     /// # Errors

@@ -119,11 +119,6 @@ impl Environment {
         self.cache = cache;
         self
     }
-
-    /// The folder of the weights of frozen networks.
-    pub fn weights(&self) -> PathBuf {
-        self.data.path.join("weights")
-    }
 }
 
 /// The folder for caches of all runs: `$ZSAD_CACHE`, else the user's cache folder; `None` where the system names none.

@@ -27,7 +27,7 @@ pub struct Point {
 pub struct MethodKey {
     /// What it sees of the target; equals stand together.
     pub setting: Supervision,
-    /// Name.
+    /// What results call it.
     pub method: String,
     /// Version.
     pub version: u32,
@@ -39,7 +39,7 @@ impl MethodKey {
     fn of(row: &Row) -> Self {
         MethodKey {
             setting: row.asked().setting,
-            method: row.fit().method.name.clone(),
+            method: row.method().to_owned(),
             version: row.fit().method.version,
             params: canonical_json(&row.asked().params),
         }

@@ -60,6 +60,7 @@ enum Command {
     Describe(commands::describe::Describe),
     Score(commands::score::Score),
     Metrics(commands::metrics::Metrics),
+    NewMethod(commands::new_method::NewMethod),
     Completions(commands::completions::Completions),
 }
 
@@ -100,6 +101,7 @@ fn run() -> ExitCode {
         Command::Describe(c) => c.run(out),
         Command::Score(c) => c.run(out),
         Command::Metrics(c) => c.run(out),
+        Command::NewMethod(c) => c.run(out),
         Command::Completions(c) => c.run(Cli::command(), out),
     };
     match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {

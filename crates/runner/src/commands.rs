@@ -6,6 +6,7 @@ pub mod describe;
 mod interrupt;
 pub mod list;
 pub mod metrics;
+pub mod new_method;
 pub mod plan;
 pub mod plot;
 pub mod run;

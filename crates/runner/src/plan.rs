@@ -236,6 +236,7 @@ fn cells(
         profile: experiment.profile.clone(),
         dataset: choice.label.clone(),
         dataset_params: choice.source.values.clone(),
+        method: method.label.clone(),
         setting: method.method.supervision(),
         params: method.method.values(),
     };
@@ -303,7 +304,7 @@ impl Plan {
         let cell = |c: &CellJob| SavedCell {
             cell_key: c.key.clone(),
             dataset: c.asked.dataset.clone(),
-            method: c.id.fit.method.name.clone(),
+            method: c.method().to_owned(),
         };
         self.cells().map(cell).collect()
     }
@@ -315,7 +316,8 @@ impl Plan {
             json!({
                 "fit_key": f.job.key,
                 "dataset": f.job.cells.first().map_or(&f.job.id.data.name, |c| &c.asked.dataset),
-                "method": f.job.id.method.name,
+                "method": f.job.method(),
+                "method_name": f.job.id.method.name,
                 "fold": f.job.id.fold,
                 "seed": f.job.id.seed,
                 "params": f.job.id.method.params,

@@ -29,10 +29,17 @@ impl Features {
         let refs: Vec<_> = SampleRef::all(0, Subset::Normal, n).collect();
         let samples = batch.gather(&refs)?;
         let (values, dim) = (samples.to_f64().into_owned(), samples.dim());
-        let column = |j: usize| values.iter().skip(j).step_by(dim);
-        let means: Vec<f64> = (0..dim).map(|j| column(j).sum::<f64>() / n as f64).collect();
-        let variance = |j: usize| column(j).map(|v| (v - means[j]).powi(2)).sum::<f64>() / n as f64;
-        let deviations = (0..dim).map(|j| variance(j).sqrt()).collect();
+        // Row by row: a picture has more features than a cache holds lines.
+        let mean_of = |value: &dyn Fn(usize, f64) -> f64| {
+            let mut sums = vec![0.0; dim];
+            for row in values.chunks(dim) {
+                sums.iter_mut().zip(row).enumerate().for_each(|(j, (sum, v))| *sum += value(j, *v));
+            }
+            sums.iter_mut().for_each(|sum| *sum /= n as f64);
+            sums
+        };
+        let means = mean_of(&|_, v| v);
+        let deviations = mean_of(&|j, v| (v - means[j]).powi(2)).into_iter().map(f64::sqrt).collect();
         Ok(Features { values, means, deviations })
     }
 

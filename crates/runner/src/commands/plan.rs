@@ -130,7 +130,8 @@ fn name(fit: &PlannedFit) -> String {
     let specs = Registry::built_in().method(&id.name).map(|def| def.params()).unwrap_or_default();
     let changed = specs.iter().filter(|p| id.params[p.name] != p.default.to_json());
     let changed: Vec<String> = changed.map(|p| format!("{}: {}", p.name, id.params[p.name])).collect();
-    if changed.is_empty() { id.name.clone() } else { format!("{} {{{}}}", id.name, changed.join(", ")) }
+    let label = fit.job.method();
+    if changed.is_empty() { label.to_owned() } else { format!("{label} {{{}}}", changed.join(", ")) }
 }
 
 /// Why the outstanding cells of a fit are not cached, with how many each reason has.

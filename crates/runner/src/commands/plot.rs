@@ -12,7 +12,7 @@ use zsad_store::{ModelStore, Row, RunFolder};
 
 use super::Locations;
 use crate::exit::Exit;
-use crate::heatmaps;
+use crate::heatmaps::{self, Pick};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +22,8 @@ Examples:
 
 Writes <dir>/plots/*.svg and *.png: AUROC against contamination and against batch size, the spread over domains, and
 the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for methods that make anomaly maps: a test
-batch of each category is scored again, for which the data must be there.";
+batch of each category is scored again, for which the data must be there. Masks are shown where the data have some.
+--pick chooses the samples of that batch: top:N, all, or a name such as `crack/012` or `crack`.";
 
 /// Draw the plots of a run as SVG, PNG or PDF
 #[derive(clap::Args)]
@@ -46,6 +47,9 @@ pub struct Plot {
     /// Width on paper in millimetres: fewer panels side by side, the legend below
     #[arg(long, value_name = "MM", value_parser = millimetres)]
     width: Option<f64>,
+    /// Samples on these sheets: top:N by score, all, or a name [default: 4 anomalies and 2 normals]
+    #[arg(long, value_name = "WHICH", requires = "heatmaps")]
+    pick: Option<Pick>,
     #[command(flatten)]
     locations: Locations,
 }
@@ -73,7 +77,7 @@ impl Plot {
         write_all(&folder, &store, &rows, &self.style())?;
         writeln!(out, "{}", folder.root().join("plots").display())?;
         if self.heatmaps {
-            for path in heatmaps::write_all(&folder, &store, &rows, &env)? {
+            for path in heatmaps::write_all(&folder, &store, &rows, &env, self.pick.as_ref().unwrap_or(&Pick::Few))? {
                 writeln!(out, "{}", path.display())?;
             }
         }
@@ -115,7 +119,7 @@ pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], style: &S
         if let Some(record) = store.fit(key)? {
             trainings.push(Training {
                 dataset: row.asked().dataset.clone(),
-                method: row.fit().method.name.clone(),
+                method: row.method().to_owned(),
                 version: row.fit().method.version,
                 params: canonical_json(&row.asked().params),
                 loss: record.report.loss,

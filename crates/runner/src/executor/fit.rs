@@ -191,7 +191,8 @@ impl Bench<'_> {
         };
         let (method, version, params) = (spec.name.into(), spec.version, job.id.method.params.clone());
         let preprocessing = dataset.preprocessing(self.env, fold)?;
-        self.store.put(&record, &Model { method, version, params, state, preprocessing })
+        let pictures = dataset.source.image();
+        self.store.put(&record, &Model { method, version, params, state, preprocessing, pictures })
     }
 
     /// The data set of a cell as its fold reads it, and the fold's number.
