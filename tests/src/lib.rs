@@ -83,6 +83,19 @@ impl Done {
     }
 }
 
+/// The commands of a section of the README, in their order: what its first block of `sh` says of `zsad`, without comments.
+/// Words that `instead` names are replaced.
+pub fn readme(section: &str, instead: &[(&str, &str)]) -> Vec<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = fs::read_to_string(path).expect("the README");
+    let (_, section) = text.split_once(&format!("\n### {section}\n")).expect("a section of that name");
+    let (_, block) = section.split_once("```sh\n").expect("a block of commands");
+    let (block, _) = block.split_once("```").expect("a block that ends");
+    let commands = block.lines().filter_map(|line| line.split('#').next()?.strip_prefix("zsad "));
+    let word = |word: &str| instead.iter().find(|(from, _)| *from == word).map_or(word, |(_, to)| to).to_owned();
+    commands.map(|command| command.split_whitespace().map(word).collect()).collect()
+}
+
 /// Columns of `results.csv` that tell of the machine and the clock.
 const PROVENANCE: &[&str] = &["fit_seconds", "score_seconds", "git_sha", "device", "threads"];
 

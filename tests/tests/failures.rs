@@ -68,10 +68,41 @@ fn a_method_that_does_not_apply_is_refused_and_is_no_failure() {
     let text = "experiment: x\ndatasets: [digits]\nmethods: [knn]\nprotocol: {normals: [20, 500], contamination: [0.1], \
                 n_batches: 2}\nseeds: [0]\n";
     sandbox.write("x.yaml", text);
-    sandbox.run(&["run", "x.yaml"]).expect(0);
+    // A point without any number is not well.
+    sandbox.run(&["run", "x.yaml"]).expect(1);
     let out = sandbox.path("results/runs/x");
     let refused: Vec<_> = column(&out, "status").into_iter().filter(|s| s == "refused").collect();
     assert_eq!(refused.len(), 1);
     assert!(column(&out, "error").iter().any(|e| e.contains("the batch wants 500 normals")));
     assert!(sandbox.run(&["plan", "x.yaml"]).expect(0).out.contains("2 cached, 0 to run"));
+}
+
+#[test]
+fn a_wrong_column_or_domain_is_found_by_validate_and_ends_a_run_with_3() {
+    let sandbox = Sandbox::default();
+    sandbox.write("log.csv", "day,a,label\n1,1,0\n1,2,0\n2,1,0\n2,5,1\n");
+    let about = |params: &str| {
+        let text = format!(
+            "experiment: x\ndatasets: [{{name: table, params: {{file: log.csv, label: label, {params}}}}}]\nmethods: [knn]\n{PROTOCOL}"
+        );
+        sandbox.write("x.yaml", text);
+    };
+    for (params, said) in
+        [("domain: dya", "no column `dya`"), ("domain: day, meta_test: [3]", "there is no domain `3`")]
+    {
+        about(params);
+        sandbox.run(&["validate", "x.yaml"]).expect(0);
+        let done = sandbox.run(&["validate", "x.yaml", "--data", "."]).expect(3);
+        assert!(done.err.contains("x.yaml: table: ") && done.err.contains(said), "{}", done.err);
+        sandbox.run(&["plan", "x.yaml"]).expect(3);
+        sandbox.run(&["run", "x.yaml"]).expect(3);
+    }
+    about("domain: day");
+    sandbox.run(&["validate", "x.yaml", "--data", "."]).expect(0);
+    for option in ["--jobs", "--threads"] {
+        for value in ["0", "-1", "two"] {
+            let done = sandbox.run(&["run", "x.yaml", option, value]).expect(2);
+            assert!(done.err.contains("want a whole number from 1"), "{}", done.err);
+        }
+    }
 }

@@ -83,7 +83,7 @@ fn a_batch_never_mixes_groups() {
     assert!(done.err.contains("did you mean `day`?"), "{}", done.err);
     sandbox.write("x.csv", csv().replacen("mon", "sun", 1));
     let done = score(&sandbox, &["--group", "day"]).expect(1);
-    assert!(done.err.contains("group `sun`, rows 0 to 0: "), "{}", done.err);
+    assert!(done.err.contains("group `sun`, rows 0 to 0: ") && done.err.contains("without --group"), "{}", done.err);
 }
 
 /// The rows that are far away, by each rule; and `zsad metrics` reads what was written.
@@ -107,6 +107,8 @@ fn rows_that_stand_out_are_flagged() {
     assert!(sandbox.run(&["metrics", "--input", "z.csv"]).expect(0).out.contains("auroc        0.75\n"));
     sandbox.write("z.csv", "score,lable\n0.1,0\n0.4,1\n");
     assert!(sandbox.run(&["metrics", "--input", "z.csv"]).expect(3).err.contains("no column `label`"));
+    let done = score(&sandbox, &["--exclude", "day", "--explain"]).expect(0);
+    assert!(done.out.contains("  `a`: mean ") && done.out.contains(" (e"), "features and rows by name: {}", done.out);
     let done = score(&sandbox, &["--exclude", "day", "--threshold", "0.5"]).expect(2);
     assert!(done.err.contains("fpr=0.01"), "{}", done.err);
 }

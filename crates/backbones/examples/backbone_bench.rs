@@ -29,7 +29,7 @@ fn main() -> zsad_core::Result<()> {
     let mode = if text("--norm", "running") == "running" { NormMode::Running } else { NormMode::BatchStats };
     let (batch, threads, iters) = (number("--batch", "8")?, number("--threads", "2")?, number("--iters", "5")?);
     let env = Environment::new(DataDir::resolve(options.get("--data").map(Into::into)));
-    let path = Backbone::weights_file(kind, &env.weights())?;
+    let path = Backbone::weights_file(kind, &env.data)?;
     let backbone = Backbone::from_tensors(kind, mode, &zsad_nn::weights::read(&path)?, &path)?;
     let layers = kind.default_layers();
     let images: Vec<f32> = (0..batch * 3 * SIZE * SIZE).map(|i| (i % 251) as f32 / 250.0).collect();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use zsad_core::{Arrays, Error, Result, state};
+use zsad_core::{Arrays, DataDir, Error, Result, state};
 
 use crate::build::Weights;
 use crate::graph::{Graph, Workspace};
@@ -24,14 +24,18 @@ pub struct Backbone {
 }
 
 impl Backbone {
-    /// The file in `folder` that holds the weights: `<name>.safetensors`, or else `.pth` or `.pt`.
+    /// The file in the folder `weights` of the data that holds the weights: `<name>.safetensors`, or else `.pth` or `.pt`.
     ///
     /// # Errors
-    /// [`Error::Data`] where there is none, with the way to get it.
-    pub fn weights_file(kind: BackboneKind, folder: &Path) -> Result<PathBuf> {
-        let candidate = |extension: &str| folder.join(format!("{kind}.{extension}"));
+    /// [`Error::Data`] where there is none, with the folder searched, who chose it, and the way to get the file.
+    pub fn weights_file(kind: BackboneKind, data: &DataDir) -> Result<PathBuf> {
+        let candidate = |extension: &str| data.path.join("weights").join(format!("{kind}.{extension}"));
         ["safetensors", "pth", "pt"].map(candidate).into_iter().find(|path| path.is_file()).ok_or_else(|| {
-            Error::data(candidate("safetensors"), format!("the weights of {kind} are not there"), kind.hint())
+            let searched =
+                format!("the data folder searched is `{}`, chosen by {}", data.path.display(), data.chosen_by);
+            let other = if data.chosen_by == "--data" { "" } else { "; or name another data folder with --data" };
+            let message = format!("the weights of {kind} are not there: {searched}");
+            Error::data(candidate("safetensors"), message, format!("{}{other}", kind.hint()))
         })
     }
 

@@ -8,6 +8,7 @@ use crate::conv::{Act, Conv, Window};
 use crate::depthwise::Depthwise;
 use crate::graph::{Graph, Op, Slot, Step};
 use crate::norm::{Norm, NormMode};
+use crate::winograd::Winograd;
 
 /// Weights and the file they came from.
 #[derive(Clone, Copy)]
@@ -48,7 +49,11 @@ impl<'a> Builder<'a> {
         let (cin, cout) = channels;
         let weight = self.tensor(&format!("{conv}.weight"), &[cout, cin, window.kernel, window.kernel])?;
         let (scale, shift, norm) = self.norm(bn, cout)?;
-        let op = Op::Conv(Conv::new(window, cin, cout, weight, &scale, &shift));
+        // A norm by the batch's own statistics magnifies rounding errors: there the direct sums stay.
+        let op = match self.mode == NormMode::Running && Winograd::applies(window, cin, cout) {
+            true => Op::Winograd(Winograd::new(window, cin, cout, weight, &scale, &shift)),
+            false => Op::Conv(Conv::new(window, cin, cout, weight, &scale, &shift)),
+        };
         self.steps.push(Step::Op { op, src: io.src, dst: io.dst, add: io.add, norm, act: io.act });
         Ok(())
     }

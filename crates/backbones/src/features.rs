@@ -226,7 +226,7 @@ impl Job<'_> {
         let identity = json!({
             "samples": content, "domain": self.source.domain_name(domain), "rows": count,
             "image": self.source.modality().image_size(), "spec": self.spec, "backbone": self.backbone.kind(),
-            "weights": self.backbone.digest(), "preprocessing": 1,
+            "weights": self.backbone.digest(), "revision": 2,
         });
         Ok(Header { identity, rows: count, values: self.values })
     }
@@ -245,7 +245,8 @@ impl Job<'_> {
     fn compute(&self, ids: &[SampleId], name: &str, mut sink: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
         let mut sample = Vec::new();
         for (number, batch) in ids.chunks(BATCH).enumerate() {
-            self.progress.tick((number * BATCH) as u64, ids.len() as u64, &format!("features {name}"));
+            self.progress.tick((number * BATCH) as u64, ids.len() as u64, &format!("features {name}"))?;
+            self.env.stop.check()?;
             let images = self.source.gather(batch)?;
             let &[channels, height, width] = images.shape() else {
                 let kind = self.backbone.kind();

@@ -5,6 +5,7 @@ use crate::conv::{Act, Conv, Window};
 use crate::depthwise::{self, Depthwise};
 use crate::layer::{FeatureMap, LayerShape};
 use crate::norm::Norm;
+use crate::winograd::Winograd;
 
 /// Number of an activation buffer; 0 is the network's input.
 pub(crate) type Slot = usize;
@@ -23,6 +24,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) enum Op {
     Conv(Conv),
+    Winograd(Winograd),
     Depthwise(Depthwise),
     MaxPool(Window),
 }
@@ -100,6 +102,7 @@ impl Graph {
         let (now_act, now_add) = if norm.is_some() { (Act::Linear, None) } else { (act, added) };
         match op {
             Op::Conv(conv) => conv.run(from, &mut out, now_add, border, now_act),
+            Op::Winograd(conv) => conv.run(from, &mut out, now_add, border, now_act),
             Op::Depthwise(conv) => conv.run(from, &mut out, border, now_act),
             Op::MaxPool(window) => depthwise::max_pool(*window, from, &mut out, border),
         }
@@ -119,6 +122,7 @@ impl Graph {
                     let from = shapes[*src];
                     let (window, channels) = match op {
                         Op::Conv(conv) => (conv.window, conv.cout),
+                        Op::Winograd(conv) => (conv.window, conv.cout),
                         Op::Depthwise(conv) => (conv.window, from.channels),
                         Op::MaxPool(window) => (*window, from.channels),
                     };

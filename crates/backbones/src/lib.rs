@@ -23,6 +23,7 @@ pub mod maps;
 mod norm;
 pub mod patches;
 mod resnet;
+mod winograd;
 
 pub use backbone::Backbone;
 pub use kind::BackboneKind;

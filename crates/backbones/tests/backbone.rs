@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{compare, formula_weights, uniform};
 use zsad_backbones::{Backbone, BackboneKind, NormMode};
-use zsad_core::{Array, Arrays, Error};
+use zsad_core::{Array, Arrays, DataDir, Error};
 
 #[test]
 fn resnet18_is_torchvisions() {
@@ -63,12 +63,14 @@ fn bad_weights_and_bad_questions_are_refused() {
     assert!(message(build(&weights).unwrap_err()).contains("no tensor `conv1.weight`"));
 
     let dir = tempfile::tempdir().unwrap();
-    let missing = |kind| message(Backbone::weights_file(kind, dir.path()).unwrap_err());
+    let data = DataDir { path: dir.path().to_owned(), chosen_by: "$ZSAD_DATA" };
+    let missing = |kind| message(Backbone::weights_file(kind, &data).unwrap_err());
     let error = missing(BackboneKind::EfficientNetLite0);
     assert!(
         error.contains("efficientnet_lite0.safetensors") && error.contains("fetch_efficientnet_lite0.sh"),
         "{error}"
     );
+    assert!(error.contains("chosen by $ZSAD_DATA") && error.contains("another data folder with --data"), "{error}");
     let error = missing(kind);
     assert!(error.contains("resnet18.safetensors") && error.contains("torchvision"), "{error}");
 }

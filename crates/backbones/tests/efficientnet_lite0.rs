@@ -4,12 +4,12 @@ mod common;
 
 use libtest_mimic::{Arguments, Trial};
 use zsad_backbones::{Backbone, BackboneKind};
-use zsad_core::{DataDir, Environment};
+use zsad_core::DataDir;
 
 fn main() {
     let kind = BackboneKind::EfficientNetLite0;
     let name = "efficientnet_lite0_with_its_real_weights_is_pytorchs";
-    let trial = match Backbone::weights_file(kind, &Environment::new(DataDir::resolve(None)).weights()) {
+    let trial = match Backbone::weights_file(kind, &DataDir::resolve(None)) {
         Ok(path) => Trial::test(name, move || {
             common::compare(kind, &zsad_nn::weights::read(&path)?);
             Ok(())

@@ -10,39 +10,9 @@ use crate::env::DataDir;
 use crate::error::{Error, Result};
 use crate::modality::Modality;
 use crate::params::{Both, Given, ParamProblem, ParamSet, ParamSpec};
+use crate::picture::PictureGeometry;
 use crate::preprocessing::Layout;
 use crate::sample::{Masks, SampleRef, Samples, Subset};
-
-/// How a picture becomes a sample of a data set of images: what its loader does to its own files, for a person's own.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ImageSpec {
-    /// Channels: 1 (grey) or 3.
-    pub channels: usize,
-    /// Height of the sample in pixels.
-    pub height: usize,
-    /// Width of the sample in pixels.
-    pub width: usize,
-    /// Resampling filter, by Pillow's name.
-    pub filter: &'static str,
-    /// The middle `height` × `width` is cut out of a larger image: its shorter side, and whether the other side is
-    /// stretched to it too. `None`: both sides are stretched to `height` and `width`.
-    pub cut_from: Option<(usize, bool)>,
-    /// What is subtracted from each channel's values 0 … 1, and what they are then divided by.
-    pub scale: Vec<(f32, f32)>,
-}
-
-impl ImageSpec {
-    /// Values 0 … 1, stretched to `[channels, height, width]` by Pillow's bicubic filter.
-    pub fn stretched(channels: usize, height: usize, width: usize) -> Self {
-        let scale = vec![(0.0, 1.0); channels];
-        ImageSpec { channels, height, width, filter: "bicubic", cut_from: None, scale }
-    }
-
-    /// The modality of the samples.
-    pub fn modality(&self) -> Modality {
-        Modality::Image { channels: self.channels, height: self.height, width: self.width }
-    }
-}
 
 /// Where the anomalies of a test batch come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -356,7 +326,7 @@ pub trait Load: Send + Sync {
     }
 
     /// How a picture of a person's own becomes a sample of it; `None` where it does not hold pictures.
-    fn image(&self) -> Option<ImageSpec> {
+    fn image(&self) -> Option<PictureGeometry> {
         None
     }
 }

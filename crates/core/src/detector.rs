@@ -56,6 +56,11 @@ pub trait MethodDef: Sync {
     /// What it sees of the target with default parameters.
     fn supervision(&self) -> Supervision;
 
+    /// What `zsad describe` prints beside its parameters: how a method is used that is more than its parameters.
+    fn guide(&self) -> &'static str {
+        ""
+    }
+
     /// Configures it.
     ///
     /// # Errors
@@ -69,7 +74,10 @@ pub type Shots = OrWord<All>;
 /// Told how far long work has come.
 pub trait Progress: Sync {
     /// `done` of `total` steps, with a short message such as the current loss.
-    fn tick(&self, done: u64, total: u64, message: &str);
+    ///
+    /// # Errors
+    /// [`Error::Stopped`](crate::Error::Stopped) where the work should end here.
+    fn tick(&self, done: u64, total: u64, message: &str) -> Result<()>;
 }
 
 /// A [`Progress`] that says nothing.
@@ -77,7 +85,9 @@ pub trait Progress: Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn tick(&self, _done: u64, _total: u64, _message: &str) {}
+    fn tick(&self, _done: u64, _total: u64, _message: &str) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// All that a fit may depend on. Work runs on the rayon pool that is current when `fit` is called.

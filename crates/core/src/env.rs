@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::Digester;
 use crate::error::{Error, Result};
+use crate::stop::Stop;
 
 /// Where tensors live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,6 +94,8 @@ pub struct Environment {
     pub digests: Digester,
     /// What is loaded once and used by many.
     pub memo: Memo,
+    /// Whether work should end after its running step.
+    pub stop: Stop,
 }
 
 impl Environment {
@@ -105,6 +108,7 @@ impl Environment {
             threads: 1,
             digests: Digester::default(),
             memo: Memo::default(),
+            stop: Stop::default(),
         }
     }
 
@@ -114,11 +118,6 @@ impl Environment {
         self.digests = Digester::new(cache.as_ref().map(|c| c.join("digests.json")), rehash);
         self.cache = cache;
         self
-    }
-
-    /// The folder of the weights of frozen networks.
-    pub fn weights(&self) -> PathBuf {
-        self.data.path.join("weights")
     }
 }
 

@@ -28,6 +28,9 @@ pub enum Error {
     /// The computation failed: a non-finite loss, an external program that crashed.
     #[error("{0}")]
     Failed(String),
+    /// The run was asked to end. Nothing is recorded: the work is still to be done.
+    #[error("stopped before its end")]
+    Stopped,
 }
 
 fn hint_text(hint: &str) -> String {
@@ -61,7 +64,7 @@ impl Error {
             Error::Refused(m) => Error::Refused(format!("{location}: {m}")),
             Error::Failed(m) => Error::Failed(format!("{location}: {m}")),
             Error::Config(m) => Error::Config(format!("{location}: {m}")),
-            data @ Error::Data { .. } => data,
+            placed @ (Error::Data { .. } | Error::Stopped) => placed,
         }
     }
 }

@@ -100,10 +100,21 @@ pub struct Asked {
     pub dataset: String,
     /// Its complete parameters.
     pub dataset_params: Value,
+    /// What results call the method: its name, or one that the experiment gives it; empty in records of versions that
+    /// knew the name alone.
+    #[serde(default)]
+    pub method: String,
     /// What the method sees of the target.
     pub setting: Supervision,
     /// The method's parameters as asked for; `null` where it was left to the data.
     pub params: Value,
+}
+
+impl Asked {
+    /// What results call the method, whose registered name is `name`.
+    pub fn method_or<'a>(&'a self, name: &'a str) -> &'a str {
+        if self.method.is_empty() { name } else { &self.method }
+    }
 }
 
 /// A cell to run.
@@ -115,6 +126,13 @@ pub struct CellJob {
     pub id: CellId,
     /// How it was asked for.
     pub asked: Asked,
+}
+
+impl CellJob {
+    /// What results call its method.
+    pub fn method(&self) -> &str {
+        self.asked.method_or(&self.id.fit.method.name)
+    }
 }
 
 /// A fit with the cells that are scored with it. Whoever holds it and the data can run it.
@@ -131,10 +149,15 @@ pub struct FitJob {
 }
 
 impl FitJob {
+    /// What results call its method.
+    pub fn method(&self) -> &str {
+        self.cells.first().map_or(self.id.method.name.as_str(), CellJob::method)
+    }
+
     /// Method, data set, fold and seed, as a person knows the fit.
     pub fn label(&self) -> String {
         let fold = if self.id.fold.is_empty() { String::new() } else { format!(" ({})", self.id.fold) };
         let dataset = self.cells.first().map_or(self.id.data.name.as_str(), |c| &c.asked.dataset);
-        format!("{} on {dataset}{fold}, seed {}", self.id.method.name, self.id.seed)
+        format!("{} on {dataset}{fold}, seed {}", self.method(), self.id.seed)
     }
 }

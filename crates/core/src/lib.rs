@@ -17,18 +17,21 @@ pub mod metric;
 pub mod modality;
 pub mod panics;
 pub mod params;
+pub mod picture;
 pub mod preprocessing;
 pub mod protocol;
 pub mod rng;
 pub mod sample;
 pub mod simd;
 pub mod state;
+pub mod stop;
 pub mod suggest;
+pub mod winograd;
 
 pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use dataset::{
-    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, ImageSpec, Load, ReadBy,
-    Source, Standardise,
+    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, ReadBy, Source,
+    Standardise,
 };
 pub use detector::{
     Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Shots, Silent, Supervision,
@@ -38,8 +41,10 @@ pub use error::{Error, Result};
 pub use metric::{Level, MetricInput, MetricSpec, MetricValue};
 pub use modality::{Accepts, Modality};
 pub use params::{Choice, Given, OrWord, ParamDefault, ParamKind, ParamProblem, ParamSet, ParamSpec, Required, Word};
+pub use picture::{Aspect, Filter, Fit, PictureGeometry};
 pub use preprocessing::{Layout, Missing, Moments, Preprocessing, Scaling};
-pub use protocol::{BatchSize, Contamination, Pooling, TestPoint};
+pub use protocol::{BatchSize, Contamination, Pooling, TestPoint, TooSmall};
 pub use sample::{Maps, Masks, SampleRef, Samples, Scores, Subset, Values};
 pub use simd::Simd;
 pub use state::{Array, Arrays, State};
+pub use stop::Stop;

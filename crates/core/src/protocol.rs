@@ -111,6 +111,16 @@ pub fn percent(share: f64) -> String {
 }
 
 crate::choices! {
+    /// What becomes of a point where a domain is too small for a batch.
+    pub enum TooSmall {
+        /// The domain is left out, and said so.
+        Skip = "skip",
+        /// The point is refused.
+        Refuse = "refuse",
+    }
+}
+
+crate::choices! {
     /// How scores become one metric a domain.
     pub enum Pooling {
         /// A metric per batch, averaged over batches.
@@ -140,6 +150,10 @@ pub struct TestPoint {
     /// so that each has a model of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw_seed: Option<u64>,
+    /// Whether domains that are too small for a batch are left out, and there are some; otherwise one of them refuses the
+    /// whole point.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_small: bool,
 }
 
 /// How many normals and anomalies one batch holds.
@@ -207,6 +221,7 @@ mod tests {
             pooling: Pooling::Batch,
             reference_seed: None,
             draw_seed: None,
+            skip_small: false,
         }
     }
 

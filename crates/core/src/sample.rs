@@ -108,6 +108,21 @@ impl Samples {
         self.shape.iter().product()
     }
 
+    /// The samples of these numbers, in their order.
+    ///
+    /// # Panics
+    /// Where there are not so many (a mistake of the caller).
+    pub fn rows(&self, rows: &[usize]) -> Samples {
+        fn pick<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
+            rows.iter().flat_map(|&row| &values[row * dim..(row + 1) * dim]).copied().collect()
+        }
+        let values = match &self.values {
+            Values::F32(x) => Values::F32(pick(x, self.dim(), rows)),
+            Values::F64(x) => Values::F64(pick(x, self.dim(), rows)),
+        };
+        Samples::new(self.shape.clone(), values)
+    }
+
     /// The values as stored.
     pub fn values(&self) -> &Values {
         &self.values

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use zsad_core::params::All;
 use zsad_core::{
-    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Fold, ImageSpec, Load, OrWord, ReadBy, Result,
+    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Fold, Load, OrWord, PictureGeometry, ReadBy, Result,
 };
 
 use crate::{files, folds};
@@ -56,7 +56,7 @@ impl Load for Cifar100 {
         Ok(all)
     }
 
-    fn image(&self) -> Option<ImageSpec> {
+    fn image(&self) -> Option<PictureGeometry> {
         Some(images::spec(self.normalise))
     }
 

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::{
-    Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, ImageSpec, Load, ReadBy, Result,
+    Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Error, Fold, Load, PictureGeometry, ReadBy,
+    Result,
 };
 
 use crate::cifar100::images::{self, Images, Pool, Store};
@@ -133,7 +134,7 @@ impl Load for Cifar100C {
         Ok(all)
     }
 
-    fn image(&self) -> Option<ImageSpec> {
+    fn image(&self) -> Option<PictureGeometry> {
         Some(images::spec(self.clean.normalise))
     }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use zsad_core::{
-    AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, ImageSpec, Load, Modality, Result,
+    AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Load, Modality, PictureGeometry, Result,
     Samples, Values,
 };
 
@@ -46,8 +46,8 @@ impl Load for Digits {
         self.split.check(SPEC.name)
     }
 
-    fn image(&self) -> Option<ImageSpec> {
-        Some(ImageSpec::stretched(1, 8, 8))
+    fn image(&self) -> Option<PictureGeometry> {
+        Some(PictureGeometry::stretched(1, 8, 8))
     }
 
     fn open(&self, _: &DataDir) -> Result<Arc<dyn Dataset>> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, ImageSpec, Load, ReadBy, Result};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Load, PictureGeometry, ReadBy, Result};
 
 use crate::digit_split::DigitSplit;
 use crate::files;
@@ -62,8 +62,8 @@ impl Load for Mnist {
         self.split.check(SPEC.name)
     }
 
-    fn image(&self) -> Option<ImageSpec> {
-        Some(ImageSpec::stretched(1, SIDE, SIDE))
+    fn image(&self) -> Option<PictureGeometry> {
+        Some(PictureGeometry::stretched(1, SIDE, SIDE))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {

@@ -12,26 +12,15 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zsad_core::{
-    AnomalySource, Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, ImageSpec,
-    Load, Masks, ReadBy, Result, SampleRef, Samples, Subset, Values,
+    AnomalySource, Aspect, DataDir, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Error, Filter,
+    Fit, Load, Masks, PictureGeometry, ReadBy, Result, SampleRef, Samples, Subset, Values,
 };
 
 use crate::image_file;
-use crate::resize::Filter;
 use layout::Category;
 
 /// The registry's entry.
 pub const DEF: DatasetDef = DatasetDef::new::<Mvtec>(&SPEC);
-
-zsad_core::choices! {
-    /// What happens to the sides of a picture that is not square.
-    pub enum Aspect {
-        /// Both by the same factor.
-        Keep = "keep",
-        /// Both to one length.
-        Stretch = "stretch",
-    }
-}
 
 zsad_core::params! {
     /// Parameters of MVTec AD and folders like it.
@@ -86,7 +75,7 @@ impl Load for Mvtec {
         Ok(())
     }
 
-    fn image(&self) -> Option<ImageSpec> {
+    fn image(&self) -> Option<PictureGeometry> {
         Some(self.spec())
     }
 
@@ -119,9 +108,12 @@ impl Load for Mvtec {
 
 impl Mvtec {
     /// Torchvision's `Resize(resize)` and `CenterCrop(crop)` on Pillow images.
-    fn spec(&self) -> ImageSpec {
-        let (filter, cut_from) = (self.filter.word(), Some((self.resize, self.aspect == Aspect::Stretch)));
-        ImageSpec { filter, cut_from, ..ImageSpec::stretched(3, self.crop, self.crop) }
+    fn spec(&self) -> PictureGeometry {
+        let fit = match self.aspect {
+            Aspect::Keep => Fit::Cut(self.resize),
+            Aspect::Stretch => Fit::StretchAndCut(self.resize),
+        };
+        PictureGeometry { filter: self.filter, fit, ..PictureGeometry::stretched(3, self.crop, self.crop) }
     }
 }
 
@@ -142,7 +134,7 @@ struct Folders {
     /// By category.
     identities: Vec<String>,
     categories: Vec<Category>,
-    spec: ImageSpec,
+    spec: PictureGeometry,
 }
 
 impl Folders {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use image::ImageFormat;
 use rayon::prelude::*;
-use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, ImageSpec, Load, ReadBy, Result};
+use zsad_core::{
+    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, PictureGeometry, ReadBy, Result,
+};
 
 use crate::formats::image_tree::ImageTree;
 use crate::images::ByteImages;
@@ -70,8 +72,8 @@ impl Load for Omniglot {
         Ok(all)
     }
 
-    fn image(&self) -> Option<ImageSpec> {
-        Some(ImageSpec::stretched(1, SIDE, SIDE))
+    fn image(&self) -> Option<PictureGeometry> {
+        Some(PictureGeometry::stretched(1, SIDE, SIDE))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {

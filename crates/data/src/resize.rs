@@ -11,43 +11,30 @@
 use std::f64::consts::PI;
 use std::ops::Range;
 
-zsad_core::choices! {
-    /// A resampling filter, by Pillow's name.
-    pub enum Filter {
-        /// The pixel under the centre of the output pixel.
-        Nearest = "nearest",
-        /// Mean over the pixels covered.
-        Box = "box",
-        /// Triangle of radius 1.
-        Bilinear = "bilinear",
-        /// Cubic convolution of radius 2 with a = −0.5.
-        Bicubic = "bicubic",
-        /// Windowed sinc of radius 3.
-        Lanczos = "lanczos",
+pub use zsad_core::Filter;
+pub use zsad_core::picture::shorter_side;
+
+/// The reach of a filter in output pixels.
+fn radius(filter: Filter) -> f64 {
+    match filter {
+        Filter::Nearest | Filter::Box => 0.5,
+        Filter::Bilinear => 1.0,
+        Filter::Bicubic => 2.0,
+        Filter::Lanczos => 3.0,
     }
 }
 
-impl Filter {
-    fn radius(self) -> f64 {
-        match self {
-            Filter::Nearest | Filter::Box => 0.5,
-            Filter::Bilinear => 1.0,
-            Filter::Bicubic => 2.0,
-            Filter::Lanczos => 3.0,
-        }
-    }
-
-    fn weight(self, x: f64) -> f64 {
-        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) };
-        let r = x.abs();
-        match self {
-            Filter::Nearest | Filter::Box => f64::from(x > -0.5 && x <= 0.5),
-            Filter::Bilinear => (1.0 - r).max(0.0),
-            Filter::Bicubic if r < 1.0 => (1.5 * r - 2.5) * r * r + 1.0,
-            Filter::Bicubic if r < 2.0 => (((r - 5.0) * r + 8.0) * r - 4.0) * -0.5,
-            Filter::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
-            Filter::Bicubic | Filter::Lanczos => 0.0,
-        }
+/// The weight of a filter at the distance `x`.
+fn weight(filter: Filter, x: f64) -> f64 {
+    let sinc = |x: f64| if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) };
+    let r = x.abs();
+    match filter {
+        Filter::Nearest | Filter::Box => f64::from(x > -0.5 && x <= 0.5),
+        Filter::Bilinear => (1.0 - r).max(0.0),
+        Filter::Bicubic if r < 1.0 => (1.5 * r - 2.5) * r * r + 1.0,
+        Filter::Bicubic if r < 2.0 => (((r - 5.0) * r + 8.0) * r - 4.0) * -0.5,
+        Filter::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
+        Filter::Bicubic | Filter::Lanczos => 0.0,
     }
 }
 
@@ -80,12 +67,6 @@ pub fn resize(
     }
 }
 
-/// The size after torchvision's `Resize(side)`: the shorter side becomes `side`, the longer keeps the aspect,
-/// rounded down.
-pub fn shorter_side((h, w): (usize, usize), side: usize) -> (usize, usize) {
-    if w <= h { (side * h / w, side) } else { (side, side * w / h) }
-}
-
 /// The middle `(out_h, out_w)` of `src` (`[h, w, channels]`), as torchvision's `CenterCrop`: an odd rest is split with
 /// halves to even, and a side that is too short is padded with zeros.
 pub fn center_crop(src: &[u8], channels: usize, (h, w): (usize, usize), (out_h, out_w): (usize, usize)) -> Vec<u8> {
@@ -99,6 +80,20 @@ pub fn center_crop(src: &[u8], channels: usize, (h, w): (usize, usize), (out_h, 
         out[to..to + len].copy_from_slice(&src[from..from + len]);
     }
     out
+}
+
+/// `src` (`[h, w, channels]`) in the middle of `(out_h, out_w)`, at least as large; its borders are repeated around it.
+pub fn pad_borders(src: &[u8], channels: usize, (h, w): (usize, usize), (out_h, out_w): (usize, usize)) -> Vec<u8> {
+    let (top, left) = ((out_h - h) / 2, (out_w - w) / 2);
+    let from = |at: usize, before: usize, n: usize| at.saturating_sub(before).min(n - 1);
+    let row = |y: usize| {
+        let start = from(y, top, h) * w;
+        (0..out_w).flat_map(move |x| {
+            let pixel = (start + from(x, left, w)) * channels;
+            &src[pixel..pixel + channels]
+        })
+    };
+    (0..out_h).flat_map(row).copied().collect()
 }
 
 /// Where a centre crop of `out` begins in `len` pixels, and how many zeros come before them.
@@ -124,13 +119,13 @@ impl Taps {
     fn all(len: usize, out: usize, filter: Filter) -> Vec<Taps> {
         let scale = len as f64 / out as f64;
         let stretch = scale.max(1.0);
-        let support = filter.radius() * stretch;
+        let support = radius(filter) * stretch;
         let inverse = 1.0 / stretch;
         let at = |i: usize| {
             let center = (i as f64 + 0.5) * scale;
             // `as usize` truncates and takes a negative bound to 0, as Pillow does.
             let range = (center - support + 0.5) as usize..((center + support + 0.5) as usize).min(len);
-            let raw: Vec<f64> = range.clone().map(|x| filter.weight((x as f64 - center + 0.5) * inverse)).collect();
+            let raw: Vec<f64> = range.clone().map(|x| weight(filter, (x as f64 - center + 0.5) * inverse)).collect();
             let total: f64 = raw.iter().sum();
             let fixed = |w: &f64| {
                 let w = if total == 0.0 { *w } else { w / total };
@@ -308,5 +303,8 @@ mod tests {
         assert_eq!(center_crop(&src, 1, (5, 7), (2, 6)), [14, 15, 16, 17, 18, 19, 21, 22, 23, 24, 25, 26]);
         assert_eq!(center_crop(&[1, 2, 3, 4], 2, (1, 2), (2, 3)), [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(center_crop(&src, 1, (5, 7), (5, 7)), src);
+        // np.pad([[1, 2], [3, 4]], ((1, 1), (0, 1)), "edge")
+        assert_eq!(pad_borders(&[1, 2, 3, 4], 1, (2, 2), (4, 3)), [1, 2, 2, 1, 2, 2, 3, 4, 4, 3, 4, 4]);
+        assert_eq!(pad_borders(&[1, 2, 3, 4], 2, (1, 2), (1, 4)), [1, 2, 1, 2, 3, 4, 3, 4]);
     }
 }

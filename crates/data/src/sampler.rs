@@ -8,9 +8,11 @@ mod tasks;
 mod tests;
 
 use rand::seq::{SliceRandom, index};
+use zsad_core::protocol::BatchCounts;
 use zsad_core::rng::{Rng, stream};
 use zsad_core::{
-    AnomalySource, Contamination, Dataset, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset, TestPoint,
+    AnomalySource, Contamination, Dataset, DatasetInfo, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset,
+    TestPoint,
 };
 
 pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
@@ -32,26 +34,8 @@ pub fn test_batches(
 ) -> Result<Vec<LabelledBatch<SampleRef>>> {
     let info = dataset.info();
     let this = &info.domains[domain];
-    let (anomalies, from) = match info.anomalies {
-        AnomalySource::Genuine => {
-            (Candidates::new([(domain, this.anomalous)], Subset::Anomalous), "anomalies are the domain's genuine ones")
-        }
-        AnomalySource::OtherDomains => {
-            let others = fold.meta_test.iter().filter(|&&d| d != domain);
-            let others = Candidates::new(others.map(|&d| (d, info.domains[d].normal)), Subset::Normal);
-            (others, "anomalies are normals of the other meta-test domains")
-        }
-    };
-    let normals = Candidates::new([(domain, this.normal)], Subset::Normal);
-    if info.anomalies == AnomalySource::OtherDomains && point.contamination == Contamination::Natural {
-        let why = "`natural` contamination wants data whose own anomalies are labelled";
-        let hint = "give a share such as 0.05 (anomalies are then normals of other domains), or name the column of labels; \
-                    `zsad score` scores what has none";
-        return Err(Error::refused(format!("{}: {why}; hint: {hint}", info.name)));
-    }
-    let counts = point
-        .counts(normals.total, anomalies.total)
-        .map_err(|e| Error::refused(format!("{}, domain `{}`: {e}; {from}", info.name, this.name)))?;
+    let (normals, anomalies) = candidates(info, fold, domain);
+    let counts = counts(info, fold, domain, point)?;
     let point_name = serde_json::json!([point.size, point.contamination, point.min_anomalies]).to_string();
     Ok((0..point.n_batches as u32)
         .map(|number| {
@@ -73,6 +57,39 @@ pub fn test_batches(
             LabelledBatch { domain: this.name.clone(), number, items, labels }
         })
         .collect())
+}
+
+/// What one batch of a meta-test domain holds at a point.
+///
+/// # Errors
+/// [`Error::Refused`] where the domain has too few normals or anomalies, or natural contamination has no labels to go by.
+pub fn counts(info: &DatasetInfo, fold: &Fold, domain: usize, point: &TestPoint) -> Result<BatchCounts> {
+    if info.anomalies == AnomalySource::OtherDomains && point.contamination == Contamination::Natural {
+        let why = "`natural` contamination wants data whose own anomalies are labelled";
+        let hint = "give a share such as 0.05 (anomalies are then normals of other domains), or name the column of labels; \
+                    `zsad score` scores what has none";
+        return Err(Error::refused(format!("{}: {why}; hint: {hint}", info.name)));
+    }
+    let (normals, anomalies) = candidates(info, fold, domain);
+    let from = match info.anomalies {
+        AnomalySource::Genuine => "anomalies are the domain's genuine ones",
+        AnomalySource::OtherDomains => "anomalies are normals of the other meta-test domains",
+    };
+    let refused = |e| Error::refused(format!("{}, domain `{}`: {e}; {from}", info.name, info.domains[domain].name));
+    point.counts(normals.total, anomalies.total).map_err(refused)
+}
+
+/// The normals and the anomalies that batches of a domain are drawn from.
+fn candidates(info: &DatasetInfo, fold: &Fold, domain: usize) -> (Candidates, Candidates) {
+    let this = &info.domains[domain];
+    let anomalies = match info.anomalies {
+        AnomalySource::Genuine => Candidates::new([(domain, this.anomalous)], Subset::Anomalous),
+        AnomalySource::OtherDomains => {
+            let others = fold.meta_test.iter().filter(|&&d| d != domain);
+            Candidates::new(others.map(|&d| (d, info.domains[d].normal)), Subset::Normal)
+        }
+    };
+    (Candidates::new([(domain, this.normal)], Subset::Normal), anomalies)
 }
 
 /// Normal references of a domain, in a random order fixed by (domain, seed): from its reference pool where it has one, else

@@ -108,7 +108,8 @@ fn pool(set: &dyn Dataset, fold: &Fold) -> Result<Vec<SampleRef>> {
     let refs: Vec<SampleRef> = fold.meta_train.iter().flat_map(normals).collect();
     if refs.is_empty() {
         let name = &info.name;
-        let why = "such a `standardise` needs meta-train domains, and there are none";
+        let why =
+            "`standardise: pool` (the default), signed_log and rank learn from meta-train domains, and there are none";
         let hint = "`standardise: batch` takes each test batch by itself, `none` the values as they are";
         return Err(Error::Config(format!("{name}: {why}; hint: {hint}")));
     }

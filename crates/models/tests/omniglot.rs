@@ -49,6 +49,7 @@ fn auroc(dataset: &dyn Dataset, steps: u64, contamination: &[f64]) -> Vec<f64> {
             min_anomalies: 1,
             n_batches: 1,
             pooling: Pooling::Batch,
+            skip_small: false,
         };
         let values: Vec<f64> = fold
             .meta_test

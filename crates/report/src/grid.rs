@@ -27,7 +27,7 @@ pub struct Point {
 pub struct MethodKey {
     /// What it sees of the target; equals stand together.
     pub setting: Supervision,
-    /// Name.
+    /// What results call it.
     pub method: String,
     /// Version.
     pub version: u32,
@@ -39,7 +39,7 @@ impl MethodKey {
     fn of(row: &Row) -> Self {
         MethodKey {
             setting: row.asked().setting,
-            method: row.fit().method.name.clone(),
+            method: row.method().to_owned(),
             version: row.fit().method.version,
             params: canonical_json(&row.asked().params),
         }
@@ -120,7 +120,9 @@ impl<'a> Grid<'a> {
 
     /// The seeds and domains that any method was measured on at a point, sorted.
     pub fn axes(&self, point: &Point) -> (Vec<u64>, Vec<&'a str>) {
-        let rows = || self.methods.iter().filter_map(|(m, _)| self.cell(point, m)).flat_map(|c| &c.ok);
+        let ok = || self.methods.iter().filter_map(|(m, _)| self.cell(point, m)).flat_map(|c| &c.ok);
+        // A domain that was too small has a row without batches.
+        let rows = || ok().filter(|r| r.result.n_batches > 0);
         let seeds: BTreeSet<u64> = rows().map(|r| r.seed()).collect();
         let domains: BTreeSet<&str> = rows().map(|r| r.result.domain.as_str()).collect();
         (seeds.into_iter().collect(), domains.into_iter().collect())

@@ -1,23 +1,28 @@
 //! Contact sheets: a line a sample with image, mask, anomaly map and overlay.
 
+mod paint;
+
 use std::path::{Path, PathBuf};
 
-use image::{ImageBuffer, Luma, Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage, imageops};
 use zsad_core::{Error, Result, file};
 
 use crate::plots::canvas::{Anchor, BLACK, Canvas, GREY, encode};
 use crate::plots::file_name;
-use crate::stats::quantile;
+pub use paint::{Range, overlay};
+use paint::{color, thumbnails};
 
-/// One sample of a sheet; images, masks and maps are row-major and of one size.
+/// One sample of a sheet; image, mask and map are row-major and of one size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// What it is called.
     pub name: String,
-    /// Whether it is anomalous.
-    pub anomalous: bool,
+    /// Whether it is anomalous, where that is known.
+    pub anomalous: Option<bool>,
     /// Its score.
     pub score: f64,
+    /// Height and width.
+    pub size: (usize, usize),
     /// Red, green and blue of each pixel, `[height, width, 3]`.
     pub image: Vec<u8>,
     /// 1 where a pixel is anomalous, `[height, width]`; `None` where there is no mask.
@@ -39,36 +44,39 @@ pub fn path(out: &Path, category: &str) -> PathBuf {
     out.join("plots").join("heatmaps").join(format!("{}.png", file_name(category)))
 }
 
-/// Writes a sheet of samples of `height` × `width` pixels under `title`, in the order given. All maps share one colour
-/// scale, from the 0.5 % to the 99.5 % quantile of all their values; beyond it the colours saturate.
+/// Writes a sheet of samples under `title`, in the order given. All maps share the colour scale `range`; where there is
+/// none, that of their own values. Without any mask there is no column of them.
 ///
 /// # Errors
-/// [`Error::Failed`] without samples, or where a sample is of another size; [`Error::Data`] where the file cannot be
-/// written.
-pub fn write(path: &Path, title: &str, (height, width): (usize, usize), samples: &[Sample]) -> Result<()> {
-    file::write(path, &encode(&sheet(title, (height, width), samples)?)?)
+/// [`Error::Failed`] without samples, or where the parts of a sample are of different sizes; [`Error::Data`] where the file
+/// cannot be written.
+pub fn write(path: &Path, title: &str, samples: &[Sample], range: Option<&Range>) -> Result<()> {
+    file::write(path, &encode(&sheet(title, samples, range)?)?)
 }
 
-fn sheet(title: &str, size: (usize, usize), samples: &[Sample]) -> Result<RgbImage> {
-    let n = size.0 * size.1;
+fn sheet(title: &str, samples: &[Sample], range: Option<&Range>) -> Result<RgbImage> {
     for s in samples {
+        let n = s.size.0 * s.size.1;
         let sizes = (s.image.len(), s.map.len(), s.mask.as_ref().map_or(n, Vec::len));
         if n == 0 || sizes != (3 * n, n, n) {
             return Err(Error::failed(format!(
                 "heat map of {}: image, map and mask are not {}×{}",
-                s.name, size.0, size.1
+                s.name, s.size.0, s.size.1
             )));
         }
     }
-    let mut values: Vec<f64> = samples.iter().flat_map(|s| &s.map).map(|v| f64::from(*v)).collect();
-    values.sort_by(f64::total_cmp);
-    let (Some(low), Some(high)) = (quantile(&values, 0.005), quantile(&values, 0.995)) else {
-        return Err(Error::failed("there is no anomaly map to draw"));
+    let range = match range {
+        Some(range) => *range,
+        None => Range::of(samples.iter().map(|s| s.map.as_slice()))?,
     };
-    let range = (low, if high > low { high } else { low + 1.0 });
-    let mut page = frame(title, range, samples).to_image()?;
+    let masked = samples.iter().any(|s| s.mask.is_some());
+    let mut page = frame(title, &range, samples, masked).to_image()?;
     for (row, sample) in samples.iter().enumerate() {
-        for (column, thumbnail) in thumbnails(sample, size, range).into_iter().enumerate() {
+        let mut shown = thumbnails(sample, &range).to_vec();
+        if !masked {
+            shown.remove(MASKS);
+        }
+        for (column, thumbnail) in shown.into_iter().enumerate() {
             let Some(thumbnail) = thumbnail else { continue };
             let (x, y) = corner(row, column);
             // A picture that is not square stands in the middle of its square.
@@ -79,28 +87,43 @@ fn sheet(title: &str, size: (usize, usize), samples: &[Sample]) -> Result<RgbIma
     Ok(page)
 }
 
+/// Heads of the columns, and which one is that of the masks.
+const HEADS: [&str; 4] = ["image", "ground truth", "anomaly map", "overlay"];
+const MASKS: usize = 1;
+
 fn corner(row: usize, column: usize) -> (f64, f64) {
     (LEFT + column as f64 * (SIDE + GAP), TOP + row as f64 * (SIDE + GAP))
 }
 
 /// Title, heads, names and the colour scale.
-fn frame(title: &str, (low, high): (f64, f64), samples: &[Sample]) -> Canvas {
-    let (right, bottom) = corner(samples.len(), 4);
+fn frame(title: &str, range: &Range, samples: &[Sample], masked: bool) -> Canvas {
+    let heads: Vec<&str> = HEADS.iter().enumerate().filter(|(i, _)| masked || *i != MASKS).map(|(_, h)| *h).collect();
+    let (right, bottom) = corner(samples.len(), heads.len());
     let mut canvas = Canvas::new(right + 90.0, bottom + 12.0);
     canvas.title((18.0, 26.0), title, 14.0, Anchor::Left);
-    canvas.text((18.0, 48.0), "overlay: the map over the image, the mask's outline in green", 9.0, GREY, Anchor::Left);
-    for (column, head) in ["image", "ground truth", "anomaly map", "overlay"].into_iter().enumerate() {
+    let how = if masked {
+        "overlay: the map over the image, the mask's outline in green"
+    } else {
+        "overlay: the map over the image"
+    };
+    let ends = match range.greatest > range.high {
+        true => format!("; colours end at {:.3}, values at {:.3}", range.high, range.greatest),
+        false => String::new(),
+    };
+    canvas.text((18.0, 48.0), format!("{how}{ends}"), 9.0, GREY, Anchor::Left);
+    for (column, head) in heads.into_iter().enumerate() {
         let (x, y) = corner(0, column);
         canvas.text((x + SIDE / 2.0, y - 12.0), head, 11.0, BLACK, Anchor::Middle);
     }
     for (row, sample) in samples.iter().enumerate() {
         let y = corner(row, 0).1 + SIDE / 2.0;
-        let truth = if sample.anomalous { "anomalous" } else { "normal" };
         canvas.text((18.0, y - 15.0), shortened(&sample.name), 10.5, BLACK, Anchor::Left);
-        canvas.text((18.0, y), truth, 10.5, GREY, Anchor::Left);
-        canvas.text((18.0, y + 15.0), format!("score {:.4}", sample.score), 10.5, GREY, Anchor::Left);
-        if sample.mask.is_none() {
-            let (x, y) = corner(row, 1);
+        let truth = sample.anomalous.map(|a| if a { "anomalous" } else { "normal" });
+        canvas.text((18.0, y), truth.unwrap_or_default(), 10.5, GREY, Anchor::Left);
+        let score_at = if truth.is_some() { y + 15.0 } else { y };
+        canvas.text((18.0, score_at), format!("score {:.4}", sample.score), 10.5, GREY, Anchor::Left);
+        if masked && sample.mask.is_none() {
+            let (x, y) = corner(row, MASKS);
             canvas.text((x + SIDE / 2.0, y + SIDE / 2.0), "no mask", 10.5, GREY, Anchor::Middle);
         }
     }
@@ -111,8 +134,11 @@ fn frame(title: &str, (low, high): (f64, f64), samples: &[Sample]) -> Canvas {
         let y = top + f64::from(i) * step;
         canvas.rect((right + 8.0, y), (right + 22.0, y + step), (r, g, b, 1.0));
     }
-    for (value, y) in [(high, top), (low, top + SIDE - 20.0)] {
-        canvas.text((right + 28.0, y), format!("{value:.3}"), 9.0, BLACK, Anchor::Left);
+    // Beyond its ends the scale says no more.
+    let high = if range.greatest > range.high { "≥ " } else { "" };
+    let low = if range.least < range.low { "≤ " } else { "" };
+    for (sign, value, y) in [(high, range.high, top), (low, range.low, top + SIDE - 20.0)] {
+        canvas.text((right + 28.0, y), format!("{sign}{value:.3}"), 9.0, BLACK, Anchor::Left);
     }
     canvas
 }
@@ -122,66 +148,6 @@ fn shortened(name: &str) -> String {
     const MOST: usize = 22;
     let n = name.chars().count();
     if n <= MOST { name.to_owned() } else { format!("…{}", name.chars().skip(n - MOST + 1).collect::<String>()) }
-}
-
-/// Image, mask, map and overlay of a sample, fitted into a square of [`SIDE`].
-fn thumbnails(sample: &Sample, (height, width): (usize, usize), (low, high): (f64, f64)) -> [Option<RgbImage>; 4] {
-    let (h, w) = (height as u32, width as u32);
-    let scale = SIDE * SCALE / height.max(width) as f64;
-    let fitted = |n: usize| ((n as f64 * scale).round() as u32).max(1);
-    let (th, tw) = (fitted(height), fitted(width));
-    let small = |i: &RgbImage| imageops::resize(i, tw, th, imageops::FilterType::Triangle);
-    // `sheet` has checked the sizes, so `from_raw` gives an image every time.
-    let image = RgbImage::from_raw(w, h, sample.image.clone()).map(|i| small(&i));
-    // Between 0 and 1, which `resize` would cut it to.
-    let shares = sample.map.iter().map(|&v| ((f64::from(v) - low) / (high - low)).clamp(0.0, 1.0) as f32).collect();
-    let map = ImageBuffer::<Luma<f32>, Vec<f32>>::from_raw(w, h, shares)
-        .map(|m| imageops::resize(&m, tw, th, imageops::FilterType::Triangle));
-    let mask = sample.mask.as_ref().map(|m| {
-        let at = |x: u32, y: u32| m[(y as usize * height / th as usize) * width + x as usize * width / tw as usize];
-        ImageBuffer::from_fn(tw, th, |x, y| Luma([if at(x, y) > 0 { 255u8 } else { 0 }]))
-    });
-    let share = |x: u32, y: u32| map.as_ref().map_or(0.0, |m| f64::from(m.get_pixel(x, y).0[0]));
-    let heat = RgbImage::from_fn(tw, th, |x, y| color(share(x, y)));
-    let edge = |x: u32, y: u32| {
-        let Some(mask) = &mask else { return false };
-        let inside = |x: u32, y: u32| mask.get_pixel(x.min(tw - 1), y.min(th - 1)).0[0] > 0;
-        // Two pixels wide, to be seen.
-        let around = [(x + 2, y), (x.saturating_sub(2), y), (x, y + 2), (x, y.saturating_sub(2))];
-        inside(x, y) && around.into_iter().any(|(a, b)| !inside(a, b))
-    };
-    let overlay = image.as_ref().map(|image| {
-        RgbImage::from_fn(tw, th, |x, y| {
-            if edge(x, y) {
-                return Rgb([0x00, 0xe0, 0x60]);
-            }
-            let (t, Rgb(base), Rgb(hot)) = (share(x, y), *image.get_pixel(x, y), *heat.get_pixel(x, y));
-            // What is not suspicious stays an image.
-            let weight = 0.75 * t;
-            Rgb([0, 1, 2].map(|c| (f64::from(base[c]) * (1.0 - weight) + f64::from(hot[c]) * weight).round() as u8))
-        })
-    });
-    let shown = mask.as_ref().map(|m| RgbImage::from_fn(tw, th, |x, y| Rgb([m.get_pixel(x, y).0[0]; 3])));
-    [image, shown, Some(heat), overlay]
-}
-
-/// The colour of 0 … 1: matplotlib's inferno between nine of its points.
-fn color(t: f64) -> Rgb<u8> {
-    const POINTS: [[f64; 3]; 9] = [
-        [0.0, 0.0, 4.0],
-        [31.0, 12.0, 72.0],
-        [85.0, 15.0, 109.0],
-        [136.0, 34.0, 106.0],
-        [186.0, 54.0, 85.0],
-        [227.0, 89.0, 51.0],
-        [249.0, 140.0, 10.0],
-        [249.0, 201.0, 50.0],
-        [252.0, 255.0, 164.0],
-    ];
-    let position = t.clamp(0.0, 1.0) * (POINTS.len() - 1) as f64;
-    let i = (position as usize).min(POINTS.len() - 2);
-    let f = position - i as f64;
-    Rgb([0, 1, 2].map(|c| (POINTS[i][c] * (1.0 - f) + POINTS[i + 1][c] * f).round() as u8))
 }
 
 #[cfg(test)]
@@ -198,7 +164,8 @@ mod tests {
         let blob = |i: usize| anomalous && near(i) < 0.15;
         Sample {
             name: name.into(),
-            anomalous,
+            anomalous: Some(anomalous),
+            size,
             score: if anomalous { 3.25 } else { 0.5 },
             image: (0..n).flat_map(|i| if blob(i) { [220, 40, 40] } else { [120 + (i % 7) as u8 * 4; 3] }).collect(),
             mask: masked.then(|| (0..n).map(|i| u8::from(blob(i))).collect()),
@@ -219,9 +186,9 @@ mod tests {
         let out = std::env::var_os("ZSAD_LOOK").map_or(dir.path().to_owned(), PathBuf::from);
         let path = path(&out, "metal nut");
         assert!(path.ends_with("plots/heatmaps/metal_nut.png"));
-        write(&path, "mvtec, metal nut: acr_patch", size, &samples).unwrap();
+        write(&path, "mvtec, metal nut: acr_patch", &samples, None).unwrap();
         let bytes = std::fs::read(&path).unwrap();
-        write(&path, "mvtec, metal nut: acr_patch", size, &samples).unwrap();
+        write(&path, "mvtec, metal nut: acr_patch", &samples, None).unwrap();
         assert_eq!(bytes, std::fs::read(&path).unwrap());
         let page = image::load_from_memory(&bytes).unwrap().to_rgb8();
         let at = |row: usize, column: usize, x: f64, y: f64| {
@@ -245,8 +212,38 @@ mod tests {
     fn a_map_of_another_size_is_refused() {
         let mut wrong = sample("x", true, true, (8, 8));
         wrong.map.pop();
-        let message = sheet("t", (8, 8), &[wrong]).unwrap_err().to_string();
+        let message = sheet("t", &[wrong], None).unwrap_err().to_string();
         assert!(message.contains("heat map of x") && message.contains("8×8"), "{message}");
-        assert!(sheet("t", (8, 8), &[]).is_err());
+        assert!(sheet("t", &[], None).is_err());
+    }
+
+    #[test]
+    fn without_masks_there_is_no_column_of_them_and_a_clipped_scale_says_so() {
+        let masked = [sample("a", true, true, (64, 48)), sample("b", false, true, (48, 64))];
+        let plain = masked.clone().map(|s| Sample { mask: None, anomalous: None, ..s });
+        let width = |samples: &[Sample]| sheet("t", samples, None).unwrap().width();
+        assert_eq!(width(&masked) - width(&plain), ((SIDE + GAP) * SCALE) as u32);
+        let texts = |range: &Range| {
+            let shapes = frame("t", range, &plain, false).shapes;
+            let text = |s| if let crate::plots::canvas::Shape::Text(label) = s { Some(label.text) } else { None };
+            shapes.into_iter().filter_map(text).collect::<Vec<_>>().join("|")
+        };
+        let range = Range { low: 0.0, high: 36.7, least: 0.0, greatest: 57.7 };
+        assert!(
+            texts(&range).contains("colours end at 36.700, values at 57.700") && texts(&range).contains("≥ 36.700")
+        );
+        assert!(!texts(&Range { greatest: 36.7, ..range }).contains('≥'));
+        assert!(!texts(&range).contains("normal") && !texts(&range).contains("ground truth"));
+    }
+
+    #[test]
+    fn an_overlay_glows_where_the_map_does_and_is_dark_where_nothing_was_scored() {
+        let map = [Some(0.0), Some(1.0), None];
+        let range = Range { low: 0.0, high: 1.0, least: 0.0, greatest: 1.0 };
+        let bytes = overlay(&[90; 9], &map, (1, 3), &range).unwrap();
+        let page = image::load_from_memory(&bytes).unwrap().to_rgb8();
+        assert_eq!((page.get_pixel(0, 0).0, page.get_pixel(2, 0).0), ([90; 3], [30; 3]));
+        assert!(page.get_pixel(1, 0).0[0] > 200);
+        assert!(overlay(&[90; 9], &map[..2], (1, 3), &range).is_err());
     }
 }

@@ -28,7 +28,14 @@ pub struct Block {
     pub header: Vec<String>,
     /// Lines; each as long as `header`.
     pub lines: Vec<Vec<Text>>,
+    /// Notes, in the order of their marks.
+    pub notes: Vec<String>,
+    /// What LaTeX refers to it by; may be empty.
+    pub label: String,
 }
+
+/// What legends call the sign of a best number; plain text has another.
+pub(crate) const BOLD: &str = "Bold:";
 
 /// A page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,13 +44,13 @@ pub struct Sheet {
     pub title: String,
     /// How to read it.
     pub legend: String,
+    /// Whether its captions are a person's own.
+    pub own_caption: bool,
     /// Grids.
     pub blocks: Vec<Block>,
-    /// Notes, in the order of their marks.
-    pub notes: Vec<String>,
 }
 
-impl Sheet {
+impl Block {
     /// The mark of a note, which is added where it is new.
     pub fn note(&mut self, text: &str) -> String {
         let found = self.notes.iter().position(|n| n == text);
@@ -67,8 +74,8 @@ mod tests {
 
     #[test]
     fn notes_are_shared_and_marked_by_letters() {
-        let mut sheet = Sheet::default();
-        assert_eq!((sheet.note("x"), sheet.note("y"), sheet.note("x")), ("a".into(), "b".into(), "a".into()));
+        let mut block = Block::default();
+        assert_eq!((block.note("x"), block.note("y"), block.note("x")), ("a".into(), "b".into(), "a".into()));
         assert_eq!(
             (letters(25), letters(26), letters(701), letters(702)),
             ("z".into(), "aa".into(), "zz".into(), "aaa".into())

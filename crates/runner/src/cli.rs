@@ -60,6 +60,7 @@ enum Command {
     Describe(commands::describe::Describe),
     Score(commands::score::Score),
     Metrics(commands::metrics::Metrics),
+    NewMethod(commands::new_method::NewMethod),
     Completions(commands::completions::Completions),
 }
 
@@ -69,9 +70,8 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_target(false)
-        // A log in a file has no use for colours.
         .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
         .without_time()
         .init();
     // Panics are caught where they belong to a cell or a file, and said there; where they happened is for the log.
@@ -101,6 +101,7 @@ fn run() -> ExitCode {
         Command::Describe(c) => c.run(out),
         Command::Score(c) => c.run(out),
         Command::Metrics(c) => c.run(out),
+        Command::NewMethod(c) => c.run(out),
         Command::Completions(c) => c.run(Cli::command(), out),
     };
     match done.and_then(|exit| Ok(out.flush().map(|()| exit)?)) {

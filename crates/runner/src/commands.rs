@@ -3,8 +3,10 @@
 pub mod clean;
 pub mod completions;
 pub mod describe;
+mod interrupt;
 pub mod list;
 pub mod metrics;
+pub mod new_method;
 pub mod plan;
 pub mod plot;
 pub mod run;
@@ -15,6 +17,7 @@ pub mod validate;
 
 use std::fmt::Display;
 use std::io::Write;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use zsad_core::{DataDir, Device, Environment, Error, Result, env, suggest};
@@ -86,6 +89,16 @@ impl ExperimentArgs {
 /// A line on standard error; where nobody reads it any more, that is no reason to stop.
 pub(crate) fn note(line: impl Display) {
     drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// `1 cell`, `2 cells`.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A number from 1, of jobs or threads.
+fn from_one(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse().map_err(|_| "want a whole number from 1".to_owned())
 }
 
 /// The folder of a finished run: `what` itself, or a run of that name under `results/runs`.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use zsad_core::detector::adapted;
 use zsad_core::{
-    Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Result,
-    SampleRef, Scores, Shots, TestPoint, Unlabelled,
+    Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Progress,
+    Result, SampleRef, Scores, Shots, TestPoint, Unlabelled,
 };
 use zsad_data::sampler;
 use zsad_metrics::{Metric, evaluate};
@@ -41,20 +41,39 @@ pub struct Outcome {
     pub seconds: f64,
 }
 
-/// Scores all batches of all meta-test domains and measures them.
+/// Scores all batches of all meta-test domains and measures them. A domain that is left out as too small has a result
+/// without batches.
 ///
 /// # Errors
-/// The first error of a domain, which it names: a cell is whole or it is not there.
-pub fn score_cell(detector: &dyn Detector, input: &CellInput, metrics: &[&'static Metric]) -> Result<Outcome> {
+/// The first error of a domain, which it names: a cell is whole or it is not there. That of `progress`, which is told of
+/// every batch, where it ends the work.
+pub fn score_cell(
+    detector: &dyn Detector,
+    input: &CellInput,
+    metrics: &[&'static Metric],
+    progress: &dyn Progress,
+) -> Result<Outcome> {
     if input.fold.meta_test.is_empty() {
         return Err(Error::failed("the data set has no meta-test domains to score"));
     }
     let mut outcome = Outcome { domains: Vec::new(), batches: Vec::new(), rows: Vec::new(), seconds: 0.0 };
+    let total = (input.fold.meta_test.len() * input.point.n_batches) as u64;
+    let mut done = 0;
+    let mut too_small = None;
     for &domain in &input.fold.meta_test {
+        let small = sampler::counts(input.dataset.info(), input.fold, domain, input.point).err();
+        if small.is_some() && input.point.skip_small {
+            let domain = input.dataset.info().domains[domain].name.clone();
+            outcome.domains.push(DomainResult { domain, ..DomainResult::default() });
+            too_small = too_small.or(small);
+            continue;
+        }
         let mut measured = Measures::new(input.point.pooling, metrics);
         let mut rows = Vec::new();
         let (batches, time) = score_domain(detector, input, domain, |batch, scores, masks| {
             rows.extend(batch.items.iter().map(|sample| input.dataset.source_row(sample)));
+            done += 1;
+            progress.tick(done, total, "batches")?;
             measured.pixels(scores, masks)
         })?;
         measured.samples(&batches);
@@ -63,7 +82,10 @@ pub fn score_cell(detector: &dyn Detector, input: &CellInput, metrics: &[&'stati
         outcome.rows.extend(rows);
         outcome.seconds += time.as_secs_f64();
     }
-    Ok(outcome)
+    match too_small {
+        Some(e) if outcome.batches.is_empty() => Err(e),
+        _ => Ok(outcome),
+    }
 }
 
 /// Scores the batches of a domain; `seen` sees each, its scores and the ground truth of its maps while these are there.

@@ -39,7 +39,7 @@ impl Exit {
             match cause.downcast_ref::<Error>() {
                 Some(Error::Config(_)) => return Some(Exit::Usage),
                 Some(Error::Data { .. }) => return Some(Exit::Data),
-                Some(Error::Refused(_) | Error::Failed(_)) => return Some(Exit::SomeFailed),
+                Some(Error::Refused(_) | Error::Failed(_) | Error::Stopped) => return Some(Exit::SomeFailed),
                 None => {}
             }
         }

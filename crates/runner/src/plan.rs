@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Value, json};
 use zsad_core::job::{Asked, CellId, CellJob, DataId, FitId, FitJob, MethodId};
 use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result, TestPoint};
+use zsad_data::sampler;
 use zsad_store::run_folder::{FileList, SavedCell};
 use zsad_store::{CellRecord, RunFolder, Status};
 
@@ -25,6 +26,8 @@ pub struct Plan {
     pub files: BTreeMap<String, FileList>,
     /// Data sets that cannot be used, and why.
     pub unusable: Vec<(String, Error)>,
+    /// Domains that are too small for a point, and what becomes of them, a line each.
+    pub too_small: BTreeSet<String>,
     /// How many data sets there are.
     pub datasets: usize,
 }
@@ -35,6 +38,8 @@ pub struct PlannedFit {
     pub job: FitJob,
     /// What is left to do, a cell each.
     pub states: Vec<State>,
+    /// Whether it is to be run now; see [`Plan::only`].
+    pub asked: bool,
 }
 
 /// What is left to do for a cell.
@@ -68,6 +73,7 @@ impl State {
 }
 
 /// What an experiment wants, before anything is compared.
+#[derive(Default)]
 pub struct Wanted {
     /// Its fits.
     pub jobs: Vec<FitJob>,
@@ -75,13 +81,15 @@ pub struct Wanted {
     pub files: BTreeMap<String, FileList>,
     /// Data sets that cannot be used, and why.
     pub unusable: Vec<(String, Error)>,
+    /// Domains that are too small for a point, and what becomes of them, a line each.
+    pub too_small: BTreeSet<String>,
 }
 
 impl Wanted {
     /// Spreads out `experiment`. Data sets are described, not read, as far as their bytes were seen before; one that
     /// cannot be used is no error here: its cells are wanted, and fail when they are run.
     pub fn new(experiment: &Experiment, library: &Library, env: &Environment) -> Wanted {
-        let mut wanted = Wanted { jobs: Vec::new(), files: BTreeMap::new(), unusable: Vec::new() };
+        let mut wanted = Wanted::default();
         let mut positions: HashMap<String, usize> = HashMap::new();
         let mut seen = BTreeSet::new();
         for choice in &experiment.datasets {
@@ -101,6 +109,9 @@ impl Wanted {
                 None => vec![None],
             };
             for fold in folds {
+                if let (Some(described), Some(fold)) = (described, fold) {
+                    wanted.too_small.extend(small_domains(&experiment.points, &described.info, fold));
+                }
                 let (training, tests) = match (described, fold) {
                     (Some(described), Some(fold)) => {
                         let (training, tests) = described.files(fold);
@@ -123,7 +134,8 @@ impl Wanted {
                             seed: experiment.training_seed.unwrap_or(seed),
                             device: zsad_core::simd::kind(env.device),
                         };
-                        let cells = cells(experiment, choice, &test_params, (method, &fit, seed), tests.as_ref());
+                        let cells =
+                            cells(experiment, choice, &test_params, (method, &fit, seed), (tests.as_ref(), about));
                         let cells: Vec<CellJob> = cells.into_iter().filter(|c| seen.insert(c.key.clone())).collect();
                         if cells.is_empty() {
                             continue;
@@ -159,9 +171,15 @@ impl Wanted {
         Plan {
             experiment: experiment.name.clone(),
             profile: experiment.profile.clone(),
-            fits: self.jobs.into_iter().zip(states).map(|(job, states)| PlannedFit { job, states }).collect(),
+            fits: self
+                .jobs
+                .into_iter()
+                .zip(states)
+                .map(|(job, states)| PlannedFit { job, states, asked: true })
+                .collect(),
             files: self.files,
             unusable: self.unusable,
+            too_small: self.too_small,
             datasets: experiment.datasets.len(),
         }
     }
@@ -186,24 +204,47 @@ pub fn digests(method: &dyn Method, env: &Environment) -> Result<BTreeMap<String
     method.artifacts(env)?.iter().map(|path| Ok((name(path), env.digests.file(path)?))).collect()
 }
 
+/// What becomes of the domains of a fold that are too small for a point: a line each.
+fn small_domains(points: &[TestPoint], info: &DatasetInfo, fold: &Fold) -> Vec<String> {
+    let mut lines = Vec::new();
+    for point in points {
+        let small = too_small(info, fold, point);
+        let all = small.len() == fold.meta_test.len();
+        let what = if point.skip_small && !all { "left out" } else { "the point is refused" };
+        let line = |e: Error| format!("{}, {}: {what}: {e}", point.size, point.contamination);
+        // One of them refuses the whole point; more need not be said.
+        let said = if point.skip_small && !all { small.len() } else { 1 };
+        lines.extend(small.into_iter().take(said).map(line));
+    }
+    lines
+}
+
+/// Why domains of a fold are too small for a batch of this point, each in turn.
+fn too_small(info: &DatasetInfo, fold: &Fold, point: &TestPoint) -> Vec<Error> {
+    fold.meta_test.iter().filter_map(|&d| sampler::counts(info, fold, d, point).err()).collect()
+}
+
 fn cells(
     experiment: &Experiment,
     choice: &DatasetChoice,
     test_params: &Value,
     (method, fit, seed): (&MethodChoice, &FitId, u64),
-    tests: Option<&String>,
+    (tests, about): (Option<&String>, Option<(&DatasetInfo, &Fold)>),
 ) -> Vec<CellJob> {
     let asked = Asked {
         experiment: experiment.name.clone(),
         profile: experiment.profile.clone(),
         dataset: choice.label.clone(),
         dataset_params: choice.source.values.clone(),
+        method: method.label.clone(),
         setting: method.method.supervision(),
         params: method.method.values(),
     };
     let draw_seed = experiment.training_seed.map(|_| seed);
     let cell = |&point: &TestPoint| {
-        let point = TestPoint { draw_seed, ..point };
+        // What makes no difference has one form, so that keys are equal.
+        let skip_small = point.skip_small && about.is_some_and(|(i, f)| !too_small(i, f, &point).is_empty());
+        let point = TestPoint { draw_seed, skip_small, ..point };
         let (test_params, test_digest) = (test_params.clone(), tests.cloned());
         let id = CellId { fit: fit.clone(), test_params, test_digest, point };
         CellJob { key: id.key(), id, asked: asked.clone() }
@@ -214,7 +255,7 @@ fn cells(
 impl PlannedFit {
     /// The cells to be run.
     pub fn outstanding(&self) -> impl Iterator<Item = (&CellJob, &State)> {
-        self.job.cells.iter().zip(&self.states).filter(|(_, state)| **state != State::Cached)
+        self.job.cells.iter().zip(&self.states).filter(|(_, state)| self.asked && **state != State::Cached)
     }
 
     /// The fit with the cells to be run; `None` where there is none.
@@ -235,18 +276,23 @@ impl Plan {
         self.fits.iter().flat_map(|f| &f.job.cells)
     }
 
+    /// Every cell of the fits that are to be run now.
+    pub fn asked(&self) -> impl Iterator<Item = &CellJob> {
+        self.fits.iter().filter(|f| f.asked).flat_map(|f| &f.job.cells)
+    }
+
     /// The number of cells to be run.
     pub fn outstanding(&self) -> usize {
         self.fits.iter().map(|f| f.outstanding().count()).sum()
     }
 
-    /// Keeps the fit of this key alone.
+    /// Leaves the fit of this key alone to be run; the others stay what they are.
     ///
     /// # Errors
     /// [`Error::Config`] where the experiment has none.
     pub fn only(&mut self, key: &str) -> Result<()> {
-        self.fits.retain(|f| f.job.key == key);
-        if self.fits.is_empty() {
+        self.fits.iter_mut().for_each(|f| f.asked = f.job.key == key);
+        if self.asked().next().is_none() {
             let message = format!("{} has no fit {key}; hint: `zsad plan --json` lists them", self.experiment);
             return Err(Error::Config(message));
         }
@@ -258,7 +304,7 @@ impl Plan {
         let cell = |c: &CellJob| SavedCell {
             cell_key: c.key.clone(),
             dataset: c.asked.dataset.clone(),
-            method: c.id.fit.method.name.clone(),
+            method: c.method().to_owned(),
         };
         self.cells().map(cell).collect()
     }
@@ -270,7 +316,8 @@ impl Plan {
             json!({
                 "fit_key": f.job.key,
                 "dataset": f.job.cells.first().map_or(&f.job.id.data.name, |c| &c.asked.dataset),
-                "method": f.job.id.method.name,
+                "method": f.job.method(),
+                "method_name": f.job.id.method.name,
                 "fold": f.job.id.fold,
                 "seed": f.job.id.seed,
                 "params": f.job.id.method.params,

@@ -1,6 +1,8 @@
 //! What a person sees of a run: bars with the time left on a terminal, plain lines otherwise.
 
-use std::collections::HashMap;
+mod remaining;
+
+use std::collections::{BTreeMap, HashMap};
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,9 +13,7 @@ use zsad_core::job::FitJob;
 use zsad_store::Status;
 
 use crate::executor::Event;
-
-/// What a cell of a fit that learns counts in the guess of the time left; a cell without training counts one.
-const LEARNED: usize = 50;
+use remaining::Remaining;
 
 /// Seconds between two lines about one long training.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -21,20 +21,18 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 /// Reports a run on standard error, event by event.
 pub struct ProgressReporter {
     cells: usize,
-    /// Cells once more, weighted by what they cost.
-    work: usize,
-    start: Instant,
     bars: Option<(MultiProgress, ProgressBar)>,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     done: usize,
-    worked: usize,
     /// Cells that failed for their data.
     data_failures: usize,
     fits: HashMap<String, Fit>,
+    remaining: Remaining,
+    /// How many cells have failed or were refused for each reason.
+    reasons: BTreeMap<String, usize>,
 }
 
 /// A fit at work.
@@ -44,22 +42,24 @@ struct Fit {
     outcomes: Vec<(Status, Option<String>)>,
 }
 
-fn weight(job: &FitJob) -> usize {
-    if job.learns { LEARNED } else { 1 }
-}
-
 impl ProgressReporter {
-    /// A reporter of `jobs`.
-    pub fn new(jobs: &[FitJob]) -> Self {
+    /// A reporter of `jobs`, of which so many run at the same time.
+    pub fn new(jobs: &[FitJob], workers: usize) -> Self {
         let cells = jobs.iter().map(|j| j.cells.len()).sum();
-        let work = jobs.iter().map(|j| j.cells.len() * weight(j)).sum();
         let bars = std::io::stderr().is_terminal().then(|| {
             let multi = MultiProgress::new();
-            let overall = multi.add(ProgressBar::new(work as u64));
-            overall.set_style(style("{elapsed_precise} [{bar:30}] {msg} cells, {eta} left"));
+            let overall = multi.add(ProgressBar::new(cells as u64));
+            overall.set_style(style("{elapsed_precise} [{bar:30}] {pos}/{len} cells{msg}"));
             (multi, overall)
         });
-        ProgressReporter { cells, work, start: Instant::now(), bars, state: Mutex::default() }
+        let state = State {
+            done: 0,
+            data_failures: 0,
+            fits: HashMap::new(),
+            remaining: Remaining::new(jobs, workers),
+            reasons: BTreeMap::new(),
+        };
+        ProgressReporter { cells, bars, state: Mutex::new(state) }
     }
 
     /// Hears of an event.
@@ -68,40 +68,52 @@ impl ProgressReporter {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started(job) => {
+                state.remaining.started(job, Instant::now());
                 let fit = Fit { bar: self.bar(job), last_line: Instant::now(), outcomes: Vec::new() };
                 state.fits.insert(job.key.clone(), fit);
             }
             Event::Tick { job, done, total, message } => {
+                state.remaining.ticked(job, done, total, Instant::now());
                 if let Some(fit) = state.fits.get_mut(&job.key) {
                     self.tick(job, fit, (done, total), message);
                 }
             }
             Event::Cell { job, record, failure } => {
                 state.data_failures += usize::from(matches!(failure, Some(Error::Data { .. })));
-                self.advance(&mut state, job, 1);
+                state.remaining.cell(job);
+                self.advance(&mut state, 1);
                 if let Some(fit) = state.fits.get_mut(&job.key) {
                     fit.outcomes.push((record.status, record.error.clone()));
                 }
             }
             Event::Finished { job, trained } => {
+                state.remaining.finished(job, Instant::now());
                 if let Some(fit) = state.fits.remove(&job.key) {
-                    self.finished(&state, job, fit, trained);
+                    self.finished(&mut state, job, fit, trained);
                 }
             }
             Event::FinishedElsewhere(job) => {
-                self.advance(&mut state, job, job.cells.len());
+                state.remaining.finished(job, Instant::now());
+                self.advance(&mut state, job.cells.len());
                 self.say(&format!("{}: finished by another run", job.label()));
             }
             Event::Note(line) => self.say(&line),
         }
     }
 
-    /// Clears the bars and says how many cells failed for their data.
+    /// Clears the bars, says how often a reason was given that was said once, and returns how many cells failed for their
+    /// data.
     pub fn finish(self) -> usize {
-        if let Some((_, overall)) = &self.bars {
+        if let Some((multi, overall)) = &self.bars {
             overall.finish_and_clear();
+            // A terminal that is gone is no reason to end a run.
+            drop(multi.clear());
         }
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).data_failures
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for (reason, n) in state.reasons.iter().filter(|(_, n)| **n > 1) {
+            self.say(&format!("{n} × {reason}"));
+        }
+        state.data_failures
     }
 
     fn say(&self, line: &str) {
@@ -120,12 +132,11 @@ impl ProgressReporter {
         Some(bar)
     }
 
-    fn advance(&self, state: &mut State, job: &FitJob, cells: usize) {
+    fn advance(&self, state: &mut State, cells: usize) {
         state.done += cells;
-        state.worked += cells * weight(job);
         if let Some((_, overall)) = &self.bars {
-            overall.set_message(format!("{}/{}", state.done, self.cells));
-            overall.inc((cells * weight(job)) as u64);
+            overall.set_message(left(&state.remaining));
+            overall.set_position(state.done as u64);
         }
     }
 
@@ -144,7 +155,7 @@ impl ProgressReporter {
     }
 
     /// Says what came of the cells of a fit.
-    fn finished(&self, state: &State, job: &FitJob, fit: Fit, trained: Option<f64>) {
+    fn finished(&self, state: &mut State, job: &FitJob, fit: Fit, trained: Option<f64>) {
         let label = job.label();
         match &fit.bar {
             Some(bar) => bar.finish_and_clear(),
@@ -153,25 +164,29 @@ impl ProgressReporter {
                 let counted = [Status::Ok, Status::Failed, Status::Refused].into_iter().filter(|s| count(*s) > 0);
                 let mut parts: Vec<String> = counted.map(|s| format!("{} {s}", count(s))).collect();
                 parts.extend(trained.map(|s| format!("trained in {s:.1} s")));
-                let left = humantime::format_duration(Duration::from_secs(self.left(state).as_secs()));
-                let (done, cells) = (state.done, self.cells);
-                self.say(&format!("[{done}/{cells} cells, {left} left] {label}: {}", parts.join(", ")));
+                let (done, cells, left) = (state.done, self.cells, left(&state.remaining));
+                self.say(&format!("[{done}/{cells} cells{left}] {label}: {}", parts.join(", ")));
             }
         }
-        let mut said = Vec::new();
         for (status, error) in fit.outcomes.iter().filter(|(s, _)| *s != Status::Ok) {
-            let line = format!("{label}: {status}: {}", error.as_deref().unwrap_or_default());
-            if !said.contains(&line) {
-                self.say(&line);
-                said.push(line);
+            let reason = format!("{status}: {}", error.as_deref().unwrap_or_default());
+            let count = state.reasons.entry(reason.clone()).or_default();
+            *count += 1;
+            if *count == 1 {
+                self.say(&format!("{label}: {reason}"));
             }
         }
     }
+}
 
-    /// Time left, guessed from the work done so far.
-    fn left(&self, state: &State) -> Duration {
-        let left = self.work - state.worked.min(self.work);
-        self.start.elapsed().mul_f64(left as f64 / state.worked.max(1) as f64)
+/// `, 5m left`; nothing as long as nothing is known.
+fn left(remaining: &Remaining) -> String {
+    let (time, whole) = remaining.left(Instant::now());
+    let rounded = humantime::format_duration(Duration::from_secs(time.as_secs()));
+    match (whole, time.as_secs()) {
+        (true, _) => format!(", {rounded} left"),
+        (false, 0) => String::new(),
+        (false, _) => format!(", more than {rounded} left"),
     }
 }
 

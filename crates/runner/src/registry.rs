@@ -1,6 +1,6 @@
 //! What can be named in an experiment.
 
-use zsad_core::{DatasetDef, Error, Given, ImageSpec, MethodDef, Result, suggest};
+use zsad_core::{DatasetDef, Error, Given, MethodDef, PictureGeometry, Result, suggest};
 use zsad_metrics::Metric;
 
 /// The data sets, methods and metrics that a run may use. Tests plant their own.
@@ -62,7 +62,7 @@ impl Registry {
     }
 
     /// How pictures become samples of the data sets with their default parameters, in the registry's order.
-    pub fn default_images(&self) -> impl Iterator<Item = ImageSpec> {
+    pub fn default_images(&self) -> impl Iterator<Item = PictureGeometry> {
         self.datasets.iter().filter_map(|d| d.configure(&Given::new()).ok()?.image())
     }
 }

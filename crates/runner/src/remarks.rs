@@ -25,7 +25,7 @@ pub fn below_chance(rows: &[Row]) -> Vec<String> {
     let mut scaled: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for row in rows {
         let Some(auroc) = row.metric("auroc") else { continue };
-        let sum = means.entry((&row.asked().dataset, &row.fit().method.name)).or_default();
+        let sum = means.entry((&row.asked().dataset, row.method())).or_default();
         *sum = (sum.0 + auroc, sum.1 + 1);
         let how = row.fit().data.params.get("standardise").and_then(|how| how.as_str());
         scaled.insert(&row.asked().dataset, how);

@@ -1,5 +1,7 @@
 //! From records to the rows of the result tables, with the metrics that came after them.
 
+pub mod outside;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,7 +62,8 @@ pub fn compute_later(
     Ok(())
 }
 
-/// One row a cell and domain; a cell that failed or was refused has one row without a domain.
+/// One row a cell and domain, of the cells of `plan` and of those that stay beside them ([`outside::beside`]); a cell that
+/// failed or was refused has one row without a domain.
 ///
 /// # Errors
 /// Where a metric that was computed later cannot be read.
@@ -71,9 +74,11 @@ pub fn rows(
     folder: &RunFolder,
 ) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for cell in plan.cells() {
-        // A run that was broken off has no record for some cells: they have no rows yet.
-        let Some(record) = records.get(&cell.key) else { continue };
+    // A run that was broken off has no record for some cells: they have no rows yet. A cell is called as it is asked for
+    // today.
+    let planned = plan.cells().filter_map(|c| Some((records.get(&c.key)?, &c.id, &c.asked)));
+    let others = outside::beside(plan, records).kept;
+    for (record, id, asked) in planned.chain(others.into_iter().map(|r| (r, &r.cell, &r.asked))) {
         let mut results = record.domains.clone();
         for metric in registry.metrics.iter().filter(|m| !record.metrics.contains(&m.spec.id())) {
             // What the record does not have was perhaps computed later.
@@ -86,9 +91,8 @@ pub fn rows(
         if record.status != Status::Ok {
             results = vec![DomainResult::default()];
         }
-        // A cell is called as it is asked for today.
-        let (asked, id) = (cell.asked.clone(), cell.id.clone());
-        let record = Arc::new(CellRecord { domains: vec![], asked, cell: id, ..record.clone() });
+        let (asked, cell) = (asked.clone(), id.clone());
+        let record = Arc::new(CellRecord { domains: vec![], asked, cell, ..record.clone() });
         rows.extend(results.into_iter().map(|result| Row { record: record.clone(), result }));
     }
     Ok(rows)

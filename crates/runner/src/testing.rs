@@ -156,7 +156,7 @@ impl Method for Configured {
 
     fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {
         self.planted.fits.fetch_add(1, Ordering::Relaxed);
-        ctx.progress.tick(1, 1, "trained");
+        ctx.progress.tick(1, 1, "trained")?;
         Ok(Box::new(Distance { planted: self.planted, shift: (self.params.k as u64 + ctx.seed) as f32 }))
     }
 

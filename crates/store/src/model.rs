@@ -3,6 +3,7 @@
 //! The header's one metadata entry, `zsad`, is canonical JSON: format version, method and its version, parameters,
 //! network, what training learnt of a table's columns, and a BLAKE3 digest of all arrays, so equal states make equal files
 //! and a flipped bit is found. Numbers of the preprocessing are arrays as well, with `preprocessing.` before their names.
+//! A model of pictures has a second entry, `zsad_pictures`: how its training data were made of theirs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::key::canonical_json;
 use zsad_core::state::digest;
-use zsad_core::{Array, Arrays, Error, Preprocessing, Result, State, Values, file};
+use zsad_core::{Array, Arrays, Error, PictureGeometry, Preprocessing, Result, State, Values, file};
 
 /// Version of the header's layout without and with preprocessing; readers refuse any other.
 pub const FORMAT_VERSIONS: [u32; 2] = [1, 2];
@@ -22,6 +23,7 @@ pub const FORMAT_VERSIONS: [u32; 2] = [1, 2];
 const PREPROCESSING: &str = "preprocessing.";
 
 const HEADER_KEY: &str = "zsad";
+const PICTURES_KEY: &str = "zsad_pictures";
 const RETRAIN: &str = "delete it and run again: the fit is then trained anew";
 
 /// A trained model and what it belongs to.
@@ -37,6 +39,9 @@ pub struct Model {
     pub state: State,
     /// What its training learnt of a table's columns; `None` for pictures, and in files of versions that did not keep it.
     pub preprocessing: Option<Preprocessing>,
+    /// How the pictures that it was trained on became samples; `None` for other data, and in files of versions that did
+    /// not say.
+    pub pictures: Option<PictureGeometry>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,7 +75,11 @@ pub fn save(path: &Path, model: &Model) -> Result<()> {
         digest: digest(&arrays),
     };
     let header = serde_json::to_value(header).map_err(|e| Error::data(path, e, ""))?;
-    let metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
+    let mut metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
+    if let Some(pictures) = &model.pictures {
+        let pictures = serde_json::to_value(pictures).map_err(|e| Error::data(path, e, ""))?;
+        metadata.insert(PICTURES_KEY.to_owned(), canonical_json(&pictures));
+    }
     let bytes: Vec<Vec<u8>> = arrays.values().map(Array::to_le_bytes).collect();
     let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dtype = if array.as_f32().is_some() { Dtype::F32 } else { Dtype::F64 };
@@ -92,8 +101,12 @@ pub fn load(path: &Path) -> Result<Model> {
     let unreadable = |e| damaged(format!("not a readable safetensors file: {e}"));
     let (_, metadata) = SafeTensors::read_metadata(&file).map_err(unreadable)?;
     let Some(text) = metadata.metadata().as_ref().and_then(|m| m.get(HEADER_KEY)) else {
-        return Err(damaged(format!("its header has no `{HEADER_KEY}` entry, so zsad did not write it")));
+        let what = format!("its header has no `{HEADER_KEY}` entry, so zsad did not write it");
+        return Err(Error::data(path, what, "give a model that `zsad run` has stored"));
     };
+    let pictures = metadata.metadata().as_ref().and_then(|m| m.get(PICTURES_KEY));
+    let pictures = pictures.map(|text| serde_json::from_str(text)).transpose();
+    let pictures = pictures.map_err(|e| damaged(format!("its `{PICTURES_KEY}` entry is damaged: {e}")))?;
     let header: Value = serde_json::from_str(text).map_err(|e| damaged(format!("its header is damaged: {e}")))?;
     let version = header.get("format_version").and_then(Value::as_u64);
     if !FORMAT_VERSIONS.iter().any(|&known| version == Some(known.into())) {
@@ -125,7 +138,7 @@ pub fn load(path: &Path) -> Result<Model> {
     let preprocessing = preprocessing.transpose().map_err(|e| damaged(e.to_string()))?;
     let state = State { network: header.network, arrays };
     let (method, version, params) = (header.method, header.method_version, header.params);
-    Ok(Model { method, version, params, state, preprocessing })
+    Ok(Model { method, version, params, state, preprocessing, pictures })
 }
 
 impl Model {
@@ -154,7 +167,7 @@ mod tests {
         let arrays = Arrays::from([("net.weight".into(), weight), ("pool".into(), pool)]);
         let state = State { network: json!({"mlp": [3, 2]}), arrays };
         let params = json!({"steps": 10, "lr": 4e-4});
-        Model { method: "acr_dsvdd".into(), version: 2, params, state, preprocessing: None }
+        Model { method: "acr_dsvdd".into(), version: 2, params, state, preprocessing: None, pictures: None }
     }
 
     fn with_preprocessing() -> Model {
@@ -195,6 +208,9 @@ mod tests {
         save(&b, &model).unwrap();
         assert_eq!(load(&a).unwrap(), model);
         assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
+        let of_pictures = Model { pictures: Some(PictureGeometry::stretched(3, 32, 32)), ..model };
+        save(&b, &of_pictures).unwrap();
+        assert_eq!(load(&b).unwrap(), of_pictures);
         assert_eq!(fs::read_dir(dir.path().join("deep/er")).unwrap().count(), 1, "no temporary file stays behind");
     }
 

@@ -166,6 +166,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// What results call the method.
+    pub fn method(&self) -> &str {
+        self.asked().method_or(&self.fit().method.name)
+    }
+
     /// How the cell was asked for.
     pub fn asked(&self) -> &Asked {
         &self.record.asked

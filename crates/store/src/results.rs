@@ -116,6 +116,11 @@ macro_rules! at {
     };
 }
 
+/// What results call a row's method.
+fn method(row: &Row) -> &String {
+    if row.asked().method.is_empty() { &row.fit().method.name } else { &row.asked().method }
+}
+
 /// The seed that draws a row's tests.
 fn seed(row: &Row) -> &u64 {
     row.point().draw_seed.as_ref().unwrap_or(&row.fit().seed)
@@ -127,7 +132,7 @@ const BEFORE: &[(&str, &dyn Fixed)] = &[
     ("profile", at!(record.asked.profile)),
     ("dataset", at!(record.asked.dataset)),
     ("domain", at!(result.domain)),
-    ("method", at!(record.cell.fit.method.name)),
+    ("method", &Of { get: method, field: |r| &mut Arc::make_mut(&mut r.record).asked.method }),
     ("method_version", at!(record.cell.fit.method.version)),
     ("setting", at!(record.asked.setting)),
     ("params", at!(record.asked.params)),
@@ -157,8 +162,12 @@ const AFTER: &[(&str, &dyn Fixed)] = &[
     (PARAMS_USED, at!(record.cell.fit.method.params)),
 ];
 
-/// The column that files of earlier versions may lack.
+/// The columns after the metrics that came later.
+const LAST: &[(&str, &dyn Fixed)] = &[(METHOD_NAME, at!(record.cell.fit.method.name))];
+
+/// The columns that files of earlier versions may lack.
 const PARAMS_USED: &str = "params_used";
+const METHOD_NAME: &str = "method_name";
 
 /// Metrics whose columns stand in the middle; those that came later stand at the end.
 const IN_THE_MIDDLE: usize = 7;
@@ -174,8 +183,8 @@ pub fn write_results(dir: &Path, rows: &[Row]) -> Result<()> {
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_cached_key(|row| sort_key(row));
     if let Some((row, name, value)) = sorted.iter().find_map(|row| not_finite(row)) {
-        let (fit, dataset, domain) = (row.fit(), &row.asked().dataset, &row.result.domain);
-        let at = format!("{} on {dataset}, domain `{domain}`, seed {}", fit.method.name, seed(row));
+        let (dataset, domain) = (&row.asked().dataset, &row.result.domain);
+        let at = format!("{} on {dataset}, domain `{domain}`, seed {}", row.method(), seed(row));
         return Err(Error::failed(format!("{at}: `{name}` is {value}; undefined values must be empty")));
     }
     let failed = |e: PolarsError| Error::failed(format!("the results do not make a table: {e}"));
@@ -214,12 +223,12 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
         };
         metrics.iter().map(|m| column(m.spec.name)).collect::<Vec<_>>()
     };
-    let columns = [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later)].concat();
+    let columns = [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST)].concat();
     DataFrame::new(rows.len(), columns)
 }
 
 fn schema() -> Schema {
-    let fixed = BEFORE.iter().chain(AFTER).map(|(name, c)| (*name, c.dtype()));
+    let fixed = BEFORE.iter().chain(AFTER).chain(LAST).map(|(name, c)| (*name, c.dtype()));
     let metrics = METRICS.iter().map(|m| (m.spec.name, DataType::Float64));
     Schema::from_iter(fixed.chain(metrics).map(|(name, dtype)| polars_core::prelude::Field::new(name.into(), dtype)))
 }
@@ -228,8 +237,15 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {
     let mut rows: Vec<Row> =
         (0..frame.height()).map(|_| Row { record: Arc::default(), result: DomainResult::default() }).collect();
     let has = |name: &str| frame.column(name).is_ok();
-    for (name, column) in BEFORE.iter().chain(AFTER).filter(|(name, _)| *name != PARAMS_USED || has(name)) {
+    let may_lack = |name: &str| [PARAMS_USED, METHOD_NAME].contains(&name);
+    for (name, column) in BEFORE.iter().chain(AFTER).chain(LAST).filter(|(name, _)| !may_lack(name) || has(name)) {
         column.read(frame, name, &mut rows)?;
+    }
+    if !has(METHOD_NAME) {
+        // Methods had one name.
+        for record in rows.iter_mut().map(|r| Arc::make_mut(&mut r.record)) {
+            record.cell.fit.method.name = record.asked.method.clone();
+        }
     }
     let (middle, later) = METRICS.split_at(IN_THE_MIDDLE.min(METRICS.len()));
     for metric in middle.iter().chain(later.iter().filter(|m| has(m.spec.name))) {
@@ -244,8 +260,8 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {
 /// Where a row stands among the others.
 fn sort_key(row: &Row) -> impl Ord + use<> {
     let (asked, fit, point) = (row.asked(), row.fit(), row.point());
-    let names = [&asked.experiment, &asked.profile, &asked.dataset, &fit.method.name].map(String::clone);
-    let method = (fit.method.version, asked.params.written(), point.pooling.word());
+    let names = [&asked.experiment, &asked.profile, &asked.dataset, method(row)].map(String::clone);
+    let method = (fit.method.name.clone(), fit.method.version, asked.params.written(), point.pooling.word());
     (
         names,
         method,

@@ -8,7 +8,7 @@ fn changed(change: impl FnOnce(&mut CellRecord, &mut DomainResult)) -> Row {
     let mut record = CellRecord { score_seconds: Some(0.25), cell_key: "0123".into(), ..CellRecord::default() };
     record.asked.dataset = "digits".into();
     record.asked.params = serde_json::json!({"k": 5});
-    record.cell.fit.method.name = "knn".into();
+    (record.asked.method, record.cell.fit.method.name) = ("ours".into(), "knn".into());
     record.cell.fit.method.version = 1;
     record.cell.point.size = BatchSize::Normals(18);
     record.cell.point.contamination = Some(0.1).into();
@@ -33,7 +33,7 @@ fn columns() -> Vec<&'static str> {
 const FIXED: &str = "experiment,profile,dataset,domain,method,method_version,setting,params,seed,contamination,\
 contamination_realised,batch_size,pooling,n_batches,n_undefined,n_normal,n_anomalous,auroc,aupr,f1_max,fpr95,\
 pixel_auroc,pixel_aupr,aupro,fit_seconds,score_seconds,status,error,fit_key,cell_key,git_sha,device,threads,batch_total,params_used,\
-pixel_f1_max";
+pixel_f1_max,method_name";
 
 #[test]
 fn the_columns_are_the_fields_of_a_row_in_the_fixed_order() {
@@ -96,14 +96,17 @@ fn results_of_earlier_versions_are_read() {
     // Without the columns that came later, and totals alone, none where nothing was scored.
     let path = dir.path().join("results.csv");
     let csv = std::fs::read_to_string(&path).unwrap();
-    let cut: Vec<&str> = csv.lines().map(|l| l.rsplitn(3, ',').last().unwrap()).collect();
+    let cut: Vec<&str> = csv.lines().map(|l| l.rsplitn(4, ',').last().unwrap()).collect();
     let cut = cut
         .join("\n")
         .replace(",20,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed", ",,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed");
     std::fs::write(&path, cut + "\n").unwrap();
     let read = read_results(dir.path()).unwrap();
     assert_eq!(read.iter().map(|r| r.point().size).collect::<Vec<_>>(), [BatchSize::Total(20), BatchSize::All]);
-    assert_eq!(read[0], old(Status::Ok));
+    let one_name = |record: &mut CellRecord| record.cell.fit.method.name = record.asked.method.clone();
+    let mut wanted = old(Status::Ok);
+    one_name(Arc::make_mut(&mut wanted.record));
+    assert_eq!(read[0], wanted);
 }
 
 fn float() -> impl Strategy<Value = Option<f64>> {
@@ -124,7 +127,7 @@ fn size() -> impl Strategy<Value = BatchSize> {
 
 prop_compose! {
     fn any_row()(
-        names in (text(), text(), text(), text(), text()),
+        names in (text(), text(), text(), text(), text(), "[a-z_]{1,8}"),
         floats in (float(), float(), float(), float()),
         counts in (any::<u64>(), 0u64..9, 0usize..9, any::<u32>()),
         error in text(),
@@ -132,6 +135,7 @@ prop_compose! {
     ) -> Row {
         changed(|record, result| {
             (record.asked.dataset, record.cell.fit.method.name, record.cell_key) = (names.0, names.2, names.4);
+            record.asked.method = names.5;
             record.asked.params = if names.3.is_empty() { Value::Null } else { names.3.into() };
             record.cell.fit.method.version = counts.3;
             record.cell.fit.seed = counts.0;

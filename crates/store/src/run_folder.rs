@@ -43,7 +43,7 @@ pub struct SavedCell {
     pub cell_key: String,
     /// Data set, as results call it.
     pub dataset: String,
-    /// Method name.
+    /// Method, as results call it.
     pub method: String,
 }
 

@@ -65,7 +65,10 @@ fn mistakes_are_named_with_their_place() {
     assert!(fails(json!({})).contains("adbench_classical: not found"));
     let mixed = testing::open(&DEF, json!({"root": "mixed"}), dir.path()).unwrap();
     let message = crate::standardise::view(&mixed, &mixed.info().folds[0], zsad_core::Standardise::Pool).err().unwrap();
-    assert!(message.to_string().contains("needs meta-train domains"), "{message}");
+    assert!(
+        message.to_string().contains("learn from meta-train domains, and there are none; hint: `standardise: batch`"),
+        "{message}"
+    );
     for (x, d, y, wanted) in [
         (vec![1.0, 2.0], 1, vec![0, 2], "y[1] is 2"),
         (vec![1.0, 2.0, 3.0, f64::NAN], 2, vec![0, 1], "X[1, 1] is NaN"),

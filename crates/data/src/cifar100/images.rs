@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Fold, ImageSpec, Modality, Result, SampleRef, Samples, Subset, Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, PictureGeometry, Result, SampleRef, Samples, Subset,
+    Values,
 };
 
 use crate::corruptions::{Corruption, LEN, SIDE};
@@ -14,9 +15,9 @@ const DEVIATION: [f32; 3] = [0.2011, 0.1987, 0.2025];
 const PLANE: usize = SIDE * SIDE;
 
 /// How a picture of a person's own becomes a sample.
-pub fn spec(normalise: bool) -> ImageSpec {
-    let plain = ImageSpec::stretched(3, SIDE, SIDE);
-    if normalise { ImageSpec { scale: MEAN.into_iter().zip(DEVIATION).collect(), ..plain } } else { plain }
+pub fn spec(normalise: bool) -> PictureGeometry {
+    let plain = PictureGeometry::stretched(3, SIDE, SIDE);
+    if normalise { PictureGeometry { scale: MEAN.into_iter().zip(DEVIATION).collect(), ..plain } } else { plain }
 }
 
 /// Images of one file, each `[3, 32, 32]`.

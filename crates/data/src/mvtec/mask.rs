@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use zsad_core::{Error, ImageSpec, Result};
+use zsad_core::{Error, PictureGeometry, Result};
 
 use crate::files::damaged;
 use crate::image_file;
@@ -12,7 +12,7 @@ use crate::resize::Filter;
 ///
 /// # Errors
 /// [`Error::Data`] where the file does not decode, or is not of the size of its `image`.
-pub fn read(path: &Path, image: &Path, spec: &ImageSpec, out: &mut [u8]) -> Result<()> {
+pub fn read(path: &Path, image: &Path, spec: &PictureGeometry, out: &mut [u8]) -> Result<()> {
     let mask = image_file::open(path)?.into_luma8();
     same_size(path, mask.dimensions(), image, dimensions(image)?)?;
     let size = (mask.height() as usize, mask.width() as usize);

@@ -32,6 +32,7 @@ fn point(size: BatchSize, r: f64) -> TestPoint {
         pooling: Pooling::Batch,
         reference_seed: None,
         draw_seed: None,
+        skip_small: false,
     }
 }
 

@@ -135,7 +135,7 @@ pub(crate) struct Selected {
 impl Selected {
     /// The network, read once an environment.
     pub fn network(&self, env: &Environment) -> Result<Arc<Backbone>> {
-        let path = Backbone::weights_file(self.backbone, &env.weights())?;
+        let path = Backbone::weights_file(self.backbone, &env.data)?;
         env.memo.get_or_make(&path.to_string_lossy(), || {
             Backbone::from_tensors(self.backbone, NormMode::Running, &zsad_nn::weights::read(&path)?, &path)
         })
@@ -237,7 +237,7 @@ impl<M: FeatureMethod> Method for Configured<M> {
     }
 
     fn artifacts(&self, env: &Environment) -> Result<Vec<PathBuf>> {
-        Ok(vec![Backbone::weights_file(self.0.0.backbone(), &env.weights())?])
+        Ok(vec![Backbone::weights_file(self.0.0.backbone(), &env.data)?])
     }
 
     fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {

@@ -1,12 +1,13 @@
 //! Any program as a method: it is handed `.npz` files and returns scores.
 
 mod process;
+mod start_up;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -48,7 +49,8 @@ zsad_core::params! {
         pub command: Required<Vec<String>> = Required::default();
         /// seconds for a batch; then the program and all that it started are killed
         pub timeout_seconds: f64 = 60.0, in 0.001..=1e6;
-        /// start the program once and hand it batch after batch, in folders instead of files
+        /// true, the way to begin with: start the program once and hand it batch after batch, in folders; false: start it
+        /// for every batch, with files
         pub persistent: bool = false;
         /// what it is fitted on
         pub on: FitOn = FitOn::default();
@@ -68,10 +70,25 @@ impl MethodDef for Definition {
         Supervision::InBatch
     }
 
+    fn guide(&self) -> &'static str {
+        include_str!("external/guide.txt")
+    }
+
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
         let program = Program::parse(given)?;
         if program.command.is_empty() {
             return Err(vec![ParamProblem::combination("`command` names no program")]);
+        }
+        if let [line] = &program.command[..]
+            && line.contains(' ')
+            && found(line).is_none()
+        {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            return Err(vec![ParamProblem {
+                name: "command".into(),
+                message: format!("`command` names one program, `{line}`"),
+                hint: format!("write a list: [{}]", words.join(", ")),
+            }]);
         }
         Ok(Arc::new(program))
     }
@@ -90,10 +107,14 @@ impl Method for Program {
         self.on.fit == FitData::Pool
     }
 
-    /// The program and those of its arguments that are files, so that scores are made anew where a script was changed.
+    /// The program and those of its arguments that are files (`FILE` and `--option=FILE`), so that scores are made anew
+    /// where a script was changed.
     fn artifacts(&self, _: &Environment) -> Result<Vec<PathBuf>> {
-        let arguments = self.command.iter().skip(1).map(PathBuf::from);
-        Ok(found(&self.command[0]).into_iter().chain(arguments.filter(|path| path.is_file())).collect())
+        let file = |argument: &String| {
+            let value = argument.split_once('=').map_or("", |(_, value)| value);
+            [argument, value].map(PathBuf::from).into_iter().find(|path| path.is_file())
+        };
+        Ok(found(&self.command[0]).into_iter().chain(self.command.iter().skip(1).filter_map(file)).collect())
     }
 
     fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {
@@ -129,7 +150,12 @@ struct Ready {
 impl Detector for Ready {
     fn score(&self, batch: &Batch) -> Result<Scores> {
         if !self.program.persistent {
-            return Session::new(self)?.score(&self.program, batch);
+            let start = Instant::now();
+            let mut session = Session::new(self)?;
+            let began = SystemTime::now();
+            let scores = session.score(&self.program, batch)?;
+            start_up::tell(&self.program, batch.env(), start.elapsed(), session.read_after(began));
+            return Ok(scores);
         }
         // A session that panicked is as good as any: it only holds a process and a counter.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +207,24 @@ impl Session {
         if self.persistent { place.join(format!("{number}.npz")) } else { place }
     }
 
+    /// How long after `began` the batch was first read, where the file system tells.
+    fn read_after(&self, began: SystemTime) -> Option<Duration> {
+        let about = fs::metadata(self.place("batch")).ok()?;
+        let (read, written) = (about.accessed().ok()?, about.modified().ok()?);
+        if read > written { read.duration_since(began).ok() } else { None }
+    }
+
     fn score(&mut self, program: &Program, batch: &Batch) -> Result<Scores> {
+        let hint = hint_of(self.persistent);
+        self.scored(program, batch).map_err(|e| match e {
+            Error::Failed(said) if hint.0.iter().any(|sign| said.contains(sign)) => {
+                Error::failed(format!("{said}; hint: {}", hint.1))
+            }
+            other => other,
+        })
+    }
+
+    fn scored(&mut self, program: &Program, batch: &Batch) -> Result<Scores> {
         let running = self.process.take().and_then(|mut process| process.is_running().then_some(process));
         if self.persistent && running.is_none() {
             // A program that is started again finds the next batch alone.
@@ -230,6 +273,20 @@ impl Session {
             command.extend([flag.to_owned(), self.place(name).display().to_string()]);
         }
         Process::start(&command, self.folder.path())
+    }
+}
+
+/// What a program says that takes files for folders or folders for files, and what helps.
+fn hint_of(persistent: bool) -> ([&'static str; 2], &'static str) {
+    match persistent {
+        true => (
+            ["IsADirectoryError", "Is a directory"],
+            "with persistent: true the three paths are folders; `zsad describe external` has the protocol",
+        ),
+        false => (
+            ["NotADirectoryError", "Not a directory"],
+            "a program that reads folders wants persistent: true; `zsad describe external` has the protocol",
+        ),
     }
 }
 

@@ -17,23 +17,10 @@ use std::cell::Cell;
 use std::thread::LocalKey;
 
 use zsad_core::Simd;
+pub use zsad_core::winograd::Scalar;
 
 /// f32, for work, and f64, in which the same code is checked by finite differences.
-pub trait Real:
-    Copy
-    + PartialOrd
-    + Send
-    + Sync
-    + 'static
-    + std::ops::Add<Output = Self>
-    + std::ops::Sub<Output = Self>
-    + std::ops::Mul<Output = Self>
-    + std::ops::Div<Output = Self>
-{
-    /// 0.
-    const ZERO: Self;
-    /// The nearest value.
-    fn of(x: f64) -> Self;
+pub trait Real: Scalar + PartialOrd + Send + Sync + 'static + std::ops::Div<Output = Self> {
     /// In double precision.
     fn f64(self) -> f64;
     /// The square root.
@@ -50,12 +37,6 @@ thread_local! {
 }
 
 impl Real for f32 {
-    const ZERO: Self = 0.0;
-
-    fn of(x: f64) -> Self {
-        x as f32
-    }
-
     fn f64(self) -> f64 {
         f64::from(self)
     }
@@ -75,12 +56,6 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const ZERO: Self = 0.0;
-
-    fn of(x: f64) -> Self {
-        x
-    }
-
     fn f64(self) -> f64 {
         self
     }

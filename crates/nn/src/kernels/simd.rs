@@ -1,32 +1,6 @@
 //! Plain loops, compiled for the vectors that were chosen.
 
-use zsad_core::Simd;
-
-/// Runs `f` compiled for the vector instructions that were chosen. `f` and what it calls must be `inline(always)`.
-#[inline]
-pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    match Simd::current() {
-        // SAFETY: what is chosen the processor has.
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx512 => unsafe { avx512(f) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { avx2(f) },
-        _ => f(),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-unsafe fn avx512<R>(f: impl FnOnce() -> R) -> R {
-    f()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn avx2<R>(f: impl FnOnce() -> R) -> R {
-    f()
-}
+pub use zsad_core::simd::vectorised;
 
 /// Asks for the cache lines of the first `len` of `values`.
 #[inline(always)]

@@ -34,7 +34,8 @@ impl From<f64> for Step {
 /// the last few steps may not fill one.
 ///
 /// # Errors
-/// That of `step`; [`Error::NonFinite`] where a loss is not finite. Both name the step.
+/// That of `step`; [`Error::NonFinite`] where a loss is not finite. Both name the step. That of `progress` where it ends the
+/// training.
 pub fn run(total: u64, progress: &dyn Progress, mut step: impl FnMut(u64) -> Result<Step>) -> Result<Vec<(u64, f64)>> {
     let every = total.div_ceil(POINTS).max(1);
     let (mut sum, mut points) = (0.0, Vec::new());
@@ -50,7 +51,7 @@ pub fn run(total: u64, progress: &dyn Progress, mut step: impl FnMut(u64) -> Res
             points.push((number, sum / every as f64));
             sum = 0.0;
         }
-        progress.tick(number, total, &format!("loss {loss:.4}"));
+        progress.tick(number, total, &format!("loss {loss:.4}"))?;
         if stop {
             break;
         }

@@ -12,8 +12,9 @@ use crate::Init;
 struct Heard(Mutex<Vec<String>>);
 
 impl Progress for Heard {
-    fn tick(&self, done: u64, total: u64, message: &str) {
+    fn tick(&self, done: u64, total: u64, message: &str) -> zsad_core::Result<()> {
         self.0.lock().unwrap().push(format!("{done}/{total} {message}"));
+        Ok(())
     }
 }
 

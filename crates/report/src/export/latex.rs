@@ -11,15 +11,17 @@ pub struct Latex;
 impl Exporter for Latex {
     fn page(&self, sheet: &Sheet) -> String {
         let mut out = format!("% {}\n% Needs \\usepackage{{booktabs}}.\n", sheet.title.replace('\n', " "));
+        // Where the caption is a person's own, how to read the table is theirs to say, too.
+        if sheet.own_caption {
+            let _ = writeln!(out, "% {}", sheet.legend);
+        }
         for (i, block) in sheet.blocks.iter().enumerate() {
             let columns: String = (0..block.header.len()).map(|c| if c < block.words { 'l' } else { 'r' }).collect();
-            // The legend is long: it stands under the first table alone.
-            let legend = if i == 0 { format!(". {}", tex(&sheet.legend)) } else { String::new() };
-            let _ = write!(
-                out,
-                "\\begin{{table}}\n\\centering\\small\n\\caption{{{}{legend}}}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n",
-                tex(&block.caption)
-            );
+            let _ = write!(out, "\\begin{{table}}\n\\centering\\small\n\\caption{{{}}}\n", tex(&block.caption));
+            if !block.label.is_empty() {
+                let _ = writeln!(out, "\\label{{{}}}", block.label);
+            }
+            let _ = write!(out, "\\begin{{tabular}}{{{columns}}}\n\\toprule\n");
             let row = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
             out += &row(block.header.iter().map(|h| tex(h)).collect());
             out += "\\midrule\n";
@@ -27,10 +29,12 @@ impl Exporter for Latex {
                 out += &row(line.iter().map(tex_text).collect());
             }
             out += "\\bottomrule\n\\end{tabular}\n";
-            if i + 1 == sheet.blocks.len() {
-                for (i, note) in sheet.notes.iter().enumerate() {
-                    let _ = writeln!(out, "\\par\\footnotesize\\textsuperscript{{{}}} {}", letters(i), tex(note));
-                }
+            for (i, note) in block.notes.iter().enumerate() {
+                let _ = writeln!(out, "\\par\\footnotesize\\textsuperscript{{{}}} {}", letters(i), tex(note));
+            }
+            // The legend is long: it stands under the first table alone.
+            if i == 0 && !sheet.own_caption {
+                let _ = writeln!(out, "\\par\\footnotesize {}", tex(&sheet.legend));
             }
             out += "\\end{table}\n";
         }

@@ -20,9 +20,9 @@ impl Exporter for Markdown {
             for line in &block.lines {
                 out += &row(line.iter().map(markdown_text).collect());
             }
-        }
-        for (i, note) in sheet.notes.iter().enumerate() {
-            let _ = write!(out, "\n<sup>{}</sup> {}\n", letters(i), markdown(note));
+            for (i, note) in block.notes.iter().enumerate() {
+                let _ = write!(out, "\n<sup>{}</sup> {}\n", letters(i), markdown(note));
+            }
         }
         out
     }

@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use super::Exporter;
-use crate::sheet::{Sheet, Text, letters};
+use crate::sheet::{BOLD, Sheet, Text, letters};
 
 /// Aligned plain text.
 pub struct Terminal;
 
 impl Exporter for Terminal {
     fn page(&self, sheet: &Sheet) -> String {
-        let mut out = format!("{}\n{}\n", sheet.title, wrap(&sheet.legend, 100));
+        let mut out = format!("{}\n{}\n", sheet.title, wrap(&sheet.legend.replace(BOLD, "*:"), 100));
         for block in &sheet.blocks {
             let plain = |t: &Text| {
                 let marks = if t.marks.is_empty() { String::new() } else { format!(" ^{}", t.marks) };
@@ -25,9 +25,9 @@ impl Exporter for Terminal {
                 let cells = line.iter().zip(&widths).map(|(cell, w)| format!("{cell:<w$}"));
                 let _ = writeln!(out, "  {}", cells.collect::<Vec<_>>().join("   ").trim_end());
             }
-        }
-        for (i, note) in sheet.notes.iter().enumerate() {
-            let _ = write!(out, "\n^{} {}", letters(i), note);
+            for (i, note) in block.notes.iter().enumerate() {
+                let _ = writeln!(out, "  ^{} {}", letters(i), note);
+            }
         }
         out.trim_end().to_owned() + "\n"
     }

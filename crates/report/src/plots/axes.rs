@@ -57,19 +57,6 @@ impl Axis {
     }
 }
 
-/// Above the first row of panels: title, note, heading.
-pub(crate) const TOP: f64 = 82.0;
-
-/// An empty page for panels of this width and height in all, with room for a legend beside them and its title and note.
-pub(crate) fn page(title: &str, note: &str, body: (f64, f64), looks: &[(Look, String)]) -> Result<Canvas> {
-    let head = text_width(title, 14.0)?.max(text_width(note, SMALL)?) * 1.1 + 40.0;
-    let width = (body.0 + legend_width(looks)?).max(head);
-    let mut canvas = Canvas::new(width, (TOP + body.1).max(TOP + 17.0 * looks.len() as f64 + 12.0));
-    canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
-    canvas.text((18.0, 44.0), note, SMALL, GREY, Anchor::Left);
-    Ok(canvas)
-}
-
 /// A frame on the canvas.
 #[derive(Debug, Clone)]
 pub(crate) struct Panel {
@@ -148,20 +135,21 @@ impl Panel {
     }
 }
 
-/// One line of a legend a method, downwards from `at`; returns its height.
-pub(crate) fn legend(canvas: &mut Canvas, at: (f64, f64), entries: &[(Look, String)]) -> f64 {
-    const STEP: f64 = 17.0;
+/// The height of a line of a legend.
+pub(crate) const LEGEND_LINE: f64 = 17.0;
+
+/// One line of a legend a method, downwards from `at`.
+pub(crate) fn legend(canvas: &mut Canvas, at: (f64, f64), entries: &[(Look, String)]) {
     for (i, (look, label)) in entries.iter().enumerate() {
-        let y = at.1 + STEP * i as f64;
+        let y = at.1 + LEGEND_LINE * i as f64;
         look.line(canvas, &[(at.0, y), (at.0 + 30.0, y)], 1.6);
         look.marker(canvas, (at.0 + 15.0, y), 3.6);
         canvas.text((at.0 + 37.0, y), label.as_str(), TEXT, BLACK, Anchor::Left);
     }
-    STEP * entries.len() as f64
 }
 
 /// The width that [`legend`] needs.
-fn legend_width(entries: &[(Look, String)]) -> Result<f64> {
+pub(crate) fn legend_width(entries: &[(Look, String)]) -> Result<f64> {
     let widths = entries.iter().map(|(_, label)| text_width(label, TEXT)).collect::<Result<Vec<_>>>()?;
     Ok(widths.into_iter().fold(0.0, f64::max) + 45.0)
 }

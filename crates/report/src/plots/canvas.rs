@@ -12,10 +12,19 @@ use plotters::style::{
 };
 use zsad_core::{Error, Result, file};
 
+use super::pdf;
+use super::style::{Format, Style};
+
 /// Pixels of a PNG, and units of an SVG, to a unit of the drawing.
 const SCALE: f64 = 2.0;
 /// A PNG is painted so much larger and then reduced, which smooths its edges.
 const OVERSAMPLING: f64 = 2.0;
+const MM_PER_INCH: f64 = 25.4;
+/// Pixels an inch of a PNG whose width on paper is known.
+const PNG_DPI: f64 = 300.0;
+/// The bundled fonts.
+pub(super) const NORMAL: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
+pub(super) const BOLD: &[u8] = include_bytes!("../../assets/DejaVuSans-Bold.ttf");
 /// The name is a CSS list for those who open the SVG; plotters finds the bundled font under the whole of it.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 /// Height of DejaVu Sans in em, which plotters takes for the size of a bitmap font.
@@ -96,41 +105,58 @@ impl Canvas {
         self.shapes.push(Shape::Text(label));
     }
 
-    /// Writes `<stem>.svg` and `<stem>.png` and returns their paths.
-    pub fn write(&self, dir: &Path, stem: &str) -> Result<Vec<PathBuf>> {
-        let (svg, png) = (dir.join(format!("{stem}.svg")), dir.join(format!("{stem}.png")));
-        file::write(&svg, self.to_svg()?.as_bytes())?;
-        file::write(&png, &self.to_png()?)?;
-        Ok(vec![svg, png])
+    /// Writes `<stem>.svg`, `.png`, `.pdf`, as `style` says, and returns their paths.
+    pub fn write(&self, dir: &Path, stem: &str, style: &Style) -> Result<Vec<PathBuf>> {
+        let inches = style.width.map(|mm| mm / MM_PER_INCH);
+        let one = |format: &Format| {
+            let (ending, bytes) = match format {
+                Format::Svg => ("svg", self.to_svg(style.width)?.into_bytes()),
+                // A point a unit without a width of its own: texts of ten points.
+                Format::Pdf => ("pdf", pdf::pdf(self, inches.map_or(1.0, |i| i * 72.0 / self.width))?),
+                Format::Png => ("png", encode(&self.image_at(inches.map_or(SCALE, |i| i * PNG_DPI / self.width))?)?),
+            };
+            let path = dir.join(format!("{stem}.{ending}"));
+            file::write(&path, &bytes)?;
+            Ok(path)
+        };
+        style.formats.iter().map(one).collect()
     }
 
-    pub fn to_svg(&self) -> Result<String> {
+    /// As SVG, so many millimetres wide.
+    fn to_svg(&self, width: Option<f64>) -> Result<String> {
         let mut out = String::new();
         {
             let mut backend = SVGBackend::with_string(&mut out, self.pixels(SCALE));
             self.paint(&mut backend, SCALE, SVG_EM, 0.0)?;
         }
+        if let Some(mm) = width {
+            let (w, h) = self.pixels(SCALE);
+            let height = mm * self.height / self.width;
+            let size = format!("width=\"{mm}mm\" height=\"{height:.2}mm\"");
+            out = out.replacen(&format!("width=\"{w}\" height=\"{h}\""), &size, 1);
+        }
         Ok(out)
     }
 
     pub fn to_image(&self) -> Result<RgbImage> {
-        let (width, height) = self.pixels(SCALE * OVERSAMPLING);
+        self.image_at(SCALE)
+    }
+
+    /// As an image of so many pixels a unit.
+    fn image_at(&self, scale: f64) -> Result<RgbImage> {
+        let (width, height) = self.pixels(scale * OVERSAMPLING);
         let mut buffer = vec![255; (width * height * 3) as usize];
         // Plotters centres a bitmap text a little too high.
         self.paint(
             &mut BitMapBackend::with_buffer(&mut buffer, (width, height)),
-            SCALE * OVERSAMPLING,
+            scale * OVERSAMPLING,
             BITMAP_EM,
             0.16,
         )?;
         let large =
             RgbImage::from_raw(width, height, buffer).ok_or_else(|| Error::failed("a plot of the wrong size"))?;
-        let (width, height) = self.pixels(SCALE);
+        let (width, height) = self.pixels(scale);
         Ok(imageops::resize(&large, width, height, imageops::FilterType::Triangle))
-    }
-
-    pub fn to_png(&self) -> Result<Vec<u8>> {
-        encode(&self.to_image()?)
     }
 
     fn pixels(&self, scale: f64) -> (u32, u32) {
@@ -192,8 +218,8 @@ pub(crate) fn text_width(text: &str, size: f64) -> Result<f64> {
 fn fonts() -> Result<()> {
     static DONE: OnceLock<bool> = OnceLock::new();
     let done = DONE.get_or_init(|| {
-        let normal = register_font(FAMILY, FontStyle::Normal, include_bytes!("../../assets/DejaVuSans.ttf"));
-        let bold = register_font(FAMILY, FontStyle::Bold, include_bytes!("../../assets/DejaVuSans-Bold.ttf"));
+        let normal = register_font(FAMILY, FontStyle::Normal, NORMAL);
+        let bold = register_font(FAMILY, FontStyle::Bold, BOLD);
         normal.is_ok() && bold.is_ok()
     });
     if *done { Ok(()) } else { Err(Error::failed("the bundled font cannot be read")) }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use zsad_core::protocol::percent;
 use zsad_core::{BatchSize, MetricSpec, Pooling, Result};
 
-use super::axes::{Axis, Panel, SMALL, TOP, Tick, legend, page};
+use super::axes::{Axis, Panel, SMALL, Tick};
 use super::canvas::{Anchor, Canvas, GREY};
 use super::palette::Look;
+use super::style::{Page, PanelSize, Style};
 use crate::grid::{Grid, Point};
 use crate::stats::Summary;
-use crate::table::Entry;
+use crate::table::{Entry, Outcome};
 
 /// What runs along the horizontal axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +20,7 @@ pub(super) enum Along {
     BatchSize,
 }
 
-const WIDTH: f64 = 330.0;
-const HEIGHT: f64 = 230.0;
-/// Left of a panel: ticks and the name of the axis.
-const LEFT: f64 = 62.0;
-/// Below a panel: two lines of ticks, the name of the axis, the heading of the next.
-const BELOW: f64 = 84.0;
+const PANEL: PanelSize = PanelSize { width: 330.0, height: 230.0, left: 62.0, below: 84.0 };
 
 /// One curve figure of a data set, or `None` where nothing varies along the axis.
 pub(super) fn figure(
@@ -33,6 +29,7 @@ pub(super) fn figure(
     entries: &[Entry],
     (dataset, pooling): (&str, Pooling),
     along: Along,
+    style: &Style,
 ) -> Result<Option<Canvas>> {
     let here = |p: &&Point| p.dataset == dataset && p.pooling == pooling && position(p, along).is_some();
     let points: Vec<&Point> = grid.points.iter().filter(here).collect();
@@ -50,7 +47,8 @@ pub(super) fn figure(
     }
     let number = |e: &Entry| e.outcome.number().copied();
     let in_panels = |e: &&Entry| panels.iter().any(|(_, points)| points.contains(&&e.point));
-    let drawn: Vec<&Entry> = entries.iter().filter(in_panels).filter(|e| number(e).is_some()).collect();
+    let here: Vec<&Entry> = entries.iter().filter(in_panels).collect();
+    let drawn: Vec<&Entry> = here.iter().copied().filter(|e| number(e).is_some()).collect();
     if drawn.is_empty() {
         return Ok(None);
     }
@@ -64,28 +62,28 @@ pub(super) fn figure(
         .collect();
     let low = |s: Summary| s.interval.map_or(s.mean, |i| i.0) * 100.0;
     let high = |s: Summary| s.interval.map_or(s.mean, |i| i.1) * 100.0;
-    let lowest = drawn.iter().filter_map(|e| number(e)).map(low).fold(f64::INFINITY, f64::min);
-    let highest = drawn.iter().filter_map(|e| number(e)).map(high).fold(f64::NEG_INFINITY, f64::max);
-    let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
-    let rows = panels.len().div_ceil(columns);
+    // One scale for all data sets of a run.
+    let lowest = entries.iter().filter_map(number).map(low).fold(f64::INFINITY, f64::min);
+    let highest = entries.iter().filter_map(number).map(high).fold(f64::NEG_INFINITY, f64::max);
+    let most = if panels.len() == 4 { 2 } else { 3 };
+    let refused = here.iter().any(|e| e.outcome == Outcome::Refused);
     let note = format!(
-        "{dataset}: mean over seeds and domains; bars: 95 % bootstrap intervals; points of one place are set side by side"
+        "{dataset}: mean over seeds and domains; bars: 95 % bootstrap intervals; points of one place are set side by side{}",
+        if refused { "; × at the foot: refused" } else { "" }
     );
-    let body = columns as f64 * (WIDTH + LEFT) + 18.0;
-    let height = rows as f64 * (HEIGHT + BELOW) - 18.0;
-    let mut canvas = page(title, &note, (body, height), &looks)?;
-    for (i, (heading, points)) in panels.iter().enumerate() {
-        let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
+    let Page { mut canvas, corners, columns } = style.page((title, &note), (panels.len(), most), &PANEL, &looks)?;
+    for (i, ((heading, points), corner)) in panels.iter().zip(corners).enumerate() {
         let y = if i % columns == 0 { "AUROC (%)" } else { "" };
         let y = Axis::nice(y, lowest, highest, 100.0, 8);
         // Room for what lies at either end.
         let room = 0.03 * (y.high - y.low);
         let y = Axis { low: y.low - room, high: y.high + room, ..y };
-        let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x: horizontal(grid, points, along), y };
+        let panel =
+            Panel { at: corner, width: PANEL.width, height: PANEL.height, x: horizontal(grid, points, along), y };
         panel.draw(&mut canvas, heading)?;
         panel.level(&mut canvas, 50.0, GREY);
         if !drawn.iter().any(|e| points.contains(&&e.point)) {
-            let middle = (corner.0 + WIDTH / 2.0, corner.1 + HEIGHT / 2.0);
+            let middle = (corner.0 + PANEL.width / 2.0, corner.1 + PANEL.height / 2.0);
             canvas.text(middle, "AUROC is not defined here", SMALL, GREY, Anchor::Middle);
         }
         for (m, (method, label)) in grid.methods.iter().enumerate() {
@@ -112,9 +110,18 @@ pub(super) fn figure(
             for (at, _) in &positions {
                 look.marker(&mut canvas, *at, 3.4);
             }
+            let is_refused = |p: &&&Point| {
+                here.iter().any(|e| e.point == ***p && e.method == *method && e.outcome == Outcome::Refused)
+            };
+            for point in points.iter().filter(is_refused) {
+                let foot = panel.position(position(point, along).unwrap_or(0.0), panel.y.low);
+                let (x, y) = (foot.0 + shift, foot.1 - 6.0);
+                for (dx, dy) in [(2.5, 2.5), (2.5, -2.5)] {
+                    canvas.line(&[(x - dx, y - dy), (x + dx, y + dy)], look.color, 1.2);
+                }
+            }
         }
     }
-    legend(&mut canvas, (body + 4.0, TOP + 8.0), &looks);
     Ok(Some(canvas))
 }
 

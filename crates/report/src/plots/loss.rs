@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use zsad_core::Result;
 
-use super::axes::{Axis, Panel, SMALL, Tick};
-use super::canvas::{Anchor, Canvas, GREY, text_width};
+use super::axes::{Axis, Panel, Tick};
+use super::canvas::Canvas;
 use super::palette::Look;
+use super::style::{Page, PanelSize, Style};
 use crate::labels::{compare, labels};
 
-const WIDTH: f64 = 330.0;
-const HEIGHT: f64 = 210.0;
-const LEFT: f64 = 70.0;
-const BELOW: f64 = 74.0;
-const TOP: f64 = 82.0;
+const PANEL: PanelSize = PanelSize { width: 330.0, height: 210.0, left: 70.0, below: 74.0 };
 
 /// A training as figures show it: named as in the rows of results.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +28,7 @@ pub struct Training {
 }
 
 /// The figure of a data set's fits, or `None` where none has a loss.
-pub(super) fn figure(title: &str, fits: &[Training], dataset: &str) -> Result<Option<Canvas>> {
+pub(super) fn figure(title: &str, fits: &[Training], dataset: &str, style: &Style) -> Result<Option<Canvas>> {
     let mut panels: BTreeMap<(String, u32, String), Vec<&Training>> = BTreeMap::new();
     for fit in fits.iter().filter(|f| f.dataset == dataset && f.loss.len() > 1) {
         panels.entry((fit.method.clone(), fit.version, fit.params.clone())).or_default().push(fit);
@@ -43,15 +40,10 @@ pub(super) fn figure(title: &str, fits: &[Training], dataset: &str) -> Result<Op
     panels.sort_by(|((m, v, p), _), ((n, w, q), _)| compare((m, *v, p), (n, *w, q)));
     let names: Vec<_> = panels.iter().map(|((m, v, p), _)| (m.as_str(), *v, p.as_str())).collect();
     let labels = labels(&names);
-    let columns = panels.len().min(if panels.len() == 4 { 2 } else { 3 });
+    let most = if panels.len() == 4 { 2 } else { 3 };
     let note = format!("{dataset}: a line is one fit (a seed, and a fold where there are several)");
-    let wide = text_width(title, 14.0)?.max(text_width(&note, SMALL)?) * 1.1 + 36.0;
-    let width = (columns as f64 * (WIDTH + LEFT) + 24.0).max(wide);
-    let mut canvas = Canvas::new(width, TOP + panels.len().div_ceil(columns) as f64 * (HEIGHT + BELOW) - 18.0);
-    canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
-    canvas.text((18.0, 44.0), note, SMALL, GREY, Anchor::Left);
-    for (i, (fits, label)) in panels.iter().map(|(_, fits)| fits).zip(&labels).enumerate() {
-        let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
+    let Page { mut canvas, corners, .. } = style.page((title, &note), (panels.len(), most), &PANEL, &[])?;
+    for (i, ((fits, label), corner)) in panels.iter().map(|(_, fits)| fits).zip(&labels).zip(corners).enumerate() {
         panel(&mut canvas, corner, label, fits, Look::of(i))?;
     }
     Ok(Some(canvas))
@@ -74,7 +66,7 @@ fn panel(canvas: &mut Canvas, corner: (f64, f64), label: &str, fits: &[&Training
     // A range that would end far beyond the last step is cut there.
     let high = if x.high <= 1.05 * last { x.high } else { last };
     let x = Axis { high, ticks: x.ticks.into_iter().filter(|t: &Tick| t.value <= high).collect(), ..x };
-    let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x, y };
+    let panel = Panel { at: corner, width: PANEL.width, height: PANEL.height, x, y };
     panel.draw(canvas, label)?;
     let opacity = (2.0 / fits.len() as f64).clamp(0.25, 0.9);
     for fit in fits {

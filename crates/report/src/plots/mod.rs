@@ -1,4 +1,4 @@
-//! Figures of a run, each as SVG and PNG; the same rows give the same bytes.
+//! Figures of a run, as SVG, PNG and PDF; the same rows give the same bytes.
 
 mod axes;
 pub(crate) mod canvas;
@@ -6,7 +6,9 @@ mod curves;
 mod loss;
 mod palette;
 mod parameter;
+mod pdf;
 mod spread;
+mod style;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,13 +20,14 @@ use crate::grid::Grid;
 use crate::table;
 use curves::Along;
 pub use loss::Training;
+pub use style::{Format, Style};
 
 /// Writes the figures of a run into `<dir>/plots` and returns their paths: for each data set AUROC against
 /// contamination, against batch size and against parameters of methods (where they vary), the spread over domains, and the training loss.
 ///
 /// # Errors
 /// [`zsad_core::Error::Data`] where a file cannot be written.
-pub fn write_all(dir: &Path, rows: &[Row], fits: &[Training]) -> Result<Vec<PathBuf>> {
+pub fn write_all(dir: &Path, rows: &[Row], fits: &[Training], style: &Style) -> Result<Vec<PathBuf>> {
     let plots = dir.join("plots");
     let grid = Grid::new(rows);
     let entries = curves::entries(&grid, table::headline());
@@ -40,27 +43,27 @@ pub fn write_all(dir: &Path, rows: &[Row], fits: &[Training]) -> Result<Vec<Path
         let figures = [
             (
                 "auroc_contamination",
-                curves::figure(&title("AUROC and contamination"), &grid, &entries, part, Along::Contamination)?,
+                curves::figure(&title("AUROC and contamination"), &grid, &entries, part, Along::Contamination, style)?,
             ),
             (
                 "auroc_batch_size",
-                curves::figure(&title("AUROC and batch size"), &grid, &entries, part, Along::BatchSize)?,
+                curves::figure(&title("AUROC and batch size"), &grid, &entries, part, Along::BatchSize, style)?,
             ),
-            ("domains", spread::figure(&title("spread over domains"), &grid, part)?),
+            ("domains", spread::figure(&title("spread over domains"), &grid, part, style)?),
         ];
-        for (name, canvas) in parameter::figures(&run, &grid, &entries, part)? {
-            written.extend(canvas.write(&plots, &format!("{}_{}", file_name(&name), file_name(&stem)))?);
+        for (name, canvas) in parameter::figures(&run, &grid, &entries, part, style)? {
+            written.extend(canvas.write(&plots, &format!("{}_{}", file_name(&name), file_name(&stem)), style)?);
         }
         for (name, figure) in figures {
             if let Some(canvas) = figure {
-                written.extend(canvas.write(&plots, &format!("{name}_{}", file_name(&stem)))?);
+                written.extend(canvas.write(&plots, &format!("{name}_{}", file_name(&stem)), style)?);
             }
         }
     }
     let trained: BTreeSet<&str> = fits.iter().map(|f| f.dataset.as_str()).collect();
     for dataset in trained {
-        if let Some(canvas) = loss::figure(&format!("{run}: training loss"), fits, dataset)? {
-            written.extend(canvas.write(&plots, &format!("loss_{}", file_name(dataset)))?);
+        if let Some(canvas) = loss::figure(&format!("{run}: training loss"), fits, dataset, style)? {
+            written.extend(canvas.write(&plots, &format!("loss_{}", file_name(dataset)), style)?);
         }
     }
     Ok(written)

@@ -5,18 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use zsad_core::{Pooling, Result};
 
-use super::axes::{Axis, Panel, TOP, Tick, legend, page};
+use super::axes::{Axis, Panel, Tick};
 use super::canvas::Canvas;
 use super::palette::Look;
+use super::style::{Page, PanelSize, Style};
 use crate::grid::{Grid, MethodKey, Point};
 use crate::labels::labels;
 use crate::stats::Summary;
 use crate::table::Entry;
 
-const WIDTH: f64 = 360.0;
-const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 62.0;
-const BELOW: f64 = 72.0;
+const PANEL: PanelSize = PanelSize { width: 360.0, height: 250.0, left: 62.0, below: 72.0 };
 /// A line needs so many places.
 const PLACES: usize = 3;
 
@@ -32,11 +30,12 @@ pub(super) fn figures(
     grid: &Grid,
     entries: &[Entry],
     part: (&str, Pooling),
+    style: &Style,
 ) -> Result<Vec<(String, Canvas)>> {
     let mut found = Vec::new();
     for ((method, _, parameter), lines) in varied(grid) {
         let title = format!("{run}: AUROC and {parameter} of {method}");
-        if let Some(canvas) = figure(&title, &parameter, grid, entries, part, &lines)? {
+        if let Some(canvas) = figure(&title, &parameter, (grid, entries), part, &lines, style)? {
             found.push((format!("auroc_{method}_{parameter}"), canvas));
         }
     }
@@ -67,10 +66,10 @@ fn varied(grid: &Grid) -> BTreeMap<Varied, Lines> {
 fn figure(
     title: &str,
     parameter: &str,
-    grid: &Grid,
-    entries: &[Entry],
+    (grid, entries): (&Grid, &[Entry]),
     (dataset, pooling): (&str, Pooling),
     lines: &Lines,
+    style: &Style,
 ) -> Result<Option<Canvas>> {
     let keys: BTreeSet<&MethodKey> = lines.values().flatten().map(|(_, key)| key).collect();
     let summary = |point: &Point, key: &MethodKey| -> Option<Summary> {
@@ -98,15 +97,11 @@ fn figure(
     let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
     let x = horizontal(parameter, lines);
     let place = |v: f64| if x.logarithmic { v.log10() } else { v };
-    let columns = points.len().min(3);
     let note = format!("{dataset}: mean over seeds and domains; level lines: methods without this parameter");
-    let body = columns as f64 * (WIDTH + LEFT) + 18.0;
-    let height = points.len().div_ceil(columns) as f64 * (HEIGHT + BELOW) - 18.0;
-    let mut canvas = page(title, &note, (body, height), &looks)?;
-    for (i, point) in points.iter().enumerate() {
-        let corner = (LEFT + (i % columns) as f64 * (WIDTH + LEFT), TOP + (i / columns) as f64 * (HEIGHT + BELOW));
+    let Page { mut canvas, corners, columns } = style.page((title, &note), (points.len(), 3), &PANEL, &looks)?;
+    for (i, (point, corner)) in points.iter().zip(corners).enumerate() {
         let y = Axis::nice(if i % columns == 0 { "AUROC (%)" } else { "" }, low, high, 100.0, 8);
-        let panel = Panel { at: corner, width: WIDTH, height: HEIGHT, x: x.axis.clone(), y };
+        let panel = Panel { at: corner, width: PANEL.width, height: PANEL.height, x: x.axis.clone(), y };
         panel.draw(&mut canvas, &format!("{}, contamination {}", point.size, point.contamination))?;
         for (places, (look, _)) in lines.values().zip(&looks) {
             let at =
@@ -122,7 +117,6 @@ fn figure(
             }
         }
     }
-    legend(&mut canvas, (body + 4.0, TOP + 8.0), &looks);
     Ok(Some(canvas))
 }
 

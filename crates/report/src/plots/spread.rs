@@ -3,19 +3,24 @@
 use zsad_core::{Pooling, Result};
 use zsad_store::Row;
 
-use super::axes::{Axis, Panel, SMALL, TEXT};
-use super::canvas::{Anchor, BLACK, Canvas, GREY, Shape, text_width};
+use super::axes::{Axis, Panel, TEXT};
+use super::canvas::{Anchor, BLACK, Canvas, Shape, text_width};
 use super::palette::Look;
+use super::style::Style;
 use crate::grid::{Grid, Point};
 use crate::stats::quantile;
 use crate::table;
 
 const ROW: f64 = 34.0;
 const WIDTH: f64 = 520.0;
-const TOP: f64 = 76.0;
 
 /// The figure of a data set, at the largest batches and the contamination nearest to 10 %; `None` without results.
-pub(super) fn figure(title: &str, grid: &Grid, (dataset, pooling): (&str, Pooling)) -> Result<Option<Canvas>> {
+pub(super) fn figure(
+    title: &str,
+    grid: &Grid,
+    (dataset, pooling): (&str, Pooling),
+    style: &Style,
+) -> Result<Option<Canvas>> {
     let Some(point) = point(grid, dataset, pooling) else { return Ok(None) };
     let (seeds, domains) = grid.axes(point);
     let mut lines: Vec<(usize, &str, Vec<f64>)> = Vec::new();
@@ -43,19 +48,19 @@ pub(super) fn figure(title: &str, grid: &Grid, (dataset, pooling): (&str, Poolin
         point.contamination,
         domains.len()
     );
-    let width = (left + WIDTH + 24.0).max(text_width(title, 14.0)? * 1.1 + 36.0).max(text_width(&note, SMALL)? + 36.0);
+    let top = style.top() - 6.0;
+    let width = (left + WIDTH + 24.0).max(style.head_width(title, &note)?);
     let height = ROW * lines.len() as f64;
-    let mut canvas = Canvas::new(width, TOP + height + 58.0);
-    canvas.title((18.0, 24.0), title, 14.0, Anchor::Left);
-    canvas.text((18.0, 44.0), note, SMALL, GREY, Anchor::Left);
+    let mut canvas = Canvas::new(width, top + height + 58.0);
+    style.head(&mut canvas, title, &note);
     let x = Axis::nice("AUROC (%)", all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max), 100.0, 10);
     let pad = (x.high - x.low) * 0.015;
     let x = Axis { low: x.low - pad, high: x.high + pad, ..x };
     let y = Axis { name: String::new(), low: 0.0, high: lines.len() as f64, ticks: Vec::new() };
-    let panel = Panel { at: (left, TOP), width: width - left - 24.0, height, x, y };
+    let panel = Panel { at: (left, top), width: width - left - 24.0, height, x, y };
     panel.draw(&mut canvas, "")?;
     for (i, (m, label, values)) in lines.iter().enumerate() {
-        let middle = TOP + ROW * (i as f64 + 0.5);
+        let middle = top + ROW * (i as f64 + 0.5);
         canvas.text((left - 10.0, middle), *label, TEXT, BLACK, Anchor::Right);
         line(&mut canvas, &panel, middle, Look::of(*m), values);
     }

@@ -10,7 +10,7 @@ fn bytes(paths: &[PathBuf]) -> Vec<(String, Vec<u8>)> {
 fn write(rows: &[Row], fits: &[Training], name: &str) -> Vec<(String, Vec<u8>)> {
     let dir = tempfile::tempdir().unwrap();
     let folder = std::env::var_os("ZSAD_LOOK").map_or(dir.path().to_owned(), |d| PathBuf::from(d).join(name));
-    bytes(&write_all(&folder, rows, fits).unwrap())
+    bytes(&write_all(&folder, rows, fits, &Style::default()).unwrap())
 }
 
 #[test]
@@ -78,4 +78,23 @@ fn a_parameter_with_three_values_is_drawn_along_an_axis_of_its_own() {
     assert!(["steps (log scale)", "1500", "AUROC (%)"].iter().all(|word| svg.contains(word)));
     // Two places make no line.
     assert!(!svg.contains("augment=flip"), "{svg}");
+}
+
+#[test]
+fn a_pdf_is_drawn_for_a_column_of_a_paper() {
+    let dir = tempfile::tempdir().unwrap();
+    let style = Style { formats: vec![Format::Pdf, Format::Svg], title: false, width: Some(85.0) };
+    let written = write_all(dir.path(), &sweep(), &fits(), &style).unwrap();
+    for (name, content) in bytes(&written) {
+        if name.ends_with(".svg") {
+            let svg = String::from_utf8(content).unwrap();
+            assert!(svg.contains("width=\"85mm\"") && !svg.contains("95 % bootstrap"), "{name}");
+        } else {
+            assert!(content.starts_with(b"%PDF-") && content.ends_with(b"%%EOF"), "{name}");
+            // 85 mm are 240.9 points.
+            let text = String::from_utf8_lossy(&content);
+            assert!(text.contains("/MediaBox [0 0 240.9"), "{name}: {}", &text[..300.min(text.len())]);
+        }
+    }
+    assert_eq!(bytes(&written), bytes(&write_all(dir.path(), &sweep(), &fits(), &style).unwrap()));
 }

@@ -165,12 +165,12 @@ fn sheet(spec: &Spec, lines: &[Line]) -> Sheet {
     let header =
         ["what", "run", "ours is", "division", "protocol", "metric", "ours", "published", "difference", "verdict"];
     let header = header.map(String::from).to_vec();
-    let mut block = Block { caption: format!("Table {}", spec.table), words: 6, header, lines: Vec::new() };
+    let mut block = Block { caption: format!("Table {}", spec.table), words: 6, header, ..Block::default() };
     for line in lines {
         let ours = line.ours.number().map_or_else(|| line.ours.word().to_owned(), table::number);
-        let published = published(&mut sheet, line);
+        let published = published(&mut block, line);
         let difference = line.difference().map_or("–".to_owned(), |d| format!("{d:+.1}"));
-        let verdict = verdict(&mut sheet, line);
+        let verdict = verdict(&mut block, line);
         let division = line.division.map_or("–", Division::word);
         let run = if line.run.is_empty() { "–" } else { &line.run };
         let texts = [&line.name, run, &line.method, division, &line.protocol, &line.metric, &ours].map(Text::from);
@@ -180,7 +180,7 @@ fn sheet(spec: &Spec, lines: &[Line]) -> Sheet {
     sheet
 }
 
-fn published(sheet: &mut Sheet, line: &Line) -> Text {
+fn published(block: &mut Block, line: &Line) -> Text {
     let Some(p) = &line.published else { return "no published number known".into() };
     let std = p.std.map_or(String::new(), |d| format!(" ± {d}"));
     let (sign, kind) = match p.origin() {
@@ -189,12 +189,12 @@ fn published(sheet: &mut Sheet, line: &Line) -> Text {
         Origin::Independent => (" (independent)", "Not published: "),
     };
     let note = format!("{kind}{}, {}, {}: {}", p.paper, p.table, p.setting, p.source);
-    Text { plain: format!("{}{std}{sign}", p.mean), marks: sheet.note(&note), bold: false }
+    Text { plain: format!("{}{std}{sign}", p.mean), marks: block.note(&note), bold: false }
 }
 
-fn verdict(sheet: &mut Sheet, line: &Line) -> Text {
-    let noted = |sheet: &mut Sheet, word: &str, note: &str| {
-        let marks = if note.is_empty() { String::new() } else { sheet.note(note) };
+fn verdict(block: &mut Block, line: &Line) -> Text {
+    let noted = |block: &mut Block, word: &str, note: &str| {
+        let marks = if note.is_empty() { String::new() } else { block.note(note) };
         Text { plain: word.to_owned(), marks, bold: false }
     };
     let tolerance = line.tolerance.unwrap_or_default();
@@ -203,8 +203,8 @@ fn verdict(sheet: &mut Sheet, line: &Line) -> Text {
         Verdict::Outside => Text { plain: format!("outside ±{tolerance}"), bold: true, marks: String::new() },
         Verdict::NoTolerance => "no tolerance stated".into(),
         Verdict::Subset { ours, published } => format!("not compared: {ours} of {published} domains").into(),
-        Verdict::Differs(how) => noted(sheet, "not compared: protocols differ", how),
-        Verdict::NoPublished(why) => noted(sheet, "nothing to compare with", why),
+        Verdict::Differs(how) => noted(block, "not compared: protocols differ", how),
+        Verdict::NoPublished(why) => noted(block, "nothing to compare with", why),
         Verdict::NoNumber(word) => (*word).into(),
     }
 }

@@ -7,27 +7,36 @@ use zsad_core::{BatchSize, Level, MetricSpec, Pooling};
 
 use super::entry::{Entry, Outcome};
 use crate::grid::{Grid, MethodKey, Point};
-use crate::sheet::{Block, Sheet, Text};
+use crate::sheet::{BOLD, Block, Sheet, Text};
 use crate::stats::{RESAMPLES, Summary};
 
+/// How a table is laid out; by default everything is shown, a grid a data set and batch size.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Methods and numbers alone: no columns of settings, domains and seeds.
+    pub compact: bool,
+    /// Numbers without their bootstrap intervals.
+    pub no_interval: bool,
+    /// Data sets are the columns, a grid a batch size and contamination.
+    pub by_dataset: bool,
+    /// In place of the generated caption.
+    pub caption: Option<String>,
+    /// LaTeX's label of the first grid; the others get `-2`, `-3`, ….
+    pub label: Option<String>,
+}
+
 /// The page of `entries`: a block a metric, data set and batch size.
-pub(super) fn sheet(title: &str, grid: &Grid, entries: &[Entry]) -> Sheet {
-    let seeds = match grid.redraws() {
-        true => "seeds, each a draw of batches and references from the same trained models",
-        false => "seeds",
+pub(super) fn sheet(title: &str, grid: &Grid, entries: &[Entry], style: &Style) -> Sheet {
+    let mut sheet = Sheet {
+        title: title.to_owned(),
+        legend: legend(grid, style),
+        own_caption: style.caption.is_some(),
+        ..Sheet::default()
     };
-    let legend = format!(
-        "All numbers in per cent: mean ± standard deviation over {seeds} (of the mean over domains) [95 % bootstrap \
-         interval over seeds and domains, {RESAMPLES} resamples]. Bold: the best of its column; ≈: not \
-         distinguishable from it (the 95 % interval of the paired difference contains 0). zero_shot: sees nothing of \
-         the target but the test batch; in_batch: no training at all; few_shot: k normal references; one_class: \
-         trained on the target's own normals."
-    );
-    let mut sheet = Sheet { title: title.to_owned(), legend, ..Sheet::default() };
     let mut groups: Vec<(&MetricSpec, Vec<&Point>)> = Vec::new();
     for entry in entries {
         let fits = |(metric, points): &(&MetricSpec, Vec<&Point>)| {
-            *metric == entry.metric && points.last().is_some_and(|p| same_block(grid, p, &entry.point))
+            *metric == entry.metric && points.last().is_some_and(|p| same_block(grid, p, &entry.point, style))
         };
         match groups.iter_mut().find(|g| fits(g)) {
             Some((_, points)) if points.last() == Some(&&entry.point) => {}
@@ -35,40 +44,81 @@ pub(super) fn sheet(title: &str, grid: &Grid, entries: &[Entry]) -> Sheet {
             None => groups.push((entry.metric, vec![&entry.point])),
         }
     }
-    for (metric, points) in groups {
-        let block = block(&mut sheet, grid, entries, metric, &points);
+    let several = groups.len() > 1;
+    for (i, (metric, points)) in groups.into_iter().enumerate() {
+        let mut block = block(grid, entries, metric, &points, style);
+        if let Some(caption) = &style.caption {
+            block.caption = if several { format!("{caption} {}", block.caption) } else { caption.clone() };
+        }
+        if let Some(label) = &style.label {
+            block.label = if i == 0 { label.clone() } else { format!("{label}-{}", i + 1) };
+        }
         sheet.blocks.push(block);
     }
     sheet
 }
 
+/// How to read the page.
+fn legend(grid: &Grid, style: &Style) -> String {
+    let seeds = match grid.redraws() {
+        true => "seeds, each a draw of batches and references from the same trained models",
+        false => "seeds",
+    };
+    let interval = match style.no_interval {
+        true => String::new(),
+        false => format!(" [95 % bootstrap interval over seeds and domains, {RESAMPLES} resamples]"),
+    };
+    let settings = match style.compact {
+        true => "",
+        false => {
+            " zero_shot: sees nothing of the target but the test batch; in_batch: no training at all; few_shot: k normal \
+             references; one_class: trained on the target's own normals."
+        }
+    };
+    format!(
+        "All numbers in per cent: mean ± standard deviation over {seeds} (of the mean over domains){interval}. {BOLD} the \
+         best of its column; ≈: not distinguishable from it (the 95 % interval of the paired difference contains 0).\
+         {settings}"
+    )
+}
+
 /// Batch sizes become columns where a data set has a single contamination, else blocks.
-fn same_block(grid: &Grid, a: &Point, b: &Point) -> bool {
+fn same_block(grid: &Grid, a: &Point, b: &Point, style: &Style) -> bool {
+    if style.by_dataset {
+        return (a.pooling, a.size, a.contamination) == (b.pooling, b.size, b.contamination);
+    }
     let of_data_set = |p: &&Point| p.dataset == a.dataset && p.pooling == a.pooling;
     let levels: BTreeSet<_> = grid.points.iter().filter(of_data_set).map(|p| p.contamination).collect();
     a.dataset == b.dataset && a.pooling == b.pooling && (a.size == b.size || levels.len() == 1)
 }
 
-fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &MetricSpec, points: &[&Point]) -> Block {
+fn block(grid: &Grid, entries: &[Entry], metric: &MetricSpec, points: &[&Point], style: &Style) -> Block {
     let by_size = points.windows(2).any(|w| w[0].size != w[1].size);
     let first = points[0];
     let realised = |p: &Point| grid.realised(p);
     let name = metric.label;
     let pooling = if first.pooling == Pooling::Domain { ", scores pooled per domain" } else { "" };
-    let caption = if by_size {
+    let caption = if style.by_dataset {
+        format!("{name}, {}, contamination {}{pooling}; columns: data set", first.size, first.contamination)
+    } else if by_size {
         // What is realised depends on the size, and stands in its column.
         let level = first.contamination;
         format!("{}: {name}, contamination {level}{pooling}; columns: batch size", first.dataset)
     } else {
         format!("{}: {name}, {}{pooling}; columns: contamination", first.dataset, first.size)
     };
-    let mut header = vec!["method".to_owned(), "setting".into(), "domains".into(), "seeds".into()];
-    header.extend(points.iter().map(|p| if by_size { size_head(p, realised(p)) } else { level_head(p, realised(p)) }));
+    let head = |p: &&Point| match (style.by_dataset, by_size) {
+        (true, _) => p.dataset.clone(),
+        (_, true) => size_head(p, realised(p)),
+        _ => level_head(p, realised(p)),
+    };
+    let about: &[&str] = if style.compact { &["method"] } else { &["method", "setting", "domains", "seeds"] };
+    let mut block = Block { caption, words: about.len().min(2), ..Block::default() };
+    block.header = about.iter().map(|h| (*h).to_owned()).chain(points.iter().map(head)).collect();
     let here = |method: &MethodKey| -> Vec<&Entry> {
         let at = |p: &&Point| entries.iter().find(|e| e.metric == metric && e.point == **p && e.method == *method);
         points.iter().filter_map(at).collect()
     };
-    let mut lines = Vec::new();
     for (method, label) in &grid.methods {
         let line = here(method);
         // A method that was never asked for on this data set has no line.
@@ -83,16 +133,15 @@ fn block(sheet: &mut Sheet, grid: &Grid, entries: &[Entry], metric: &MetricSpec,
                 _ => "–".into(),
             }
         };
-        let mut texts: Vec<Text> = vec![
-            label.as_str().into(),
-            method.setting.to_string().into(),
-            range(|s| s.domains).into(),
-            range(|s| s.seeds).into(),
-        ];
-        texts.extend(line.iter().map(|e| text(sheet, e)));
-        lines.push(texts);
+        let mut texts: Vec<Text> = vec![label.as_str().into()];
+        if !style.compact {
+            texts.push(method.setting.to_string().into());
+            texts.extend([range(|s| s.domains).into(), range(|s| s.seeds).into()]);
+        }
+        texts.extend(line.iter().map(|e| text(&mut block, e, style)));
+        block.lines.push(texts);
     }
-    Block { caption, words: 2, header, lines }
+    block
 }
 
 /// `50`, with the realised share of anomalies where it rounds to something else than the nominal one.
@@ -125,19 +174,25 @@ pub(crate) fn level_head(point: &Point, realised: Option<f64>) -> String {
 
 /// `97.6 ± 0.3 [97.1, 98.0]`.
 pub(crate) fn number(s: &Summary) -> String {
-    let std = s.std.map_or(String::new(), |d| format!(" ± {:.1}", d * 100.0));
     let interval = s.interval.map_or(String::new(), |(l, h)| format!(" [{:.1}, {:.1}]", l * 100.0, h * 100.0));
-    format!("{:.1}{std}{interval}", s.mean * 100.0)
+    short_number(s) + &interval
 }
 
-fn text(sheet: &mut Sheet, entry: &Entry) -> Text {
+/// `97.6 ± 0.3`.
+fn short_number(s: &Summary) -> String {
+    let std = s.std.map_or(String::new(), |d| format!(" ± {:.1}", d * 100.0));
+    format!("{:.1}{std}", s.mean * 100.0)
+}
+
+fn text(block: &mut Block, entry: &Entry, style: &Style) -> Text {
     let mut marks = Vec::new();
     if entry.tied {
         marks.push("≈".to_owned());
     }
     if let Some(note) = note(entry) {
-        marks.push(sheet.note(&note));
+        marks.push(block.note(&note));
     }
+    let number = if style.no_interval { short_number } else { number };
     let plain = entry.outcome.number().map_or_else(|| entry.outcome.word().to_owned(), number);
     Text { plain, bold: entry.best, marks: marks.join(" ") }
 }
@@ -167,6 +222,10 @@ fn note(entry: &Entry) -> Option<String> {
     if entry.undefined > 0 && entry.metric.level == Level::Sample {
         let share = format!("{} of {} batches hold one class only", entry.undefined, entry.batches);
         parts.push(if entry.outcome == Outcome::Undefined { share } else { format!("{share} and are left out") });
+    }
+    if !entry.left_out.is_empty() {
+        let names: Vec<&str> = entry.left_out.iter().map(String::as_str).collect();
+        parts.push(format!("too small for a batch and left out: {}", names.join(", ")));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }

@@ -13,6 +13,7 @@ use zsad_store::Row;
 
 pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
+pub use layout::Style;
 pub(crate) use layout::{level_head, number};
 
 use crate::export::{Latex, Markdown, Printed};
@@ -30,18 +31,23 @@ pub struct Table {
     sheet: Sheet,
 }
 
-/// The comparison of all methods in `rows` under `metrics` (see [`default_metrics`]).
+/// The comparison of all methods in `rows` under `metrics` (see [`default_metrics`]), everything shown.
+pub fn comparison(rows: &[Row], metrics: &[&'static MetricSpec]) -> Table {
+    styled(rows, metrics, &Style::default())
+}
+
+/// The comparison of all methods in `rows` under `metrics`, laid out as `style` says.
 ///
 /// A number is the mean over seeds of the mean over domains, ± the standard deviation over seeds, with the 95 %
 /// percentile bootstrap interval over seeds and domains. Everything is a function of the rows alone.
-pub fn comparison(rows: &[Row], metrics: &[&'static MetricSpec]) -> Table {
+pub fn styled(rows: &[Row], metrics: &[&'static MetricSpec], style: &Style) -> Table {
     let grid = Grid::new(rows);
     let all = metrics.iter().flat_map(|m| grid.points.iter().map(|p| entry::column(&grid, p, m)));
     // A point without any number says nothing of a metric that was not measured there.
     let measured = |c: &Vec<Entry>| c[0].metric == headline() || c.iter().any(|e| e.outcome.number().is_some());
     let entries: Vec<Entry> = all.filter(measured).flatten().collect();
     let title = title(rows);
-    let sheet = layout::sheet(&title, &grid, &entries);
+    let sheet = layout::sheet(&title, &grid, &entries, style);
     Table { title, entries, sheet }
 }
 

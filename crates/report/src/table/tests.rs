@@ -37,6 +37,33 @@ fn batch_sizes_are_columns_where_there_is_one_contamination() {
 }
 
 #[test]
+fn data_sets_are_columns_of_bare_numbers_where_a_paper_wants_it() {
+    let at = |dataset: &str, method: &str, seed: u64, auroc: f64| Flat {
+        dataset: dataset.into(),
+        method: method.into(),
+        seed,
+        metrics: metrics(&[("auroc", auroc)]),
+        cell_key: format!("{dataset}{method}{seed}"),
+        ..row()
+    };
+    let mut rows = Vec::new();
+    for (dataset, value) in [("digits", 0.5), ("omniglot", 0.75)] {
+        rows.extend([at(dataset, "knn", 0, value), at(dataset, "knn", 1, value), at(dataset, "lof", 0, value - 0.25)]);
+    }
+    let rows: Vec<Row> = rows.into_iter().map(Row::from).collect();
+    let style = Style { compact: true, no_interval: true, by_dataset: true, ..Style::default() };
+    let table = styled(&rows, &default_metrics(&rows), &style);
+    assert_eq!(table.sheet.blocks.len(), 1);
+    let block = &table.sheet.blocks[0];
+    assert_eq!(block.header, ["method", "digits", "omniglot"]);
+    let lines: Vec<Vec<&str>> = block.lines.iter().map(|l| l.iter().map(|t| t.plain.as_str()).collect()).collect();
+    assert_eq!(lines, [["knn", "50.0 ± 0.0", "75.0 ± 0.0"], ["lof", "25.0", "50.0"]]);
+    let own = Style { caption: Some("Ours.".into()), label: Some("tab:a".into()), ..style };
+    let tex = styled(&rows, &default_metrics(&rows), &own).print(&Latex);
+    assert!(tex.contains("\\caption{Ours.}\n\\label{tab:a}") && !tex.contains("par\\footnotesize"), "{tex}");
+}
+
+#[test]
 fn a_lower_metric_is_better_where_it_should_be() {
     let at = |method: &str, fpr95: f64| Flat {
         method: method.into(),

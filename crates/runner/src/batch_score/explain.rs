@@ -9,13 +9,15 @@ use super::features::Features;
 /// Samples and features shown.
 const SHOWN: usize = 5;
 
-/// Prints the assumption behind the scores, their spread, and the samples that stand out.
+/// Prints the assumption behind the scores, their spread, and the samples that stand out, with their `names` if they have
+/// some.
 pub fn print(
     spec: &MethodSpec,
     setting: Supervision,
     info: &DatasetInfo,
     features: &Features,
     scores: &[f64],
+    names: Option<&[String]>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let basis = match setting {
@@ -34,7 +36,8 @@ pub fn print(
     writeln!(out, "scores: median {:.4}, 90 % {:.4}, greatest {:.4}", quantile(0.5), quantile(0.9), quantile(1.0))?;
     features.statistics(&info.modality, out)?;
     for &i in order.iter().take(SHOWN) {
-        write!(out, "  sample {i}: {:.4}", scores[i])?;
+        let name = names.map_or(String::new(), |names| format!(" ({})", names[i]));
+        write!(out, "  sample {i}{name}: {:.4}", scores[i])?;
         if let Modality::Tabular { .. } = info.modality {
             features.deviations(i, out)?;
         }

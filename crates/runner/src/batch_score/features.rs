@@ -14,26 +14,35 @@ const ITERATIONS: usize = 30;
 /// The statistics that the batch itself gives, and what a sample deviates from them by. They describe the data;
 /// methods may weigh otherwise.
 pub struct Features {
+    /// Their names; empty where they have none.
+    names: Vec<String>,
     values: Vec<f64>,
     means: Vec<f64>,
     deviations: Vec<f64>,
 }
 
 impl Features {
-    /// Of all samples of a batch.
+    /// Of all samples of a batch; `names` are those of a table's features, or none.
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn new(batch: &InMemory) -> zsad_core::Result<Self> {
+    pub fn new(batch: &InMemory, names: &[String]) -> zsad_core::Result<Self> {
         let n = batch.info().domains[0].normal;
         let refs: Vec<_> = SampleRef::all(0, Subset::Normal, n).collect();
         let samples = batch.gather(&refs)?;
         let (values, dim) = (samples.to_f64().into_owned(), samples.dim());
-        let column = |j: usize| values.iter().skip(j).step_by(dim);
-        let means: Vec<f64> = (0..dim).map(|j| column(j).sum::<f64>() / n as f64).collect();
-        let variance = |j: usize| column(j).map(|v| (v - means[j]).powi(2)).sum::<f64>() / n as f64;
-        let deviations = (0..dim).map(|j| variance(j).sqrt()).collect();
-        Ok(Features { values, means, deviations })
+        // Row by row: a picture has more features than a cache holds lines.
+        let mean_of = |value: &dyn Fn(usize, f64) -> f64| {
+            let mut sums = vec![0.0; dim];
+            for row in values.chunks(dim) {
+                sums.iter_mut().zip(row).enumerate().for_each(|(j, (sum, v))| *sum += value(j, *v));
+            }
+            sums.iter_mut().for_each(|sum| *sum /= n as f64);
+            sums
+        };
+        let means = mean_of(&|_, v| v);
+        let deviations = mean_of(&|j, v| (v - means[j]).powi(2)).into_iter().map(f64::sqrt).collect();
+        Ok(Features { names: names.to_vec(), values, means, deviations })
     }
 
     /// Mean and standard deviation over the batch: of every channel of images, and of the features that vary most.
@@ -63,7 +72,8 @@ impl Features {
                 let mut order: Vec<usize> = (0..dim).collect();
                 order.sort_by(|&a, &b| self.deviations[b].total_cmp(&self.deviations[a]));
                 for &j in order.iter().take(SHOWN) {
-                    writeln!(out, "  feature {j}: mean {:.4}, sd {:.4}", self.means[j], self.deviations[j])?;
+                    let name = name(&self.names, j);
+                    writeln!(out, "  {name}: mean {:.4}, sd {:.4}", self.means[j], self.deviations[j])?;
                 }
             }
         }
@@ -77,7 +87,7 @@ impl Features {
         let mut varying: Vec<usize> = (0..dim).filter(|&j| self.deviations[j] > 0.0).collect();
         varying.sort_by(|&a, &b| z(b).abs().total_cmp(&z(a).abs()));
         let shown = varying.iter().take(SHOWN);
-        let shown: Vec<String> = shown.map(|&j| format!("feature {j} {:+.1} sd", z(j))).collect();
+        let shown: Vec<String> = shown.map(|&j| format!("{} {:+.1} sd", name(&self.names, j), z(j))).collect();
         write!(out, "  ({})", shown.join(", "))
     }
 
@@ -110,4 +120,9 @@ impl Features {
         }
         project(&direction)
     }
+}
+
+/// What feature number `k` is called in messages.
+pub fn name(names: &[String], k: usize) -> String {
+    names.get(k).map_or_else(|| format!("feature {k}"), |name| format!("`{name}`"))
 }

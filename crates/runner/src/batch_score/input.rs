@@ -2,25 +2,38 @@
 
 use std::path::Path;
 
-use zsad_core::{Detector, Error, ImageSpec, MethodSpec, Modality, Preprocessing, Result, Samples, Values};
+use zsad_core::{Detector, Error, MethodSpec, Modality, PictureGeometry, Preprocessing, Result, Samples, Values};
 use zsad_data::formats::npy::Numbers;
 use zsad_data::formats::npz::Npz;
-use zsad_data::image_folder;
-
 use zsad_store::ModelStore;
 
 use super::own::{Columns, Own};
+use super::pictures::PictureArgs;
 use crate::library::given;
 use crate::registry::Registry;
 
-/// Reads `path`; `images` says how pictures become samples, where something does, and `learnt` how a table's columns do.
-pub fn read(path: &Path, images: Option<&ImageSpec>, columns: &Columns, learnt: Option<&Preprocessing>) -> Result<Own> {
+/// How what is read becomes samples.
+pub struct How<'a> {
+    /// Pictures.
+    pub geometry: &'a PictureGeometry,
+    /// What was asked for of pictures.
+    pub pictures: &'a PictureArgs,
+    /// What was asked for of a table's columns.
+    pub columns: Columns<'a>,
+    /// What a training learnt of a table's columns.
+    pub learnt: Option<&'a Preprocessing>,
+}
+
+/// Reads `path`.
+pub fn read(path: &Path, how: &How) -> Result<Own> {
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
-    let unnamed = |(modality, samples)| Own::unnamed(modality, samples);
     let own = match extension.as_deref() {
-        _ if path.is_dir() => unnamed(image_folder::read(path, images)?),
-        Some("npz") => unnamed(npz(path)?),
-        Some("csv" | "tsv" | "parquet") => Own::table(path, columns, learnt)?,
+        _ if path.is_dir() => Own::pictures(path, how.geometry, how.pictures)?,
+        Some("npz") => {
+            let (modality, samples) = npz(path)?;
+            Own::unnamed(modality, samples)
+        }
+        Some("csv" | "tsv" | "parquet") => Own::table(path, &how.columns, how.learnt)?,
         _ if !path.exists() => return Err(Error::data(path, "no such file or folder", "")),
         _ => {
             return Err(Error::data(
@@ -33,9 +46,13 @@ pub fn read(path: &Path, images: Option<&ImageSpec>, columns: &Columns, learnt: 
     if own.samples.is_empty() {
         return Err(Error::data(path, "there are no samples", "a batch needs some"));
     }
-    if own.features.is_empty() && columns.names().next().is_some() {
+    if own.features.is_empty() && how.columns.names().next().is_some() {
         let hint = "--id, --group and --exclude are for .csv, .tsv and .parquet";
         return Err(Error::Config(format!("{}: there are no columns to name; hint: {hint}", path.display())));
+    }
+    if own.pictures.is_none() && how.pictures.given() {
+        let message = format!("{}: the options for pictures are for a folder of them", path.display());
+        return Err(Error::Config(format!("{message}; hint: drop --resize, --crop, --aspect and --skip-bad")));
     }
     finite(&own.samples).map_err(|what| Error::data(path, what, "remove or mend these samples"))?;
     Ok(own)
@@ -46,35 +63,28 @@ pub fn is_official(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "pt" || e == "pth")
 }
 
-/// How pictures become samples for a detector: as its training data did, as far as that is known.
-pub fn images(
+/// How the pictures that a model was trained on became samples, as far as that is known: its file says it, or what lies
+/// beside it names the data set.
+pub fn trained_on(
     spec: &MethodSpec,
-    trained: Option<&dyn Detector>,
-    checkpoint: Option<&Path>,
+    trained: &dyn Detector,
+    said: Option<PictureGeometry>,
+    checkpoint: &Path,
     registry: &Registry,
-) -> Option<ImageSpec> {
-    // What `zsad run` wrote beside the model names the data set.
-    let fit = checkpoint.and_then(ModelStore::fit_beside).filter(|fit| fit.fit.method.name == spec.name);
-    let trained_on = fit.and_then(|fit| {
-        let def = registry.dataset(&fit.fit.data.name)?;
-        def.configure(&given(&fit.dataset_params)).ok()?.image()
-    });
-    match trained.and_then(Detector::input) {
-        Some(input) => {
-            let fits = |p: &ImageSpec| p.modality().shape() == input;
-            // The official code's networks on pictures are for data sets that are here as well.
-            let official = || registry.default_images().find(fits).filter(|_| checkpoint.is_some_and(is_official));
-            trained_on.filter(fits).or_else(official).or(match input[..] {
-                [channels, height, width] => Some(ImageSpec::stretched(channels, height, width)),
-                _ => None,
-            })
-        }
-        // Methods on features of pictures take any size; those of one batch must have one.
-        None if !spec.accepts.tabular => {
-            trained_on.or_else(|| registry.default_images().find(|p| p.cut_from.is_some()))
-        }
-        None => trained_on,
-    }
+) -> Option<PictureGeometry> {
+    let beside = || {
+        let fit = ModelStore::fit_beside(checkpoint).filter(|fit| fit.fit.method.name == spec.name)?;
+        registry.dataset(&fit.fit.data.name)?.configure(&given(&fit.dataset_params)).ok()?.image()
+    };
+    let known = said.or_else(beside);
+    let Some(input) = trained.input() else { return known };
+    let fits = |p: &PictureGeometry| p.modality().shape() == input;
+    // The official code's networks on pictures are for data sets that are here as well.
+    let official = || registry.default_images().find(fits).filter(|_| is_official(checkpoint));
+    known.filter(fits).or_else(official).or(match input[..] {
+        [channels, height, width] => Some(PictureGeometry::stretched(channels, height, width)),
+        _ => None,
+    })
 }
 
 fn finite(samples: &Samples) -> Result<(), String> {

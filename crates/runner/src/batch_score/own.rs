@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use zsad_core::{Error, Layout, Missing, Modality, Moments, Preprocessing, Result, Samples, Values};
+use zsad_core::{Error, Layout, Missing, Modality, Moments, PictureGeometry, Preprocessing, Result, Samples, Values};
 use zsad_data::columns::{self, Encoded, TrainingRows};
 use zsad_data::formats::table::Table;
+
+use super::features::name;
+use super::pictures::{PictureArgs, Pictures};
 
 /// Names that one message shows.
 const SHOWN: usize = 5;
@@ -23,6 +26,8 @@ pub struct Own {
     pub carried: Vec<(String, Vec<String>)>,
     /// What batches must not cross: a text a sample.
     pub groups: Option<Vec<String>>,
+    /// The pictures that the samples were, and how they became them.
+    pub pictures: Option<(Pictures, PictureGeometry)>,
     /// What a person should know of how it was read, a line each.
     pub said: Vec<String>,
 }
@@ -49,7 +54,40 @@ impl Columns<'_> {
 impl Own {
     /// Samples that are no table.
     pub fn unnamed(modality: Modality, samples: Samples) -> Self {
-        Own { modality, samples, features: Vec::new(), carried: Vec::new(), groups: None, said: Vec::new() }
+        let (features, carried, said) = (Vec::new(), Vec::new(), Vec::new());
+        Own { modality, samples, features, carried, groups: None, pictures: None, said }
+    }
+
+    /// The pictures of a folder, whose names go into the output.
+    ///
+    /// # Errors
+    /// As [`PictureArgs::read`].
+    pub fn pictures(folder: &Path, geometry: &PictureGeometry, args: &PictureArgs) -> Result<Self> {
+        let (samples, pictures, said) = args.read(folder, geometry)?;
+        let carried = vec![("file".to_owned(), pictures.names())];
+        let pictures = Some((pictures, geometry.clone()));
+        Ok(Own { carried, pictures, said, ..Own::unnamed(geometry.modality(), samples) })
+    }
+
+    /// Whether these are pictures without colours.
+    pub fn is_grey(&self) -> bool {
+        self.pictures.as_ref().is_some_and(|(pictures, _)| pictures.all_grey)
+    }
+
+    /// The first of three equal channels alone.
+    pub fn drop_colours(&mut self) {
+        if let Modality::Image { channels: 3, height, width } = self.modality {
+            let values = self.samples.to_f32();
+            let first = values.chunks_exact(3 * height * width).flat_map(|image| &image[..height * width]).copied();
+            let first: Vec<f32> = first.collect();
+            self.modality = Modality::Image { channels: 1, height, width };
+            self.samples = Samples::new(self.modality.shape(), Values::F32(first));
+        }
+    }
+
+    /// What the samples are called.
+    pub fn names(&self) -> Option<&[String]> {
+        self.carried.first().map(|(_, names)| names.as_slice())
     }
 
     /// The rows of the table in `path`: by name as a training learnt its columns, where it did; else all columns but those
@@ -93,25 +131,12 @@ impl Own {
         let carried = wanted.ids.iter().map(|name| Ok((name.clone(), text(name)?))).collect::<Result<_>>()?;
         let groups = wanted.group.map(text).transpose()?;
         let (modality, features) = (Modality::rows(layout.dim()), layout.features());
-        Ok(Own { modality, samples, features, carried, groups, said })
+        Ok(Own { modality, samples, features, carried, groups, pictures: None, said })
     }
 
     /// The number of samples.
     pub fn len(&self) -> usize {
         self.samples.len()
-    }
-
-    /// The samples of these rows, in their order.
-    pub fn rows(&self, rows: &[usize]) -> Samples {
-        fn pick<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
-            rows.iter().flat_map(|&row| &values[row * dim..(row + 1) * dim]).copied().collect()
-        }
-        let dim = self.samples.dim();
-        let values = match self.samples.values() {
-            Values::F32(x) => Values::F32(pick(x, dim, rows)),
-            Values::F64(x) => Values::F64(pick(x, dim, rows)),
-        };
-        Samples::new(self.samples.shape().to_vec(), values)
     }
 
     /// The features whose median over all samples is far from the mean of the training rows, in one sentence. A median,
@@ -124,7 +149,7 @@ impl Own {
         let mut far: Vec<(usize, f64)> = far.filter(|&(k, middle)| away(k, middle) > FAR).collect();
         far.sort_by(|a, b| away(b.0, b.1).total_cmp(&away(a.0, a.1)).then(a.0.cmp(&b.0)));
         let said = |&(k, middle): &(usize, f64)| {
-            let name = self.features.get(k).map_or_else(|| format!("feature {k}"), |name| format!("`{name}`"));
+            let name = name(&self.features, k);
             format!("{name} (median {middle:.4}; in training {:.4} ± {:.4})", pool.mean[k], pool.sd[k])
         };
         let shown: Vec<String> = far.iter().take(SHOWN).map(said).collect();

@@ -1,12 +1,50 @@
-//! What is said of the scale of a table's features.
+//! The scale of a table's features, and what is said of it.
 
-use zsad_core::{Samples, Scaling, Standardise};
+use std::io::Write;
+
+use zsad_core::{Modality, Preprocessing, Samples, Scaling, Standardise};
+
+use super::features::name;
+use super::own::Own;
+use crate::commands::note;
 
 /// Standard deviations that differ by more than this are worth a warning.
 const RATIO: f64 = 100.0;
 
+/// The scale of the samples: that of the training where there was one (`Some`) and what it learnt is known, else the one
+/// that is `wanted`. A table's is said, and what is doubtful about it.
+///
+/// # Errors
+/// Where nothing can be written to `out`.
+pub fn settle(
+    trained: Option<Option<&Preprocessing>>,
+    wanted: Option<Standardise>,
+    own: &Own,
+    out: &mut impl Write,
+) -> std::io::Result<Scaling> {
+    let Modality::Tabular { .. } = own.modality else { return Ok(Scaling::None) };
+    let learnt = trained.flatten();
+    let scaling = match (learnt, wanted) {
+        (Some(learnt), _) => learnt.scaling.clone(),
+        (None, Some(Standardise::Batch)) => Scaling::Batch,
+        (None, _) => Scaling::None,
+    };
+    if trained.is_some() && learnt.is_none() {
+        note(
+            "warning: the model says nothing of its training's columns and their scale (older models and those of other \
+             programs do not): all columns are taken as they are, in their order",
+        );
+    } else {
+        writeln!(out, "{}", said(&scaling, trained.is_some()))?;
+    }
+    let far = learnt.and_then(|l| l.pool.as_ref()).and_then(|pool| own.far_off(pool));
+    let unlike = unlike(&scaling, &own.samples, &own.features, trained.is_some());
+    far.iter().chain(&unlike).for_each(|doubt| note(format_args!("warning: {doubt}")));
+    Ok(scaling)
+}
+
 /// The scale that a table's features are brought to, in one line.
-pub fn said(scaling: &Scaling, trained: bool) -> String {
+fn said(scaling: &Scaling, trained: bool) -> String {
     let what = match scaling.how() {
         Standardise::None => "numbers as they are",
         Standardise::Pool => "mean 0 and standard deviation 1 over the training rows",
@@ -19,7 +57,7 @@ pub fn said(scaling: &Scaling, trained: bool) -> String {
 }
 
 /// A sentence on features whose standard deviations are of very different size, where values are as they are.
-pub fn unlike(scaling: &Scaling, samples: &Samples, features: &[String], trained: bool) -> Option<String> {
+fn unlike(scaling: &Scaling, samples: &Samples, features: &[String], trained: bool) -> Option<String> {
     if *scaling != Scaling::None || samples.is_empty() {
         return None;
     }
@@ -33,14 +71,13 @@ pub fn unlike(scaling: &Scaling, samples: &Samples, features: &[String], trained
     let least = deviations.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
     let most = deviations.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let ratio = most.1 / least.1;
-    let name = |k: usize| features.get(k).map_or_else(|| format!("feature {k}"), |name| format!("`{name}`"));
     let hint = if trained { "train on data with `standardise: pool`" } else { "--standardise batch" };
     (ratio > RATIO).then(|| {
         format!(
             "the standard deviation of {} is {ratio:.0} times that of {}: whatever compares distances sees the widest \
              features alone; hint: {hint}",
-            name(most.0),
-            name(least.0)
+            name(features, most.0),
+            name(features, least.0)
         )
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zsad_core::detector::adapted;
 use zsad_core::{
     Batch, Dataset, Detector, Environment, Error, FitContext, Method, Modality, Result, SampleRef, Samples, Scaling,
-    Shots, Silent, Subset, TrainingData, Unlabelled, Values,
+    Scores, Shots, Silent, Subset, TrainingData, Unlabelled, Values,
 };
 use zsad_data::memory::InMemory;
 use zsad_data::standardise;
@@ -33,11 +33,11 @@ pub struct Scorer<'a> {
 }
 
 impl Scorer<'_> {
-    /// The batch of `samples`, and the score of each.
+    /// The batch of `samples`, and their scores.
     ///
     /// # Errors
     /// Where the method refuses the batch, or its scores are not all finite.
-    pub fn batch(&self, samples: &Samples) -> Result<(InMemory, Vec<f64>)> {
+    pub fn batch(&self, samples: &Samples) -> Result<(InMemory, Scores)> {
         self.beside(samples, self.references.clone())
     }
 
@@ -48,23 +48,25 @@ impl Scorer<'_> {
     pub fn leave_one_out(&self) -> Result<Vec<f64>> {
         let Some(references) = self.references.as_ref().filter(|r| r.len() > 1) else { return Ok(Vec::new()) };
         let without = |i: usize| {
-            let (dim, x) = (references.dim(), references.to_f64());
-            let (one, others) = (x[i * dim..(i + 1) * dim].to_vec(), [&x[..i * dim], &x[(i + 1) * dim..]].concat());
-            let samples = |values| Samples::new(references.shape().to_vec(), Values::F64(values));
-            let (_, scores) = self.beside(&samples(one), Some(samples(others)))?;
-            Ok(scores[0])
+            let others: Vec<usize> = (0..references.len()).filter(|&j| j != i).collect();
+            let (_, scores) = self.beside(&references.rows(&[i]), Some(references.rows(&others)))?;
+            Ok(scores.samples[0])
         };
         (0..references.len()).map(without).collect()
     }
 
-    fn beside(&self, samples: &Samples, references: Option<Samples>) -> Result<(InMemory, Vec<f64>)> {
+    fn beside(&self, samples: &Samples, references: Option<Samples>) -> Result<(InMemory, Scores)> {
         let scaled = |samples: &Samples| standardise::apply(&self.scaling, samples);
         let batch = match references {
             None => InMemory::batch(self.modality.clone(), scaled(samples), None)?,
             Some(references) => {
                 // A data set is in one precision.
+                let (samples, references) = (scaled(samples), scaled(&references));
+                let is_single = |s: &Samples| matches!(s.values(), Values::F32(_));
+                let keep = is_single(&samples) && is_single(&references);
                 let double = |s: Samples| Samples::new(s.shape().to_vec(), Values::F64(s.to_f64().into_owned()));
-                InMemory::batch(self.modality.clone(), double(scaled(samples)), Some(double(scaled(&references))))?
+                let one = |s: Samples| if keep { s } else { double(s) };
+                InMemory::batch(self.modality.clone(), one(samples), Some(one(references)))?
             }
         };
         let fitted;
@@ -82,7 +84,7 @@ impl Scorer<'_> {
     }
 
     /// The scores of all samples of a batch, all finite.
-    fn score(&self, detector: &dyn Detector, batch: &InMemory) -> Result<Vec<f64>, Error> {
+    fn score(&self, detector: &dyn Detector, batch: &InMemory) -> Result<Scores, Error> {
         let domain = &batch.info().domains[0];
         let all = |subset: Subset| SampleRef::all(0, subset, domain.size(subset)).collect::<Vec<_>>();
         let (refs, support) = (all(Subset::Normal), all(Subset::Reference));
@@ -90,6 +92,6 @@ impl Scorer<'_> {
         let own = adapted(detector, self.shots, &Batch::new(&source, &support, self.env))?;
         let scores = own.as_deref().unwrap_or(detector).score(&Batch::new(&source, &refs, self.env))?;
         check(&scores, refs.len())?;
-        Ok(scores.samples)
+        Ok(scores)
     }
 }

@@ -13,15 +13,21 @@ const EXPLAINED: f64 = 0.85;
 const MINORITY: f64 = 0.2;
 
 /// What makes the scores of a batch doubtful, a sentence each; `along` is where its samples lie in the direction in
-/// which they vary most.
-pub fn batch_warnings(scores: &[f64], along: &[f64]) -> Vec<String> {
+/// which they vary most. With `references` what is normal is known from them, and not from the batch.
+pub fn batch_warnings(scores: &[f64], along: &[f64], references: usize) -> Vec<String> {
     let n = scores.len();
     let mut warnings = Vec::new();
-    if n < SMALL {
+    if references == 1 {
+        warnings.push("1 reference: how normal samples differ cannot be seen from it; give 4 or more".into());
+    }
+    if n < SMALL && references == 0 {
         warnings.push(format!("{n} samples are a small batch: what is normal is estimated from them alone"));
     }
     if n > 1 && is_constant(scores) {
         warnings.push("all samples have one score: nothing in the batch tells them apart".into());
+        return warnings;
+    }
+    if references > 0 {
         return warnings;
     }
     let open = MINORITY * n as f64..=(1.0 - MINORITY) * n as f64;
@@ -76,10 +82,10 @@ mod tests {
     fn one_group_is_no_reason_for_doubt() {
         let uniform: Vec<f64> = (0..100).map(f64::from).collect();
         let skewed: Vec<f64> = (1..100).map(|i| -(f64::from(i) / 100.0).ln()).collect();
-        assert!(batch_warnings(&uniform, &uniform).is_empty());
-        assert!(batch_warnings(&skewed, &skewed).is_empty());
-        assert_eq!(batch_warnings(&uniform[..15], &uniform[..15]).len(), 1, "too small");
-        assert!(batch_warnings(&[1.0; 50], &uniform[..50])[0].contains("one score"));
+        assert!(batch_warnings(&uniform, &uniform, 0).is_empty());
+        assert!(batch_warnings(&skewed, &skewed, 0).is_empty());
+        assert_eq!(batch_warnings(&uniform[..15], &uniform[..15], 0).len(), 1, "too small");
+        assert!(batch_warnings(&[1.0; 50], &uniform[..50], 0)[0].contains("one score"));
     }
 
     #[test]
@@ -87,9 +93,15 @@ mod tests {
         let batch = |anomalies: u32| -> Vec<f64> {
             (0..60).map(|i| if i < anomalies { 20.0 } else { 0.0 } + f64::from(i * 37 % 60) / 30.0).collect()
         };
-        assert!(batch_warnings(&batch(6), &batch(6)).is_empty());
+        assert!(batch_warnings(&batch(6), &batch(6), 0).is_empty());
         let said = "groups of 24 and 36 samples";
-        assert!(batch_warnings(&batch(24), &batch(0))[0].contains(said), "the scores show it");
-        assert!(batch_warnings(&batch(0), &batch(24))[0].contains(said), "the samples show it");
+        assert!(batch_warnings(&batch(24), &batch(0), 0)[0].contains(said), "the scores show it");
+        assert!(batch_warnings(&batch(0), &batch(24), 0)[0].contains(said), "the samples show it");
+    }
+
+    #[test]
+    fn beside_references_neither_size_nor_groups_of_the_batch_matter() {
+        assert!(batch_warnings(&[1.0, 9.0], &[1.0, 9.0], 4).is_empty());
+        assert!(batch_warnings(&[1.0, 9.0], &[1.0, 9.0], 1)[0].contains("1 reference"));
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use zsad_store::{CellRecord, ModelStore, RunFolder};
 
-use super::ExperimentArgs;
+use super::{ExperimentArgs, counted};
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{self, PlannedFit, Wanted};
@@ -60,6 +60,16 @@ fn exit(plan: &plan::Plan) -> Exit {
     }
 }
 
+/// Says which data sets cannot be used, and which domains are too small.
+pub fn tell(plan: &plan::Plan) {
+    for (name, error) in &plan.unusable {
+        super::note(format_args!("error: {name}: {error}"));
+    }
+    for line in &plan.too_small {
+        super::note(line);
+    }
+}
+
 /// Prints `plan`; the exit code tells of data sets that cannot be used.
 pub fn print(
     plan: &plan::Plan,
@@ -68,7 +78,7 @@ pub fn print(
     store: &ModelStore,
     out: &mut impl Write,
 ) -> Result<Exit> {
-    let cells = plan.cells().count();
+    let cells = plan.asked().count();
     let outstanding = plan.outstanding();
     let waiting = || plan.fits.iter().filter(|f| f.outstanding().next().is_some());
     let mut trainings = 0;
@@ -85,28 +95,32 @@ pub fn print(
             }
         };
         let (dataset, n) = (&fit.job.cells[0].asked.dataset, fit.outstanding().count());
-        lines.push(format!("  run   {dataset}{fold}  {}  seed {}  {n} cells{trained}", name(fit), id.seed));
+        lines.push(format!(
+            "  run   {dataset}{fold}  {}  seed {}  {}{trained}",
+            name(fit),
+            id.seed,
+            counted(n, "cell")
+        ));
         for (reason, n) in reasons(fit) {
             lines.push(format!("          {n} × {reason}"));
         }
     }
     writeln!(out, "{} in {}", plan.experiment, folder.root().display())?;
-    writeln!(out, "{cells} cells: {} cached, {outstanding} to run, with {trainings} trainings", cells - outstanding)?;
+    let (all, trainings) = (counted(cells, "cell"), counted(trainings, "training"));
+    writeln!(out, "{all}: {} cached, {outstanding} to run, with {trainings}", cells - outstanding)?;
     for line in lines {
         writeln!(out, "{line}")?;
     }
     let mut later: BTreeMap<&str, usize> = BTreeMap::new();
-    for record in plan.cells().filter_map(|c| records.get(&c.key)) {
+    for record in plan.asked().filter_map(|c| records.get(&c.key)) {
         for metric in later_metrics(record, &Registry::built_in(), folder)? {
             *later.entry(metric.spec.name).or_default() += 1;
         }
     }
     for (metric, n) in later {
-        writeln!(out, "  metric {metric} from the stored scores of {n} cells")?;
+        writeln!(out, "  metric {metric} from the stored scores of {}", counted(n, "cell"))?;
     }
-    for (name, error) in &plan.unusable {
-        super::note(format_args!("error: {name}: {error}"));
-    }
+    tell(plan);
     Ok(exit(plan))
 }
 
@@ -116,7 +130,8 @@ fn name(fit: &PlannedFit) -> String {
     let specs = Registry::built_in().method(&id.name).map(|def| def.params()).unwrap_or_default();
     let changed = specs.iter().filter(|p| id.params[p.name] != p.default.to_json());
     let changed: Vec<String> = changed.map(|p| format!("{}: {}", p.name, id.params[p.name])).collect();
-    if changed.is_empty() { id.name.clone() } else { format!("{} {{{}}}", id.name, changed.join(", ")) }
+    let label = fit.job.method();
+    if changed.is_empty() { label.to_owned() } else { format!("{label} {{{}}}", changed.join(", ")) }
 }
 
 /// Why the outstanding cells of a fit are not cached, with how many each reason has.

@@ -1,28 +1,31 @@
 //! `zsad plot`: the plots of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use zsad_core::key::canonical_json;
-use zsad_report::plots::Training;
+use zsad_core::{Error, suggest};
+use zsad_report::plots::{Format, Style, Training};
 use zsad_store::{ModelStore, Row, RunFolder};
 
 use super::Locations;
 use crate::exit::Exit;
-use crate::heatmaps;
+use crate::heatmaps::{self, Pick};
 
 const EXAMPLES: &str = "\
 Examples:
   zsad plot results/runs/quickstart
   zsad plot resad_industrial --heatmaps --data ~/data
+  zsad plot sweep --format pdf --no-title --methods acr_dsvdd,knn --width 85      for a column of a paper
 
 Writes <dir>/plots/*.svg and *.png: AUROC against contamination and against batch size, the spread over domains, and
 the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for methods that make anomaly maps: a test
-batch of each category is scored again, for which the data must be there.";
+batch of each category is scored again, for which the data must be there. Masks are shown where the data have some.
+--pick chooses the samples of that batch: top:N, all, or a name such as `crack/012` or `crack`.";
 
-/// Draw the plots of a run, SVG and PNG
+/// Draw the plots of a run as SVG, PNG or PDF
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Plot {
@@ -32,8 +35,37 @@ pub struct Plot {
     /// Also a sheet of images, masks and anomaly maps for each category
     #[arg(long)]
     heatmaps: bool,
+    /// The formats to write [default: svg,png]
+    #[arg(long, value_name = "FORMAT,…", value_enum, value_delimiter = ',')]
+    format: Vec<FigureFormat>,
+    /// No title and note in the figures: the caption of a paper says both
+    #[arg(long)]
+    no_title: bool,
+    /// These methods alone
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    methods: Vec<String>,
+    /// Width on paper in millimetres: fewer panels side by side, the legend below
+    #[arg(long, value_name = "MM", value_parser = millimetres)]
+    width: Option<f64>,
+    /// Samples on these sheets: top:N by score, all, or a name [default: 4 anomalies and 2 normals]
+    #[arg(long, value_name = "WHICH", requires = "heatmaps")]
+    pick: Option<Pick>,
     #[command(flatten)]
     locations: Locations,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum FigureFormat {
+    Svg,
+    Png,
+    /// Texts as outlines, for LaTeX
+    Pdf,
+}
+
+/// A width that a figure can have.
+fn millimetres(text: &str) -> Result<f64, String> {
+    let width = text.parse().ok().filter(|w| (20.0..=1000.0).contains(w));
+    width.ok_or_else(|| "want millimetres from 20 to 1000, such as 85 for one column".into())
 }
 
 impl Plot {
@@ -41,19 +73,44 @@ impl Plot {
         let folder = RunFolder::new(super::run_folder(&self.dir)?);
         let rows = zsad_store::read_results(folder.root())?;
         let (env, store) = self.locations.open(false)?;
-        write_all(&folder, &store, &rows)?;
+        let rows = self.chosen(rows)?;
+        write_all(&folder, &store, &rows, &self.style())?;
         writeln!(out, "{}", folder.root().join("plots").display())?;
         if self.heatmaps {
-            for path in heatmaps::write_all(&folder, &store, &rows, &env)? {
+            for path in heatmaps::write_all(&folder, &store, &rows, &env, self.pick.as_ref().unwrap_or(&Pick::Few))? {
                 writeln!(out, "{}", path.display())?;
             }
         }
         Ok(Exit::Success)
     }
+
+    fn style(&self) -> Style {
+        let format = |f: &FigureFormat| match f {
+            FigureFormat::Svg => Format::Svg,
+            FigureFormat::Png => Format::Png,
+            FigureFormat::Pdf => Format::Pdf,
+        };
+        let formats = match self.format.as_slice() {
+            [] => Style::default().formats,
+            given => given.iter().map(format).collect(),
+        };
+        Style { formats, title: !self.no_title, width: self.width }
+    }
+
+    /// The rows of the methods that are asked for.
+    fn chosen(&self, rows: Vec<Row>) -> Result<Vec<Row>> {
+        let names: BTreeSet<String> = rows.iter().map(|r| r.fit().method.name.clone()).collect();
+        if let Some(unknown) = self.methods.iter().find(|m| !names.contains(*m)) {
+            let hint = suggest::hint(unknown, &names);
+            return Err(Error::Config(format!("--methods: `{unknown}` is not in this run; hint: {hint}")).into());
+        }
+        let is_asked = |row: &Row| self.methods.is_empty() || self.methods.contains(&row.fit().method.name);
+        Ok(rows.into_iter().filter(is_asked).collect())
+    }
 }
 
 /// Draws everything that `rows` and the trainings behind them can show.
-pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row]) -> Result<()> {
+pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], style: &Style) -> Result<()> {
     // A training is shown under the names of its rows.
     let mut trainings = Vec::new();
     let by_fit: BTreeMap<(&str, &str), &Row> =
@@ -62,13 +119,13 @@ pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row]) -> Result
         if let Some(record) = store.fit(key)? {
             trainings.push(Training {
                 dataset: row.asked().dataset.clone(),
-                method: row.fit().method.name.clone(),
+                method: row.method().to_owned(),
                 version: row.fit().method.version,
                 params: canonical_json(&row.asked().params),
                 loss: record.report.loss,
             });
         }
     }
-    zsad_report::plots::write_all(folder.root(), rows, &trainings)?;
+    zsad_report::plots::write_all(folder.root(), rows, &trainings, style)?;
     Ok(())
 }

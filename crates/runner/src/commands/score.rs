@@ -1,4 +1,4 @@
-//! `zsad score`: one unlabelled batch, scored.
+//! `zsad score`: a batch of a person's own, scored.
 
 use std::io::Write;
 use std::num::NonZero;
@@ -7,19 +7,23 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::Value;
-use zsad_core::Choice;
 use zsad_core::{
-    Detector, Environment, Error, Given, Method, MethodDef, Missing, Modality, ParamProblem, Preprocessing, Samples,
-    Scaling, Shots, Standardise, Supervision,
+    Choice, Dataset, Detector, Environment, Error, Given, Maps, Method, MethodDef, Missing, ParamProblem,
+    PictureGeometry, Preprocessing, Samples, Scores, Shots, Standardise, Supervision,
 };
+use zsad_data::memory::InMemory;
 use zsad_store::model;
 
 use super::Locations;
+use crate::batch_score::input::How;
+use crate::batch_score::maps::{self, Source};
 use crate::batch_score::own::{Columns, Own};
+use crate::batch_score::pictures::PictureArgs;
 use crate::batch_score::scorer::Scorer;
 use crate::batch_score::split::{self, Part};
 use crate::batch_score::threshold::Rule;
-use crate::batch_score::{explain, features::Features, flagged, input, output, scale, warnings};
+use crate::batch_score::usage::Usage;
+use crate::batch_score::{explain, features::Features, flagged, input, output, scale, suggest, warnings};
 use crate::executor::fit::restore;
 use crate::exit::Exit;
 use crate::registry::Registry;
@@ -28,21 +32,27 @@ const EXAMPLES: &str = "\
 Examples:
   zsad score --method mahalanobis --input batch.npz --out scores.csv
   zsad score --method knn --param k=9 --input features.csv --out scores.csv --explain
+  zsad score --input parts/ --references good/ --out scores.csv      which methods suit these?
+  zsad score --method patchcore --references good/ --input parts/ --out scores.csv --maps maps/
   zsad score --method acr_dsvdd --checkpoint results/store/KEY/model.safetensors \\
              --input day6.csv --id event_id --batch-size 100 --threshold auto --out scores.csv
 
 The input is a batch whose majority is normal: an .npz with `X` [n, d], [n, h, w] or [n, channels, h, w]; a .csv, .tsv or
-.parquet, one row a sample; or a folder of pictures. The output has the columns index,score in input order (pictures: the
-order of their names), then those that --id and --threshold add; higher is more anomalous. Methods without training fit on
-the batch itself; trained ones need --checkpoint and take their statistics from the batch.
+.parquet, one row a sample; or a folder of pictures (.png, .jpg, .bmp, .tif, .webp), of any sizes. The output has the
+columns index,score in input order, for pictures file (in the order of their names), then those that --id and --threshold
+add; higher is more anomalous. Methods without training fit on the batch itself; trained ones need --checkpoint and take
+their statistics from the batch.
 
 Tables: a model that was trained on the data set `table` finds its columns by name and brings them to the scale of its
 training; other columns are left out. Without a model all columns but those of --id, --group and --exclude are features and
 must be numbers, which are taken as they are unless --standardise says otherwise. A long table is scored in batches of
 --batch-size, a score then says how its row stands in its batch.
 
-Pictures: a trained model has them resized, converted and scaled as its training data were; without one they are taken as
-they are, and must have one size.
+Pictures are turned as their camera says (EXIF orientation) and scored whole: every method sees them stretched to one
+size, 224×224 unless --resize says otherwise. With --aspect keep they keep their shape, and their borders are repeated
+around them. Only --crop leaves something out. A trained model has its pictures made into samples as its training data
+were; what it then cuts off is said. --maps writes what a method that makes anomaly maps sees where: the picture with
+its map over it, and the map itself (float32, at the size in which the method saw the picture).
 
 --threshold: by normal references where there are some (each is scored with the others as references; 99 of them can
 promise 1 % of false alarms, 20 give every sample a p_value), else by the batch's median and spread, or a stated share.";
@@ -54,9 +64,9 @@ const DOUBTS: usize = 3;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Score {
-    /// The method
+    /// The method; without one, some that suit the batch are suggested
     #[arg(long, value_name = "NAME")]
-    method: String,
+    method: Option<String>,
     /// A trained model, as `zsad run` stores them, or a .pt file of the official ACR code
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -101,6 +111,11 @@ pub struct Score {
     /// Say what the scores rest on: the batch's statistics, and which samples stand out by what
     #[arg(long)]
     explain: bool,
+    /// A folder for anomaly maps: <file>.overlay.png and <file>.npy of each picture, and sheet.png
+    #[arg(long, value_name = "DIR")]
+    maps: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureArgs,
 }
 
 /// What a model file holds.
@@ -109,25 +124,29 @@ struct Trained {
     shots: Shots,
     /// What its training learnt of a table's columns.
     preprocessing: Option<Preprocessing>,
+    /// How the pictures that it knows became samples.
+    pictures: Option<PictureGeometry>,
 }
 
 impl Score {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let registry = Registry::built_in();
-        let def = registry.expect_method(&self.method)?;
+        let Some(name) = &self.method else { return Err(self.suggestion()?.into()) };
+        let def = registry.expect_method(name)?;
         let given: Given = self.params.iter().cloned().collect();
-        let method = def.configure(&given).map_err(|problems| ParamProblem::error(&self.method, problems))?;
-        self.check_usage(method.as_ref())?;
+        let method = def.configure(&given).map_err(|problems| ParamProblem::error(name, problems))?;
+        let (checkpoint, references) = (self.checkpoint.is_some(), self.references.is_some());
+        Usage { def, method: method.as_ref(), given: &given, checkpoint, references }.check()?;
+        self.check_files()?;
         let (env, _) = self.locations.open(false)?;
         // A model is read before the batch: it says how pictures and columns become samples.
         let path = self.checkpoint.as_ref();
         let trained = path.map(|path| self.trained(path, def, &method, &registry, &env)).transpose()?;
-        let (own, references) = self.input(def, trained.as_ref(), &registry)?;
-        own.said.iter().for_each(super::note);
+        let (own, references) = self.input(def, trained.as_ref())?;
         let scorer = Scorer {
             shots: trained.as_ref().map_or(method.shots(), |t| t.shots),
             trained: trained.as_ref().map(|t| t.detector.as_ref()),
-            scaling: self.scaling(trained.as_ref(), &own, out)?,
+            scaling: scale::settle(trained.as_ref().map(|t| t.preprocessing.as_ref()), self.standardise, &own, out)?,
             modality: own.modality.clone(),
             references,
             method,
@@ -139,13 +158,16 @@ impl Score {
         if let Some(said) = split::said(&parts, size, self.group.as_deref()) {
             writeln!(out, "{said}")?;
         }
-        let scores = self.score(def, &scorer, &own, &parts, out)?;
+        let Scores { samples: scores, maps } = self.score(def, &scorer, &own, &parts, out)?;
         let flags = self.threshold.map(|rule| flagged::flags(rule, &scorer, &scores, &parts, out)).transpose()?;
         output::write(&self.out, &scores, &own.carried, flags.as_ref(), &parts)?;
+        if let Some(dir) = &self.maps {
+            self.write_maps(dir, &own, &Scores { samples: scores, maps })?;
+        }
         Ok(Exit::Success)
     }
 
-    /// The scores of all batches, in input order.
+    /// The scores of all batches, in input order, with their maps where those are wanted.
     fn score(
         &self,
         def: &dyn MethodDef,
@@ -153,17 +175,22 @@ impl Score {
         own: &Own,
         parts: &[Part],
         out: &mut impl Write,
-    ) -> Result<Vec<f64>> {
-        let mut scores = vec![0.0; own.len()];
+    ) -> Result<Scores> {
+        let references = scorer.references.as_ref().map_or(0, Samples::len);
+        let mut all = Scores { samples: vec![0.0; own.len()], maps: None };
         let mut doubts: Vec<String> = Vec::new();
         for part in parts {
-            let at = |e: Error| if parts.len() > 1 { e.at(part.name()) } else { e };
-            let (batch, found) = scorer.batch(&own.rows(&part.rows)).map_err(at)?;
-            let features = Features::new(&batch)?;
-            for doubt in warnings::batch_warnings(&found, &features.along_main_direction(&own.modality)) {
+            let at = |e: Error| if parts.len() > 1 { part.refused(e) } else { e };
+            let (batch, found) = scorer.batch(&own.samples.rows(&part.rows)).map_err(at)?;
+            // Beside references nobody asks what the batch alone looks like.
+            let features =
+                (references == 0 || self.explain).then(|| Features::new(&batch, &own.features)).transpose()?;
+            let alone = features.as_ref().filter(|_| references == 0);
+            let along = alone.map_or(Vec::new(), |f| f.along_main_direction(&own.modality));
+            for doubt in warnings::batch_warnings(&found.samples, &along, references) {
                 doubts.push(if parts.len() > 1 { format!("{}: {doubt}", part.name()) } else { doubt });
             }
-            if self.explain {
+            if let (true, Some(features)) = (self.explain, &features) {
                 let setting = match scorer.method.supervision() {
                     Supervision::InBatch if self.checkpoint.is_some() => Supervision::ZeroShot,
                     setting => setting,
@@ -171,67 +198,87 @@ impl Score {
                 if parts.len() > 1 {
                     writeln!(out, "{}:", part.name())?;
                 }
-                explain::print(def.spec(), setting, zsad_core::Dataset::info(&batch), &features, &found, out)?;
+                let names = own.names().map(|names| part.rows.iter().map(|&r| names[r].clone()).collect::<Vec<_>>());
+                explain::print(def.spec(), setting, batch.info(), features, &found.samples, names.as_deref(), out)?;
             }
-            part.rows.iter().zip(found).for_each(|(&row, score)| scores[row] = score);
+            part.rows.iter().zip(&found.samples).for_each(|(&row, &score)| all.samples[row] = score);
+            if self.maps.is_some() {
+                self.keep_maps(&mut all, found, &part.rows)?;
+            }
         }
         // A long table would fill the screen with the same warning.
         doubts.iter().take(DOUBTS).for_each(|doubt| super::note(format_args!("warning: {doubt}")));
         if doubts.len() > DOUBTS {
             super::note(format_args!("warning: … and {} more of this kind, of other batches", doubts.len() - DOUBTS));
         }
-        Ok(scores)
+        Ok(all)
     }
 
-    /// The scale of the samples; a table's is said.
-    fn scaling(&self, trained: Option<&Trained>, own: &Own, out: &mut impl Write) -> Result<Scaling> {
-        let Modality::Tabular { .. } = own.modality else { return Ok(Scaling::None) };
-        let learnt = trained.and_then(|t| t.preprocessing.as_ref());
-        let scaling = match (learnt, self.standardise) {
-            (Some(learnt), _) => learnt.scaling.clone(),
-            (None, Some(Standardise::Batch)) => Scaling::Batch,
-            (None, _) => Scaling::None,
+    /// Puts the maps of a batch, whose samples are these rows, among those of all.
+    fn keep_maps(&self, all: &mut Scores, found: Scores, rows: &[usize]) -> Result<(), Error> {
+        let Some(maps) = found.maps else {
+            let hint = "drop --maps; of pictures, patchcore, padim and spade make some beside --references";
+            return Err(Error::Config(format!("{} makes no anomaly maps; hint: {hint}", self.name())));
         };
-        if trained.is_some() && learnt.is_none() {
-            super::note(
-                "warning: the model says nothing of its training's columns and their scale (older models and those of other \
-                 programs do not): all columns are taken as they are, in their order",
-            );
-        } else {
-            writeln!(out, "{}", scale::said(&scaling, trained.is_some()))?;
+        let (n, positions) = (all.samples.len(), maps.positions());
+        let whole = all.maps.get_or_insert_with(|| {
+            let values = vec![0.0; n * positions];
+            Maps { shape: maps.shape.clone(), values }
+        });
+        for (map, &row) in maps.values.chunks_exact(positions).zip(rows) {
+            whole.values[row * positions..(row + 1) * positions].copy_from_slice(map);
         }
-        if let Some(said) = learnt.and_then(|l| l.pool.as_ref()).and_then(|pool| own.far_off(pool)) {
-            super::note(format_args!("warning: {said}"));
-        }
-        if let Some(said) = scale::unlike(&scaling, &own.samples, &own.features, trained.is_some()) {
-            super::note(format_args!("warning: {said}"));
-        }
-        Ok(scaling)
+        Ok(())
     }
 
-    /// Whether the options that were given go together.
-    fn check_usage(&self, method: &dyn Method) -> Result<(), Error> {
-        let name = &self.method;
+    fn write_maps(&self, dir: &Path, own: &Own, scores: &Scores) -> Result<()> {
+        let batch;
+        let source = match &own.pictures {
+            Some((pictures, geometry)) => Source::Files(&pictures.paths, geometry),
+            None => {
+                batch = InMemory::batch(own.modality.clone(), own.samples.clone(), None)?;
+                Source::Batch(&batch)
+            }
+        };
+        let title = format!("{}: {}, highest score first", self.name(), self.input.display());
+        let numbered = || (0..own.len()).map(|i| format!("sample_{i:06}")).collect();
+        let names = own.names().map_or_else(numbered, <[String]>::to_vec);
+        super::note(maps::write(dir, &title, scores, &names, &source)?);
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        self.method.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the options that name files and scales go together.
+    fn check_files(&self) -> Result<(), Error> {
         output::check(&self.out)?;
         if self.checkpoint.is_some() && self.standardise.is_some() {
             let hint = "drop --standardise: a trained model has its own scale";
             return Err(Error::Config(format!("--standardise beside --checkpoint; hint: {hint}")));
         }
-        if method.learns() && self.checkpoint.is_none() {
-            let hint = "give --checkpoint; `zsad run` stores models as results/store/<key>/model.safetensors";
-            return Err(Error::Config(format!("{name} is a trained method; hint: {hint}")));
-        }
-        if method.shots() != Shots::Number(0) && self.references.is_none() {
-            let hint = "give some with --references";
-            return Err(Error::Config(format!("{name} compares with normal references of the target; hint: {hint}")));
-        }
-        if method.shots() == Shots::Number(0) && self.references.is_some() {
-            return Err(Error::Config(format!("{name} looks at the batch alone; hint: drop --references")));
-        }
-        if self.checkpoint.is_some() && !self.params.is_empty() {
-            super::note("warning: --param has no effect on a trained model, which keeps its own parameters");
-        }
         Ok(())
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { ids: &self.id, group: self.group.as_deref(), exclude: &self.exclude, missing: self.missing }
+    }
+
+    /// The error of a call without a method: it says which ones suit the batch.
+    fn suggestion(&self) -> Result<Error, Error> {
+        let how = How {
+            geometry: &self.pictures.settle(None)?,
+            pictures: &self.pictures,
+            columns: self.columns(),
+            learnt: None,
+        };
+        let batch = input::read(&self.input, &how)?;
+        let references = match &self.references {
+            Some(path) => input::read(path, &how)?.len(),
+            None => 0,
+        };
+        Ok(Error::Config(suggest::methods(&batch.modality, batch.len(), references)))
     }
 
     /// What a model file holds.
@@ -243,35 +290,45 @@ impl Score {
         registry: &Registry,
         env: &Environment,
     ) -> Result<Trained, Error> {
-        if input::is_official(path) {
-            return Ok(Trained { detector: method.import(path, env)?, shots: method.shots(), preprocessing: None });
-        }
-        let model = model::load(path)?;
-        model.expect_method(path, def.spec().name, def.spec().version)?;
-        let configured = def.configure(&crate::library::given(&model.params));
-        let own = configured.map_err(|problems| ParamProblem::error(&self.method, problems))?;
-        let detector = restore(registry, path, &model, env)?;
-        Ok(Trained { detector, shots: own.shots(), preprocessing: model.preprocessing })
+        let (detector, shots, preprocessing, said) = if input::is_official(path) {
+            (method.import(path, env)?, method.shots(), None, None)
+        } else {
+            let model = model::load(path)?;
+            if model.method != self.name() {
+                let message =
+                    format!("{}: a model of {}, which {} cannot use", path.display(), model.method, self.name());
+                return Err(Error::Config(format!("{message}; hint: --method {}", model.method)));
+            }
+            model.expect_method(path, def.spec().name, def.spec().version)?;
+            let configured = def.configure(&crate::library::given(&model.params));
+            let own = configured.map_err(|problems| ParamProblem::error(self.name(), problems))?;
+            (restore(registry, path, &model, env)?, own.shots(), model.preprocessing, model.pictures)
+        };
+        let pictures = input::trained_on(def.spec(), detector.as_ref(), said, path, registry);
+        Ok(Trained { detector, shots, preprocessing, pictures })
     }
 
     /// The batch and its references, as the detector wants them.
-    fn input(
-        &self,
-        def: &dyn MethodDef,
-        trained: Option<&Trained>,
-        registry: &Registry,
-    ) -> Result<(Own, Option<Samples>), Error> {
+    fn input(&self, def: &dyn MethodDef, trained: Option<&Trained>) -> Result<(Own, Option<Samples>), Error> {
         let detector = trained.map(|t| t.detector.as_ref());
         let learnt = trained.and_then(|t| t.preprocessing.as_ref());
-        let images = input::images(def.spec(), detector, self.checkpoint.as_deref(), registry);
-        let columns =
-            Columns { ids: &self.id, group: self.group.as_deref(), exclude: &self.exclude, missing: self.missing };
-        let own = input::read(&self.input, images.as_ref(), &columns, learnt)?;
+        let known = trained.and_then(|t| t.pictures.clone());
+        let is_open = known.is_none();
+        let geometry = self.pictures.settle(known)?;
+        let how = How { geometry: &geometry, pictures: &self.pictures, columns: self.columns(), learnt };
+        let mut own = input::read(&self.input, &how)?;
+        let how = How { columns: Columns { ids: &[], group: None, ..self.columns() }, ..how };
+        let mut references = self.references.as_ref().map(|path| input::read(path, &how)).transpose()?;
+        if is_open && own.is_grey() && references.as_ref().is_none_or(Own::is_grey) {
+            own.drop_colours();
+            references.iter_mut().for_each(Own::drop_colours);
+        }
+        own.said.iter().chain(references.iter().flat_map(|r| &r.said)).for_each(super::note);
         let modality = &own.modality;
         def.spec()
             .accepts
             .check(modality)
-            .map_err(|e| Error::data(&self.input, format!("{}: {e}", self.method), ""))?;
+            .map_err(|e| Error::data(&self.input, format!("{}: {e}", self.name()), ""))?;
         let wanted = learnt.and_then(Preprocessing::dim).map(|dim| vec![dim]);
         if let Some(wanted) = detector.and_then(Detector::input).or(wanted).filter(|w| *w != modality.shape()) {
             let message = format!("samples of shape {:?}, and the model was trained on {wanted:?}", modality.shape());
@@ -281,9 +338,7 @@ impl Score {
             };
             return Err(Error::data(&self.input, message, hint));
         }
-        let Some(path) = &self.references else { return Ok((own, None)) };
-        let columns = Columns { ids: &[], group: None, ..columns };
-        let references = input::read(path, images.as_ref(), &columns, learnt)?;
+        let Some((path, references)) = self.references.as_ref().zip(references) else { return Ok((own, None)) };
         if references.modality != *modality {
             let theirs = references.modality.shape();
             let message = format!("samples of shape {theirs:?} beside {:?} of the batch", modality.shape());

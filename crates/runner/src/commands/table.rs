@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use zsad_core::{Error, MetricSpec, suggest};
+use zsad_metrics::METRICS;
 use zsad_report::Printed;
 use zsad_report::export::{Latex, Markdown, Terminal};
 use zsad_report::published::{self, Beside, Reference};
-use zsad_report::table::{Table as Comparison, comparison, default_metrics};
+use zsad_report::table::{Style, Table as Comparison, comparison, default_metrics, styled};
 
 use crate::exit::Exit;
 
@@ -17,7 +19,9 @@ Examples:
   zsad table quickstart --format tex > table.tex
   zsad table acr_omniglot                 ours beside the published numbers, as experiments/tables/ says
   zsad table quickstart --check           are the stored tables those of the stored results?
-  zsad table acr_omniglot --check         are ours within the stated tolerances?";
+  zsad table acr_omniglot --check         are ours within the stated tolerances?
+  zsad table sweep --format tex --metric auroc,aupr --columns dataset --compact --no-interval --label tab:sweep
+                                          for a paper: data sets as columns, a number a cell";
 
 /// Where the tables of published numbers are defined, their numbers, and all results.
 const TABLES: &str = "experiments/tables";
@@ -36,13 +40,53 @@ pub struct Table {
     format: Option<Format>,
     /// Check instead: the stored tables against the stored results, or ours against the published numbers;
     /// exit code 1 where they differ
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["metric", "compact", "no_interval", "columns", "caption", "label"])]
     check: bool,
+    /// These metrics alone, such as auroc,aupr,f1_max,fpr95; `zsad list metrics` names them
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = metric)]
+    metric: Vec<&'static MetricSpec>,
+    /// Methods and numbers alone: no columns of settings, domains and seeds
+    #[arg(long)]
+    compact: bool,
+    /// Numbers without their bootstrap intervals
+    #[arg(long)]
+    no_interval: bool,
+    /// What the columns are
+    #[arg(long, value_enum, default_value_t)]
+    columns: Columns,
+    /// In place of the generated caption
+    #[arg(long, value_name = "TEXT")]
+    caption: Option<String>,
+    /// LaTeX's \label; with several tables the others get -2, -3, …
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, clap::ValueEnum)]
+enum Columns {
+    /// Contaminations, or batch sizes where there is one contamination.
+    #[default]
+    Point,
+    /// Data sets, a table a batch size and contamination.
+    Dataset,
+}
+
+/// The metric of a name.
+fn metric(name: &str) -> Result<&'static MetricSpec, String> {
+    let names = METRICS.iter().map(|m| m.spec.name);
+    match METRICS.iter().find(|m| m.spec.name == name) {
+        Some(found) => Ok(&found.spec),
+        None => Err(suggest::nearest(name, names.clone()).map_or_else(
+            || format!("unknown metric; there are {}", names.collect::<Vec<_>>().join(", ")),
+            |near| format!("unknown metric; did you mean `{near}`?"),
+        )),
+    }
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Format {
     Md,
+    #[value(alias = "latex")]
     Tex,
     Csv,
     Parquet,
@@ -52,6 +96,10 @@ impl Table {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let name = self.what.to_string_lossy();
         if !self.what.is_dir() && Path::new(TABLES).join(format!("{name}.yaml")).exists() {
+            if let Some(option) = self.of_runs_alone() {
+                let why = format!("{name} stands beside published numbers, and {option} is for the table of a run");
+                return Err(Error::Config(format!("{why}; hint: name the folder of a run")).into());
+            }
             let reference = Reference::read(Path::new(REFERENCE))?;
             let spec = published::find(Path::new(TABLES), &name, &reference)?;
             let rows = published::rows(&spec, Path::new(RESULTS))?;
@@ -63,11 +111,35 @@ impl Table {
         }
         let dir = super::run_folder(&self.what)?;
         let rows = zsad_store::read_results(&dir)?;
-        let table = comparison(&rows, &default_metrics(&rows));
         if self.check {
-            return check_stored(&dir, &table, out);
+            return check_stored(&dir, &comparison(&rows, &default_metrics(&rows)), out);
         }
+        let metrics = if self.metric.is_empty() { default_metrics(&rows) } else { self.metric.clone() };
+        let table = styled(&rows, &metrics, &self.style());
         self.print(&table, &dir.join("table.parquet"), out)
+    }
+
+    fn style(&self) -> Style {
+        Style {
+            compact: self.compact,
+            no_interval: self.no_interval,
+            by_dataset: self.columns == Columns::Dataset,
+            caption: self.caption.clone(),
+            label: self.label.clone(),
+        }
+    }
+
+    /// The first option given that a table of published numbers does not know.
+    fn of_runs_alone(&self) -> Option<&'static str> {
+        let given = [
+            (!self.metric.is_empty(), "--metric"),
+            (self.compact, "--compact"),
+            (self.no_interval, "--no-interval"),
+            (self.columns != Columns::default(), "--columns"),
+            (self.caption.is_some(), "--caption"),
+            (self.label.is_some(), "--label"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
     }
 
     fn print(&self, table: &impl Printed, parquet: &Path, out: &mut impl Write) -> Result<Exit> {

@@ -1,19 +1,23 @@
-//! `zsad validate`: experiment files, checked without touching data.
+//! `zsad validate`: experiment files, checked without touching data unless that is asked for.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use zsad_core::{DataDir, Environment};
 
-use crate::config;
+use crate::config::{self, Experiment};
 use crate::exit::Exit;
+use crate::library::Library;
 use crate::registry::Registry;
 
 const EXAMPLES: &str = "\
 Examples:
   zsad validate experiments/*.yaml
+  zsad validate mine.yaml --data ~/data       are its files, columns and domains there, too?
 
-Every mistake of every file is printed as FILE:LINE:COL: message, with a hint; exit code 2. Data are not touched.";
+Every mistake of every file is printed as FILE:LINE:COL: message, with a hint; exit code 2. Data are touched with --data
+alone; exit code 3 where they are missing or are not what the file says.";
 
 /// Check experiment files, all profiles included
 #[derive(clap::Args)]
@@ -22,6 +26,9 @@ pub struct Validate {
     /// Experiment files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// Look at the data in this folder, too
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 impl Validate {
@@ -29,7 +36,11 @@ impl Validate {
         let mut exit = Exit::Success;
         for file in &self.files {
             match config::load(file, &Registry::built_in(), None) {
-                Ok(experiment) => writeln!(out, "{}: {} is valid", file.display(), experiment.name)?,
+                Ok(experiment) if self.has_data(file, &experiment) => {
+                    writeln!(out, "{}: {} is valid", file.display(), experiment.name)?
+                }
+                Ok(_) if exit == Exit::Success => exit = Exit::Data,
+                Ok(_) => {}
                 Err(mistakes) => {
                     exit = Exit::Usage;
                     writeln!(std::io::stderr(), "{mistakes}")?;
@@ -37,5 +48,20 @@ impl Validate {
             }
         }
         Ok(exit)
+    }
+
+    /// Whether the data of `experiment` are what it says, as far as that is asked for; if not, that is said.
+    fn has_data(&self, file: &Path, experiment: &Experiment) -> bool {
+        let Some(data) = &self.data else { return true };
+        let env = Environment::new(DataDir::resolve(Some(data.clone())));
+        let library = Library::new(Registry::built_in());
+        let mut all = true;
+        for choice in &experiment.datasets {
+            if let Err(e) = library.of(choice.def.spec(), &choice.source).describe(&env) {
+                super::note(format_args!("{}: {}: {e}", file.display(), choice.label));
+                all = false;
+            }
+        }
+        all
     }
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 use zsad_core::{Given, ParamSpec, suggest};
 
 use super::DatasetChoice;
-use super::fields::{field, named, param_problems, text};
+use super::fields::{named, param_problems, text};
 use super::problem::{Pos, Problems};
-use super::yaml::{Kind, Node};
+use super::yaml::Node;
 use crate::registry::Registry;
 
 /// A data set, what it was called if it was called something, and where it stands.
@@ -29,10 +29,7 @@ pub fn read(node: &Node, registry: &Registry, problems: &mut Problems) -> Vec<Da
             problems.add(choice.pos, format!("unknown data set `{}`", choice.name), hint);
             continue;
         };
-        let label = match &item.kind {
-            Kind::Map(entries) => field(entries, "as").and_then(|node| text(node, "`as`", problems)),
-            _ => None,
-        };
+        let label = choice.label.and_then(|node| text(node, "`as`", problems));
         let given: Given = choice.params.iter().map(|e| (e.key.clone(), e.value.to_json())).collect();
         match def.configure(&given) {
             Ok(source) => {

@@ -12,6 +12,8 @@ pub struct Named<'n> {
     pub name: String,
     /// Where it stands.
     pub pos: Pos,
+    /// What results are to call it: its `as`.
+    pub label: Option<&'n Node>,
     /// Its `params`.
     pub params: &'n [Entry],
     /// Its `grid`.
@@ -21,7 +23,7 @@ pub struct Named<'n> {
 /// Reads `NAME` or `{name: NAME, params: {…}, …}`.
 pub fn named<'n>(item: &'n Node, what: &str, keys: &[&str], problems: &mut Problems) -> Option<Named<'n>> {
     if let Kind::Scalar(Value::String(name)) = &item.kind {
-        return Some(Named { name: name.clone(), pos: item.pos, params: &[], grid: &[] });
+        return Some(Named { name: name.clone(), pos: item.pos, label: None, params: &[], grid: &[] });
     }
     if !matches!(item.kind, Kind::Map(_)) {
         let hint = "write a name, or {name: NAME, params: {KEY: VALUE}}";
@@ -35,7 +37,8 @@ pub fn named<'n>(item: &'n Node, what: &str, keys: &[&str], problems: &mut Probl
     };
     let mut part = |key| field(entries, key).and_then(|node| any_mapping(node, &format!("`{key}`"), problems));
     let (params, grid) = (part("params").unwrap_or(&[]), part("grid").unwrap_or(&[]));
-    Some(Named { name: text(name_node, "`name`", problems)?, pos: name_node.pos, params, grid })
+    let (name, label) = (text(name_node, "`name`", problems)?, field(entries, "as"));
+    Some(Named { name, pos: name_node.pos, label, params, grid })
 }
 
 /// The value of `key`.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zsad_core::{Given, MethodDef, suggest};
 
-use super::MethodChoice;
 use super::fields::{Named, any_mapping, named, param_problems};
 use super::problem::{Pos, Problems};
 use super::yaml::{Entry, Node};
+use super::{MethodChoice, labels};
 use crate::registry::Registry;
 
 /// One value of one parameter, and its place.
@@ -27,16 +27,24 @@ pub fn methods(
     let mut choices = Vec::new();
     let mut used = BTreeSet::new();
     for item in node.items() {
-        let Some(choice) = named(item, "a method", &["name", "params", "grid"], problems) else { continue };
+        let Some(choice) = named(item, "a method", &["name", "as", "params", "grid"], problems) else { continue };
         used.insert(choice.name.clone());
         let Some(def) = registry.method(&choice.name) else {
             let hint = suggest::hint(&choice.name, registry.method_names());
             problems.add(choice.pos, format!("unknown method `{}`", choice.name), hint);
             continue;
         };
-        let over = overrides.iter().find(|e| e.key == choice.name);
-        let over = over.and_then(|e| any_mapping(&e.value, &format!("`{}`", e.key), problems)).unwrap_or(&[]);
-        spread(def, &choice, over, &mut choices, problems);
+        let label = labels::read(choice.label, &choice.name, registry, problems);
+        used.insert(label.clone());
+        // What is said of the label comes after what is said of all methods of the name.
+        let of = |key: &String| overrides.iter().find(|e| e.key == *key);
+        let named = of(&choice.name).into_iter().chain(of(&label).filter(|_| label != choice.name));
+        let over = named.flat_map(|e| any_mapping(&e.value, &format!("`{}`", e.key), problems).unwrap_or(&[]));
+        let over: Vec<&Entry> = over.collect();
+        let first = choices.len();
+        spread(def, &choice, &label, &over, &mut choices, problems);
+        let (before, new) = choices.split_at(first);
+        labels::check(before, new, choice.label.map_or(choice.pos, |node| node.pos), problems);
     }
     for entry in overrides.iter().filter(|e| !used.contains(&e.key)) {
         let hint = suggest::hint(&entry.key, &used);
@@ -49,7 +57,8 @@ pub fn methods(
 fn spread<'n>(
     def: &'static dyn MethodDef,
     choice: &'n Named,
-    overrides: &'n [Entry],
+    label: &str,
+    overrides: &[&'n Entry],
     choices: &mut Vec<MethodChoice>,
     problems: &mut Problems,
 ) {
@@ -73,7 +82,7 @@ fn spread<'n>(
     for combination in cartesian_product(axes) {
         let given: Given = combination.iter().map(|(k, (_, node))| (k.to_string(), node.to_json())).collect();
         match def.configure(&given) {
-            Ok(method) => choices.push(MethodChoice { def, method }),
+            Ok(method) => choices.push(MethodChoice { def, method, label: label.to_owned() }),
             Err(found) => {
                 let at = |name: &str| combination.get(name).map_or(choice.pos, |(pos, _)| *pos);
                 param_problems(&choice.name, found, at, problems);

@@ -4,6 +4,7 @@ mod datasets;
 mod document;
 mod fields;
 mod grid;
+mod labels;
 pub mod problem;
 mod protocol;
 mod yaml;
@@ -35,6 +36,8 @@ pub struct MethodChoice {
     pub def: &'static dyn MethodDef,
     /// The same with its parameters.
     pub method: Arc<dyn Method>,
+    /// What results call it: its name, or `as`.
+    pub label: String,
 }
 
 /// A checked experiment under one profile.

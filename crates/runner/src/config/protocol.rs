@@ -1,11 +1,11 @@
 //! The test protocol of an experiment: its lists spread out into points.
 
 use serde_json::Value;
-use zsad_core::{BatchSize, Choice, Contamination, Pooling, TestPoint, suggest};
+use zsad_core::{BatchSize, Choice, Contamination, Pooling, TestPoint, TooSmall, suggest};
 
 use super::fields::{field, list, mapping, scalar};
 use super::problem::Problems;
-use super::yaml::Node;
+use super::yaml::{Entry, Node};
 
 const KEYS: &[&str] = &[
     "batch_size",
@@ -14,6 +14,7 @@ const KEYS: &[&str] = &[
     "n_batches",
     "min_anomalies",
     "pooling",
+    "too_small",
     "reference_seed",
     "training_seed",
 ];
@@ -60,14 +61,8 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Opt
     };
     let n_batches = number("n_batches", 1, N_BATCHES);
     let min_anomalies = number("min_anomalies", 0, 0);
-    let pooling = match field(entries, "pooling") {
-        None => Pooling::Batch,
-        Some(node) => scalar(node, |v| Pooling::from_word(v.as_str()?)).unwrap_or_else(|| {
-            let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), Pooling::WORDS);
-            problems.add(node.pos, format!("`pooling` cannot be {}", node.describe()), hint);
-            Pooling::Batch
-        }),
-    };
+    let pooling: Pooling = word(entries, "pooling", problems);
+    let skip_small = word::<TooSmall>(entries, "too_small", problems) == TooSmall::Skip;
     let mut seed = |key, otherwise| {
         let node = field(entries, key)?;
         let seed = scalar(node, Value::as_u64);
@@ -83,10 +78,21 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Opt
         contaminations.iter().map(move |&contamination| {
             // At 0 % there is no least number; one form for one meaning keeps the keys equal.
             let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
-            TestPoint { size, contamination, min_anomalies, n_batches, pooling, reference_seed, draw_seed: None }
+            let draw_seed = None;
+            TestPoint { size, contamination, min_anomalies, n_batches, pooling, reference_seed, draw_seed, skip_small }
         })
     });
     Some((points.collect(), training_seed))
+}
+
+/// One of the words of `T`; the first where the file says nothing.
+fn word<T: Choice + Default>(entries: &[Entry], key: &str, problems: &mut Problems) -> T {
+    let Some(node) = field(entries, key) else { return T::default() };
+    scalar(node, |v| T::from_word(v.as_str()?)).unwrap_or_else(|| {
+        let hint = suggest::hint(node.to_json().as_str().unwrap_or_default(), T::WORDS);
+        problems.add(node.pos, format!("`{key}` cannot be {}", node.describe()), hint);
+        T::default()
+    })
 }
 
 fn count(value: &Value, min: usize) -> Option<usize> {

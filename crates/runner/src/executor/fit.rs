@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::panics::guarded;
 use zsad_core::{
-    Dataset, Detector, Environment, Error, FitContext, Method, MethodSpec, ParamProblem, Progress, Result, Shots,
+    Dataset, Detector, Environment, Error, FitContext, Method, MethodSpec, ParamProblem, Progress, Result, Shots, Stop,
     TrainingData, state,
 };
 use zsad_metrics::Metric;
@@ -51,11 +51,13 @@ pub struct Ready {
 struct Ticks<'a> {
     job: &'a FitJob,
     on: &'a Listener<'a>,
+    stop: &'a Stop,
 }
 
 impl Progress for Ticks<'_> {
-    fn tick(&self, done: u64, total: u64, message: &str) {
+    fn tick(&self, done: u64, total: u64, message: &str) -> Result<()> {
         (self.on)(Event::Tick { job: self.job, done, total, message });
+        self.stop.check()
     }
 }
 
@@ -63,17 +65,21 @@ impl Bench<'_> {
     /// Trains or loads, then scores and records every cell of `job`.
     ///
     /// # Errors
-    /// Where a record cannot be stored.
+    /// Where a record cannot be stored; [`Error::Stopped`] where the run should end.
     pub fn run(&self, job: &FitJob, on: &Listener) -> Result<()> {
         on(Event::Started(job));
         let mut ready: Option<Result<Ready>> = None;
         for cell in &job.cells {
+            self.env.stop.check()?;
             // The first cell's data train: what only tests read may differ, what training reads does not.
             let ready = ready.get_or_insert_with(|| guarded(|| self.ready(job, cell, on)));
             let scored = match ready {
-                Ok(ready) => guarded(|| self.score(job, cell, ready)),
+                Ok(ready) => guarded(|| self.score(job, cell, ready, on)),
                 Err(failure) => Err(failure.clone()),
             };
+            if matches!(scored, Err(Error::Stopped)) {
+                return Err(Error::Stopped);
+            }
             let seconds = ready.as_ref().ok().and_then(|r| r.seconds);
             let (record, failure) = self.record(job, cell, scored, seconds)?;
             on(Event::Cell { job, record: &record, failure: failure.as_ref() });
@@ -127,6 +133,7 @@ impl Bench<'_> {
                 self.keep(job, cell, spec, detector.as_ref(), (&dataset, fold), seconds)?;
                 return ready(detector, Some(seconds));
             }
+            self.env.stop.check()?;
             std::thread::sleep(WAIT);
         }
     }
@@ -141,7 +148,7 @@ impl Bench<'_> {
     ) -> Result<Box<dyn Detector>> {
         let view = dataset.view(self.env, fold)?;
         let data = TrainingData::new(view.as_ref(), &view.info().folds[fold]);
-        method.fit(&FitContext { data: &data, seed: job.id.seed, env: self.env, progress: &Ticks { job, on } })
+        method.fit(&FitContext { data: &data, seed: job.id.seed, env: self.env, progress: &self.ticks(job, on) })
     }
 
     /// The trained model of a fit, if it is there and whole.
@@ -184,7 +191,8 @@ impl Bench<'_> {
         };
         let (method, version, params) = (spec.name.into(), spec.version, job.id.method.params.clone());
         let preprocessing = dataset.preprocessing(self.env, fold)?;
-        self.store.put(&record, &Model { method, version, params, state, preprocessing })
+        let pictures = dataset.source.image();
+        self.store.put(&record, &Model { method, version, params, state, preprocessing, pictures })
     }
 
     /// The data set of a cell as its fold reads it, and the fold's number.
@@ -197,12 +205,16 @@ impl Bench<'_> {
         Ok((dataset.view(self.env, fold)?, fold))
     }
 
-    fn score(&self, job: &FitJob, cell: &CellJob, ready: &Ready) -> Result<Outcome> {
+    fn ticks<'b>(&'b self, job: &'b FitJob, on: &'b Listener) -> Ticks<'b> {
+        Ticks { job, on, stop: &self.env.stop }
+    }
+
+    fn score(&self, job: &FitJob, cell: &CellJob, ready: &Ready, on: &Listener) -> Result<Outcome> {
         let (view, fold) = self.view(job, cell)?;
         let fold = &view.info().folds[fold];
         let (point, seed) = (&cell.id.point, cell.id.seed());
         let input = CellInput { dataset: view.as_ref(), fold, point, seed, shots: ready.shots, env: self.env };
-        score_cell(ready.detector.as_ref(), &input, self.registry.metrics)
+        score_cell(ready.detector.as_ref(), &input, self.registry.metrics, &self.ticks(job, on))
     }
 
     /// Stores what came of a cell.

@@ -60,6 +60,7 @@ impl Local<'_> {
         let pool = pool.map_err(|e| Error::failed(format!("cannot start {threads} threads: {e}")))?;
         let mut put_off = 0;
         loop {
+            self.bench.env.stop.check()?;
             let Some(job) = lock(queue).pop_front() else { return Ok(()) };
             let done = self.take(&job, |left| pool.install(|| self.bench.run(left, on)), on)?;
             if done {

@@ -52,7 +52,7 @@ pub trait Executor {
     /// Runs every cell of `jobs`, unless another run has it; what goes wrong in a cell is recorded.
     ///
     /// # Errors
-    /// Where a record cannot be stored.
+    /// Where a record cannot be stored; [`Error::Stopped`] where the run was asked to end before all was done.
     fn run(&self, jobs: &[FitJob], on: &Listener) -> Result<()>;
 }
 

@@ -83,9 +83,19 @@ fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -
     let said = |n: &String| {
         let value = |of: &BTreeMap<String, String>| of.get(n).map_or("nothing".into(), String::clone);
         match n.strip_prefix(ARTIFACT) {
-            Some(file) if old.contains_key(n) && new.contains_key(n) => format!("{file} changed"),
-            Some(file) if new.contains_key(n) => format!("{file} is new"),
-            Some(file) => format!("{file} is gone"),
+            Some(file) => {
+                let (what, happened) = match (old.contains_key(n), new.contains_key(n)) {
+                    (true, true) => ("changed", "changed"),
+                    (false, _) => ("new", "is new"),
+                    (true, false) => ("gone", "is gone"),
+                };
+                // Weights lie in a folder of that name; all else is a program.
+                if file.starts_with("weights/") {
+                    format!("{file} {happened}")
+                } else {
+                    format!("program {what}: {file}")
+                }
+            }
             None => format!("{n} {} -> {}", value(old), value(new)),
         }
     };

@@ -6,7 +6,6 @@
 //! and the sums are transformed back.
 
 mod grid;
-mod transforms;
 
 use super::geometry::Conv;
 use crate::kernels::gemm::{Packed, RowMap, cols_product, rows_product};
@@ -14,7 +13,7 @@ use crate::kernels::simd::vectorised;
 use crate::kernels::tile::Run;
 use crate::kernels::{Real, scratch};
 use grid::Grid;
-use transforms::{SIDE, STEP, evaluate, gather, input_transform, scale, transform};
+use zsad_core::winograd::{SIDE, STEP, evaluate, gather, input_transform, scale, transform};
 
 /// Products that take the place of a tile's 144.
 const POINTS: usize = SIDE * SIDE;

@@ -1,8 +1,8 @@
 //! Which tiles cover a convolution's images, and where their pixels lie.
 
-use super::transforms::STEP;
 use crate::kernels::conv::geometry::Conv;
 use crate::kernels::tile::ROWS;
+use zsad_core::winograd::STEP;
 
 /// Most tiles of a block: enough that the transformed weights, which each block reads anew from the last cache, cost little
 /// beside its products, and so few that the block's own values mostly stay in the second-level cache.

@@ -1,4 +1,5 @@
-//! The transforms of F(4×4, 3×3), in one dimension and in two.
+//! The transforms of Winograd's F(4×4, 3×3), in one dimension and in two: plain arithmetic, which the kernels of training and
+//! those of frozen networks share.
 //!
 //! In one dimension four values of y_i = Σ_k x_{i+k} w_k come from six of x: y = Aᵀ [(G w) ⊙ (Bᵀ x)]. G and A evaluate
 //! polynomials at six points, and Bᵀ is what undoes them (Winograd, Arithmetic Complexity of Computations, 1980). The
@@ -7,7 +8,31 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
-use crate::kernels::Real;
+/// A number to compute with.
+pub trait Scalar:
+    Copy + std::ops::Add<Output = Self> + std::ops::Sub<Output = Self> + std::ops::Mul<Output = Self>
+{
+    /// 0.
+    const ZERO: Self;
+    /// The nearest value.
+    fn of(x: f64) -> Self;
+}
+
+impl Scalar for f32 {
+    const ZERO: Self = 0.0;
+
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+}
+
+impl Scalar for f64 {
+    const ZERO: Self = 0.0;
+
+    fn of(x: f64) -> Self {
+        x
+    }
+}
 
 /// Values of x that a tile takes, by dimension; and the number of points.
 pub const SIDE: usize = 6;
@@ -18,7 +43,7 @@ const LANES: usize = 16;
 
 /// A: the polynomial of coefficients `p` at all points.
 #[inline(always)]
-pub fn evaluate<F: Real, const N: usize>(p: [F; N]) -> [F; SIDE] {
+pub fn evaluate<F: Scalar, const N: usize>(p: [F; N]) -> [F; SIDE] {
     let [a, b, half, two] = [FRAC_1_SQRT_2, SQRT_2, 0.5, 2.0].map(F::of);
     let p = |i: usize| if i < N { p[i] } else { F::ZERO };
     let (even_a, odd_a) = (p(0) + half * p(2), a * (p(1) + half * p(3)));
@@ -28,7 +53,7 @@ pub fn evaluate<F: Real, const N: usize>(p: [F; N]) -> [F; SIDE] {
 
 /// Aᵀ.
 #[inline(always)]
-pub fn gather<F: Real, const N: usize>(v: [F; SIDE]) -> [F; N] {
+pub fn gather<F: Scalar, const N: usize>(v: [F; SIDE]) -> [F; N] {
     let [a, b, half, two] = [FRAC_1_SQRT_2, SQRT_2, 0.5, 2.0].map(F::of);
     let (even_a, odd_a) = (v[1] + v[2], a * (v[1] - v[2]));
     let (even_b, odd_b) = (v[3] + v[4], b * (v[3] - v[4]));
@@ -38,14 +63,14 @@ pub fn gather<F: Real, const N: usize>(v: [F; SIDE]) -> [F; N] {
 
 /// The factors by which G differs from evaluation: 1 / Π (x − other points) at each finite point x.
 #[inline(always)]
-pub fn scale<F: Real>(v: [F; SIDE]) -> [F; SIDE] {
+pub fn scale<F: Scalar>(v: [F; SIDE]) -> [F; SIDE] {
     let [a, b] = [-2.0 / 3.0, 1.0 / 6.0].map(F::of);
     [v[0], a * v[1], a * v[2], b * v[3], b * v[4], v[5]]
 }
 
 /// Bᵀ: products with the polynomials that vanish at all finite points but one, and at all.
 #[inline(always)]
-pub fn input_transform<F: Real>(x: [F; SIDE]) -> [F; SIDE] {
+pub fn input_transform<F: Scalar>(x: [F; SIDE]) -> [F; SIDE] {
     let [a, b, half, two, sum] = [FRAC_1_SQRT_2, SQRT_2, 0.5, 2.0, 2.5].map(F::of);
     let (even_a, odd_a) = (x[4] - two * x[2], a * (x[3] - two * x[1]));
     let (even_b, odd_b) = (x[4] - half * x[2], b * (x[3] - half * x[1]));
@@ -56,7 +81,7 @@ pub fn input_transform<F: Real>(x: [F; SIDE]) -> [F; SIDE] {
 /// Applies `f` to the columns and then to the rows of a square of stretches of `c` channels: `from` says where those of
 /// (row, column) start in `source` (nowhere: zeros), and `to` where they go in `target` (nowhere: dropped).
 #[inline(always)]
-pub fn transform<F: Real, const I: usize, const O: usize>(
+pub fn transform<F: Scalar, const I: usize, const O: usize>(
     c: usize,
     (source, from): (&[F], impl Fn(usize, usize) -> Option<usize>),
     (target, to): (&mut [F], impl Fn(usize, usize) -> Option<usize>),
@@ -81,7 +106,7 @@ pub fn transform<F: Real, const I: usize, const O: usize>(
 
 /// [`transform`] of some channels: [`LANES`] of them where `FULL`, a length that the compiler then knows.
 #[inline(always)]
-fn lanes<F: Real, const I: usize, const O: usize, const FULL: bool>(
+fn lanes<F: Scalar, const I: usize, const O: usize, const FULL: bool>(
     channels: std::ops::Range<usize>,
     (source, from): (&[F], &[[Option<usize>; I]; I]),
     (target, to): (&mut [F], &[[Option<usize>; O]; O]),
