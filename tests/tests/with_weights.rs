@@ -160,6 +160,7 @@ fn heat_maps_need_no_masks_and_samples_can_be_picked(data: &str) {
     sandbox.write("x.yaml", text);
     sandbox.run(&["run", "x.yaml", "--out", "out", "--data", "."]).expect(0);
     let sheet = sandbox.path("out/plots/heatmaps/screw.png");
+    assert!(!sheet.exists());
     let height = |pick: &[&str]| {
         sandbox.run(&[&["plot", "out", "--heatmaps", "--data", "."], pick].concat()).expect(0);
         image::open(&sheet).unwrap().height()

@@ -108,7 +108,11 @@ impl PictureArgs {
         }
         let mut lines = Vec::new();
         lines.extend(left_out(folder, &found, &read.unreadable));
-        lines.push(size_line(folder, &read.sizes, geometry));
+        let line = size_line(folder, &read.sizes, geometry);
+        // What nobody asked to be cut off, the model's own geometry cuts off.
+        let whole = self.is_asked() || read.sizes.iter().all(|size| geometry.shown(*size) == 1.0);
+        let hint = "; hint: a model trained with `aspect: stretch` and `crop` as large as `resize` sees pictures whole";
+        lines.push(if whole { line } else { line + hint });
         Ok((read.samples, Pictures { paths: read.paths, all_grey: read.all_grey }, lines))
     }
 }
@@ -172,6 +176,7 @@ fn said(geometry: &PictureGeometry) -> String {
         Fit::Stretch => format!("stretched to {size}"),
         Fit::Pad => format!("in their aspect in {size}, borders repeated around"),
         Fit::Cut(side) => format!("resized to {side} at their shorter side and cut to {size}"),
+        Fit::StretchAndCut(side) if side == geometry.height => format!("stretched to {size}"),
         Fit::StretchAndCut(side) => format!("stretched to {side}×{side} and cut to {size}"),
     }
 }
@@ -222,5 +227,6 @@ mod tests {
         let refused = args(None, None, Some(Aspect::Keep)).settle(Some(own)).unwrap_err().to_string();
         assert!(refused.contains("stretched to 256×256 and cut to 224×224; hint: drop --resize"), "{refused}");
         assert!(args(Some(100), Some(200), None).settle(None).is_err());
+        assert!(line(args(Some(64), Some(64), None), &[(9, 9)]).ends_with("each whole, stretched to 64×64"));
     }
 }
