@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use zsad_core::{Error, PictureGeometry, Result, SampleRef, Scores, Subset, file};
+use zsad_core::{Error, Maps, PictureGeometry, Result, SampleRef, Scores, Subset, file};
 use zsad_data::formats::npy::{self, Array, Numbers};
 use zsad_data::image_folder;
 use zsad_data::memory::InMemory;
@@ -95,6 +95,22 @@ pub fn write(dir: &Path, title: &str, scores: &Scores, names: &[String], source:
     let most =
         if names.len() > MOST { format!(" (the {MOST} highest of {} scores)", names.len()) } else { String::new() };
     Ok(format!("{}: {} maps and overlays, and sheet.png{most}", dir.display(), names.len()))
+}
+
+/// Puts the maps of a batch, whose samples are these rows, among those of `all`.
+pub fn keep(all: &mut Scores, maps: &Maps, rows: &[usize]) {
+    let (n, positions) = (all.samples.len(), maps.positions());
+    let empty = || Maps { shape: maps.shape.clone(), values: vec![0.0; n * positions] };
+    let whole = all.maps.get_or_insert_with(empty);
+    for (map, &row) in maps.values.chunks_exact(positions).zip(rows) {
+        whole.values[row * positions..(row + 1) * positions].copy_from_slice(map);
+    }
+}
+
+/// The error of a method that makes no maps.
+pub fn none(method: &str) -> Error {
+    let hint = "drop --maps; of pictures, patchcore, padim and spade make some beside --references";
+    Error::Config(format!("{method} makes no anomaly maps; hint: {hint}"))
 }
 
 /// The value of a map at a position in pixels from the top and from the left, a pixel's centre at one half.

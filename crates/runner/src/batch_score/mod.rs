@@ -14,5 +14,6 @@ pub mod scorer;
 pub mod split;
 pub mod suggest;
 pub mod threshold;
+pub mod trained;
 pub mod usage;
 pub mod warnings;

@@ -99,12 +99,12 @@ impl Plot {
 
     /// The rows of the methods that are asked for.
     fn chosen(&self, rows: Vec<Row>) -> Result<Vec<Row>> {
-        let names: BTreeSet<String> = rows.iter().map(|r| r.fit().method.name.clone()).collect();
+        let names: BTreeSet<String> = rows.iter().map(|r| r.method().to_owned()).collect();
         if let Some(unknown) = self.methods.iter().find(|m| !names.contains(*m)) {
             let hint = suggest::hint(unknown, &names);
             return Err(Error::Config(format!("--methods: `{unknown}` is not in this run; hint: {hint}")).into());
         }
-        let is_asked = |row: &Row| self.methods.is_empty() || self.methods.contains(&row.fit().method.name);
+        let is_asked = |row: &Row| self.methods.is_empty() || self.methods.iter().any(|name| name == row.method());
         Ok(rows.into_iter().filter(is_asked).collect())
     }
 }

@@ -138,7 +138,7 @@ impl Run {
         let table = zsad_report::table::write_all(folder.root(), &rows)?;
         super::plot::write_all(folder, store, &rows, &Style::default())?;
         super::table::print(&table, out)?;
-        for line in remarks::of_data(plan, &records) {
+        for line in remarks::of_data(plan, &records).into_iter().chain(remarks::of_training(plan, store)?) {
             writeln!(out, "{line}")?;
         }
         writeln!(out, "\n{}", folder.root().display())?;

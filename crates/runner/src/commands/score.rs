@@ -3,16 +3,14 @@
 use std::io::Write;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::Value;
 use zsad_core::{
-    Choice, Dataset, Detector, Environment, Error, Given, Maps, Method, MethodDef, Missing, ParamProblem,
-    PictureGeometry, Preprocessing, Samples, Scores, Shots, Standardise, Supervision,
+    Choice, Dataset, Detector, Error, Given, MethodDef, Missing, ParamProblem, Preprocessing, Samples, Scores,
+    Standardise, Supervision,
 };
 use zsad_data::memory::InMemory;
-use zsad_store::model;
 
 use super::Locations;
 use crate::batch_score::input::How;
@@ -22,9 +20,9 @@ use crate::batch_score::pictures::PictureArgs;
 use crate::batch_score::scorer::Scorer;
 use crate::batch_score::split::{self, Part};
 use crate::batch_score::threshold::Rule;
+use crate::batch_score::trained::Trained;
 use crate::batch_score::usage::Usage;
 use crate::batch_score::{explain, features::Features, flagged, input, output, scale, suggest, warnings};
-use crate::executor::fit::restore;
 use crate::exit::Exit;
 use crate::registry::Registry;
 
@@ -118,16 +116,6 @@ pub struct Score {
     pictures: PictureArgs,
 }
 
-/// What a model file holds.
-struct Trained {
-    detector: Box<dyn Detector>,
-    shots: Shots,
-    /// What its training learnt of a table's columns.
-    preprocessing: Option<Preprocessing>,
-    /// How the pictures that it knows became samples.
-    pictures: Option<PictureGeometry>,
-}
-
 impl Score {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let registry = Registry::built_in();
@@ -141,7 +129,7 @@ impl Score {
         let (env, _) = self.locations.open(false)?;
         // A model is read before the batch: it says how pictures and columns become samples.
         let path = self.checkpoint.as_ref();
-        let trained = path.map(|path| self.trained(path, def, &method, &registry, &env)).transpose()?;
+        let trained = path.map(|path| Trained::read(path, def, method.as_ref(), &registry, &env)).transpose()?;
         let (own, references) = self.input(def, trained.as_ref())?;
         let scorer = Scorer {
             shots: trained.as_ref().map_or(method.shots(), |t| t.shots),
@@ -203,7 +191,8 @@ impl Score {
             }
             part.rows.iter().zip(&found.samples).for_each(|(&row, &score)| all.samples[row] = score);
             if self.maps.is_some() {
-                self.keep_maps(&mut all, found, &part.rows)?;
+                let maps = found.maps.ok_or_else(|| maps::none(self.name()))?;
+                maps::keep(&mut all, &maps, &part.rows);
             }
         }
         // A long table would fill the screen with the same warning.
@@ -212,23 +201,6 @@ impl Score {
             super::note(format_args!("warning: … and {} more of this kind, of other batches", doubts.len() - DOUBTS));
         }
         Ok(all)
-    }
-
-    /// Puts the maps of a batch, whose samples are these rows, among those of all.
-    fn keep_maps(&self, all: &mut Scores, found: Scores, rows: &[usize]) -> Result<(), Error> {
-        let Some(maps) = found.maps else {
-            let hint = "drop --maps; of pictures, patchcore, padim and spade make some beside --references";
-            return Err(Error::Config(format!("{} makes no anomaly maps; hint: {hint}", self.name())));
-        };
-        let (n, positions) = (all.samples.len(), maps.positions());
-        let whole = all.maps.get_or_insert_with(|| {
-            let values = vec![0.0; n * positions];
-            Maps { shape: maps.shape.clone(), values }
-        });
-        for (map, &row) in maps.values.chunks_exact(positions).zip(rows) {
-            whole.values[row * positions..(row + 1) * positions].copy_from_slice(map);
-        }
-        Ok(())
     }
 
     fn write_maps(&self, dir: &Path, own: &Own, scores: &Scores) -> Result<()> {
@@ -279,33 +251,6 @@ impl Score {
             None => 0,
         };
         Ok(Error::Config(suggest::methods(&batch.modality, batch.len(), references)))
-    }
-
-    /// What a model file holds.
-    fn trained(
-        &self,
-        path: &Path,
-        def: &dyn MethodDef,
-        method: &Arc<dyn Method>,
-        registry: &Registry,
-        env: &Environment,
-    ) -> Result<Trained, Error> {
-        let (detector, shots, preprocessing, said) = if input::is_official(path) {
-            (method.import(path, env)?, method.shots(), None, None)
-        } else {
-            let model = model::load(path)?;
-            if model.method != self.name() {
-                let message =
-                    format!("{}: a model of {}, which {} cannot use", path.display(), model.method, self.name());
-                return Err(Error::Config(format!("{message}; hint: --method {}", model.method)));
-            }
-            model.expect_method(path, def.spec().name, def.spec().version)?;
-            let configured = def.configure(&crate::library::given(&model.params));
-            let own = configured.map_err(|problems| ParamProblem::error(self.name(), problems))?;
-            (restore(registry, path, &model, env)?, own.shots(), model.preprocessing, model.pictures)
-        };
-        let pictures = input::trained_on(def.spec(), detector.as_ref(), said, path, registry);
-        Ok(Trained { detector, shots, preprocessing, pictures })
     }
 
     /// The batch and its references, as the detector wants them.
