@@ -76,7 +76,9 @@ impl Winograd {
         let (down, across) = (src.h.div_ceil(STEP), src.w.div_ceil(STEP));
         let tiles = src.n * down * across;
         let per_tile = POINTS * (self.cin + self.bias.len());
-        let block = (BLOCK / per_tile / MR).clamp(1, 4) * MR;
+        // Blocks of equal size, so that none is left nearly empty.
+        let most = (BLOCK / per_tile / MR).clamp(1, 4) * MR;
+        let block = tiles.div_ceil(tiles.div_ceil(most).max(1)).next_multiple_of(MR).max(MR);
         let corner =
             |tile: usize| -> Corner { (tile / (down * across), tile / across % down * STEP, tile % across * STEP) };
         let out = SharedMut(dst.data.as_mut_ptr());
@@ -84,7 +86,7 @@ impl Winograd {
         (0..tiles.div_ceil(block)).into_par_iter().for_each_init(Buffers::default, |buffers, number| {
             let corners: Vec<Corner> = (number * block..tiles.min((number + 1) * block)).map(corner).collect();
             self.pixels(src, &corners, block, buffers);
-            self.products(block, buffers);
+            self.products(corners.len(), block, buffers);
             self.outputs(&corners, (dst, out), add, act, buffers);
         });
     }
@@ -110,8 +112,8 @@ impl Winograd {
         );
     }
 
-    /// The products of all points: matrices `[tiles, lanes]`.
-    fn products(&self, block: usize, buffers: &mut Buffers) {
+    /// The products of all points: matrices `[tiles, lanes]`, in which rows past the last tile hold nothing that is read.
+    fn products(&self, tiles: usize, block: usize, buffers: &mut Buffers) {
         let lanes = self.bias.len();
         let ((from_stride, from_point), (to_stride, to_point)) = (sizes(self.cin, block), sizes(lanes, block));
         buffers.sums.resize(POINTS * to_point, 0.0);
@@ -121,7 +123,7 @@ impl Winograd {
         for point in 0..POINTS {
             for oc in (0..lanes).step_by(2 * LANES) {
                 let run = if lanes - oc > LANES { wide } else { narrow };
-                for first in (0..block).step_by(MR) {
+                for first in (0..tiles).step_by(MR) {
                     let row = |i: usize| &buffers.values[point * from_point + (first + i) * from_stride..];
                     let to = |i: usize| sums.wrapping_add(point * to_point + (first + i) * to_stride);
                     let tile = Tile {
