@@ -106,8 +106,8 @@ fn frame(title: &str, range: &Range, samples: &[Sample], masked: bool) -> Canvas
     } else {
         "overlay: the map over the image"
     };
-    let ends = match range.greatest > range.high {
-        true => format!("; colours end at {:.3}, values at {:.3}", range.high, range.greatest),
+    let ends = match range.max > range.high {
+        true => format!("; colours end at {:.3}, values at {:.3}", range.high, range.max),
         false => String::new(),
     };
     canvas.text((18.0, 48.0), format!("{how}{ends}"), 9.0, GREY, Anchor::Left);
@@ -135,8 +135,8 @@ fn frame(title: &str, range: &Range, samples: &[Sample], masked: bool) -> Canvas
         canvas.rect((right + 8.0, y), (right + 22.0, y + step), (r, g, b, 1.0));
     }
     // Beyond its ends the scale says no more.
-    let high = if range.greatest > range.high { "≥ " } else { "" };
-    let low = if range.least < range.low { "≤ " } else { "" };
+    let high = if range.max > range.high { "≥ " } else { "" };
+    let low = if range.min < range.low { "≤ " } else { "" };
     for (sign, value, y) in [(high, range.high, top), (low, range.low, top + SIDE - 20.0)] {
         canvas.text((right + 28.0, y), format!("{sign}{value:.3}"), 9.0, BLACK, Anchor::Left);
     }
@@ -228,18 +228,18 @@ mod tests {
             let text = |s| if let crate::plots::canvas::Shape::Text(label) = s { Some(label.text) } else { None };
             shapes.into_iter().filter_map(text).collect::<Vec<_>>().join("|")
         };
-        let range = Range { low: 0.0, high: 36.7, least: 0.0, greatest: 57.7 };
+        let range = Range { low: 0.0, high: 36.7, min: 0.0, max: 57.7 };
         assert!(
             texts(&range).contains("colours end at 36.700, values at 57.700") && texts(&range).contains("≥ 36.700")
         );
-        assert!(!texts(&Range { greatest: 36.7, ..range }).contains('≥'));
+        assert!(!texts(&Range { max: 36.7, ..range }).contains('≥'));
         assert!(!texts(&range).contains("normal") && !texts(&range).contains("ground truth"));
     }
 
     #[test]
     fn an_overlay_glows_where_the_map_does_and_is_dark_where_nothing_was_scored() {
         let map = [Some(0.0), Some(1.0), None];
-        let range = Range { low: 0.0, high: 1.0, least: 0.0, greatest: 1.0 };
+        let range = Range { low: 0.0, high: 1.0, min: 0.0, max: 1.0 };
         let bytes = overlay(&[90; 9], &map, (1, 3), &range).unwrap();
         let page = image::load_from_memory(&bytes).unwrap().to_rgb8();
         assert_eq!((page.get_pixel(0, 0).0, page.get_pixel(2, 0).0), ([90; 3], [30; 3]));

@@ -19,9 +19,9 @@ pub struct Range {
     /// Where it ends.
     pub high: f64,
     /// The least value.
-    pub least: f64,
+    pub min: f64,
     /// The greatest value.
-    pub greatest: f64,
+    pub max: f64,
 }
 
 impl Range {
@@ -37,8 +37,8 @@ impl Range {
         let (Some(low), Some(high)) = (quantile(&values, 0.005), quantile(&values, 0.995)) else {
             return Err(Error::failed("there is no anomaly map to draw"));
         };
-        let (least, greatest) = all().fold((low, high), |(a, b), v| (a.min(v), b.max(v)));
-        Ok(Range { low, high: if high > low { high } else { low + 1.0 }, least, greatest })
+        let (min, max) = all().fold((low, high), |(a, b), v| (a.min(v), b.max(v)));
+        Ok(Range { low, high: if high > low { high } else { low + 1.0 }, min, max })
     }
 
     /// Where a value lies on the scale, 0 … 1.

@@ -37,13 +37,13 @@ impl Summed {
                 let layer = resize_bilinear(LayerShape { channels: 1, ..shape }, values, height, width);
                 map.iter_mut().zip(layer).for_each(|(sum, v)| *sum += v);
             }
-            let greatest = |map: &[f32]| f64::from(map.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-            let raw = greatest(&map);
+            let max = |map: &[f32]| f64::from(map.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let raw = max(&map);
             if self.sigma > 0.0 {
                 gaussian_blur(&mut map, width, self.sigma);
             }
             let score = match self.image_score {
-                ImageScore::Smoothed => greatest(&map),
+                ImageScore::Smoothed => max(&map),
                 ImageScore::Raw => raw,
             };
             Ok((score, map))

@@ -82,12 +82,12 @@ impl Trained {
 
     /// What each layer's log-likelihoods are relative to; `seen` are those of a batch, image by image.
     fn peaks(&self, seen: &[Vec<Vec<f64>>]) -> Result<Vec<f64>> {
-        let greatest = |number: usize| {
+        let max_of_batch = |number: usize| {
             let all = seen.iter().flat_map(|image| &image[number]);
             all.copied().fold(f64::NEG_INFINITY, f64::max)
         };
         let peak = |(number, layer): (usize, &FeatureLayer)| match self.params.peak {
-            Peak::TargetBatch => Ok(greatest(number)),
+            Peak::TargetBatch => Ok(max_of_batch(number)),
             Peak::Training | Peak::Quantile => Ok(layer.max_log_likelihood()?),
         };
         self.layers.layers.iter().enumerate().map(peak).collect()

@@ -56,8 +56,8 @@ pub(super) fn shell(constrained: &Tensor, residuals: &Tensor, sides: &Sides, rad
     let norm = |x: &Tensor| (x.sqr()?.sum(D::Minus1)? + TINY)?.sqrt();
     let a = ((norm(constrained)? + 1.0)?.sqrt()? - 1.0)?;
     let all = values(&a)?;
-    let least = sides.anomalous.iter().map(|&i| all[i as usize]).fold(f64::INFINITY, f64::min);
-    let outer = radius.min(0.9 * least);
+    let min = sides.anomalous.iter().map(|&i| all[i as usize]).fold(f64::INFINITY, f64::min);
+    let outer = radius.min(0.9 * min);
     let mut terms = Vec::new();
     terms.extend(barrier(&(&a - outer)?, &sides.normal)?);
     terms.extend(barrier(&(INNER * outer - &a)?, &sides.normal)?);
