@@ -35,6 +35,7 @@ pub struct Rows<'a, F> {
     /// Bases of the rows of A; as many as there are rows.
     pub a: [*const F; ROWS],
     /// Those of the tile that comes next, to be fetched meanwhile; any addresses.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "the tiles of x86 alone ask for it ahead"))]
     pub next: [*const F; ROWS],
     /// The summands; B is packed in their order.
     pub runs: &'a [Run],
