@@ -118,7 +118,10 @@ impl Own {
                 if layout.numeric.is_empty() {
                     return Err(Error::data(path, "no column is left to score by", ""));
                 }
-                columns::fill(&mut layout, &table, &TrainingRows::whole(table.height()))?;
+                // A median is a pass over a whole column: only where it will stand in for something.
+                if missing != Missing::Fail {
+                    columns::fill(&mut layout, &table, &TrainingRows::whole(table.height()))?;
+                }
                 layout
             }
         };
