@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::ranks::{mid_ranks, tie_term};
+use super::ranks::{mean_ranks, tie_term};
 
 /// Outcome of [`friedman`].
 #[derive(Debug, Clone, PartialEq)]
@@ -28,21 +28,16 @@ pub fn friedman(blocks: &[Vec<f64>]) -> Option<Friedman> {
     if k < 3 {
         return None;
     }
-    let (blocks_f, methods) = (n as f64, k as f64);
-    let mut sums = vec![0.0; k];
-    let mut ties = 0.0;
-    for block in blocks {
-        let turned: Vec<f64> = block.iter().map(|v| -v).collect();
-        sums.iter_mut().zip(mid_ranks(&turned)).for_each(|(sum, rank)| *sum += rank);
-        ties += tie_term(block);
-    }
-    let correction = 1.0 - ties / (methods * (methods * methods - 1.0) * blocks_f);
+    let (blocks_n, methods) = (n as f64, k as f64);
+    let ranks = mean_ranks(blocks);
+    let ties: f64 = blocks.iter().map(|block| tie_term(block)).sum();
+    let correction = 1.0 - ties / (methods * (methods * methods - 1.0) * blocks_n);
     if correction <= 0.0 {
         return None;
     }
-    let squares: f64 = sums.iter().map(|s| s * s).sum();
-    let uncorrected = 12.0 / (methods * blocks_f * (methods + 1.0)) * squares - 3.0 * blocks_f * (methods + 1.0);
+    let squares: f64 = ranks.iter().map(|rank| rank * rank).sum();
+    let uncorrected = 12.0 * blocks_n / (methods * (methods + 1.0)) * squares - 3.0 * blocks_n * (methods + 1.0);
     let statistic = uncorrected / correction;
     let p = ChiSquared::new(methods - 1.0).ok()?.sf(statistic);
-    Some(Friedman { statistic, p, ranks: sums.into_iter().map(|s| s / blocks_f).collect(), n })
+    Some(Friedman { statistic, p, ranks, n })
 }

@@ -6,6 +6,7 @@
 mod bayes;
 mod friedman;
 mod holm;
+mod interval;
 mod ranks;
 mod signed_rank;
 mod studentized;
@@ -13,7 +14,8 @@ mod studentized;
 pub use bayes::{DRAWS, Posterior, bayesian_signed_rank};
 pub use friedman::{Friedman, friedman};
 pub use holm::holm;
-pub use ranks::mid_ranks;
+pub use interval::expanded_percentile;
+pub use ranks::{mean_ranks, mid_ranks};
 pub use signed_rank::{SignedRank, least_p, signed_rank};
 pub use studentized::{critical_difference, range_survival};
 

@@ -14,6 +14,16 @@ pub fn mid_ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
+/// The mean rank of each method over blocks of one value a method, 1 for the greatest; NaN where there is no block.
+pub fn mean_ranks(blocks: &[Vec<f64>]) -> Vec<f64> {
+    let mut sums = vec![0.0; blocks.first().map_or(0, Vec::len)];
+    for block in blocks {
+        let turned: Vec<f64> = block.iter().map(|v| -v).collect();
+        sums.iter_mut().zip(mid_ranks(&turned)).for_each(|(sum, rank)| *sum += rank);
+    }
+    sums.into_iter().map(|s| s / blocks.len() as f64).collect()
+}
+
 /// Σ (t³ − t) over groups of t equals: the correction of rank statistics for ties.
 pub(super) fn tie_term(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

@@ -105,3 +105,17 @@ fn the_bayesian_test_equals_baycomp_within_its_draws() {
     let turned: Vec<f64> = differences.iter().map(|d| -d).collect();
     near(bayesian_signed_rank(&turned, 1.0).second, 0.6430675, 0.02);
 }
+
+// n = …; scipy.stats.norm.cdf(-np.sqrt(n / (n - 1)) * scipy.stats.t.ppf(0.975, n - 1))
+#[test]
+fn intervals_of_few_values_are_widened() {
+    for (n, want) in [
+        (4, 0.00011903073915322603),
+        (10, 0.008550639024406366),
+        (20, 0.015880829920347974),
+        (400, 0.024511629762267586),
+    ] {
+        near(expanded_percentile(n).unwrap(), want, 1e-9);
+    }
+    assert_eq!((expanded_percentile(0), expanded_percentile(1)), (None, None));
+}
