@@ -91,11 +91,5 @@ pub(super) fn ranks(tested: Option<&AllAtOnce>, n: usize) -> Option<String> {
 
 /// `0.031`, `< 0.001`.
 pub(super) fn p_value(p: f64) -> String {
-    if p < 0.001 {
-        "< 0.001".into()
-    } else if p < 0.1 {
-        format!("{p:.3}")
-    } else {
-        format!("{p:.2}")
-    }
+    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
