@@ -22,6 +22,7 @@ pub mod gas_drift;
 mod image_file;
 pub mod image_folder;
 mod images;
+pub mod manifest;
 pub mod memory;
 pub mod mnist;
 pub mod mvtec;
