@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod completions;
+pub mod data;
 pub mod describe;
 mod interrupt;
 pub mod list;

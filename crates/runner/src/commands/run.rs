@@ -7,12 +7,13 @@ use std::num::NonZero;
 use anyhow::Result;
 use zsad_core::job::FitJob;
 use zsad_core::{Environment, Error};
+use zsad_fetch::Settings;
 use zsad_report::plots::Style;
 use zsad_store::provenance::{self, RunFacts};
 use zsad_store::{CellRecord, Status};
 
-use super::interrupt;
 use super::{ExperimentArgs, counted};
+use super::{data, interrupt};
 use crate::GIT_SHA;
 use crate::config::Experiment;
 use crate::executor::Executor;
@@ -56,6 +57,14 @@ pub struct Run {
     /// Say what would run, and stop
     #[arg(long)]
     dry_run: bool,
+    /// Fetch what is missing first, as `zsad data fetch --for` does
+    #[arg(long)]
+    fetch: bool,
+    /// Accept the licences of what is fetched
+    #[arg(long, requires = "fetch")]
+    accept_licence: bool,
+    #[command(flatten)]
+    known: data::Known,
 }
 
 impl Run {
@@ -64,6 +73,12 @@ impl Run {
         let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
         let env = Environment { threads: self.threads.get(), ..env };
         interrupt::listen(&env.stop)?;
+        let manifests = self.known.manifests()?;
+        if self.fetch {
+            let (accept_licence, stop) = (self.accept_licence, env.stop.clone());
+            let settings = Settings { accept_licence, stop, ..Settings::new(env.data.clone(), false) };
+            data::fetch::report(&data::missing::fetch_all(&experiment, &manifests, &env, &settings)?, out)?;
+        }
         let library = Library::new(Registry::built_in());
         let started = provenance::now();
         let wanted = Wanted::new(&experiment, &library, &env);
@@ -74,7 +89,9 @@ impl Run {
             plan.only(key)?;
         }
         if self.dry_run {
-            return super::plan::print(&plan, &records, &folder, &store, out);
+            let exit = super::plan::print(&plan, &records, &folder, &store, out)?;
+            data::missing::tell(&experiment, &manifests, &env);
+            return Ok(exit);
         }
         folder.prepare()?;
         for (digest, list) in &plan.files {
@@ -82,7 +99,11 @@ impl Run {
         }
         let registry = &Registry::built_in();
         let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
-        self.execute(&experiment, &plan, &records, bench, &started, out)
+        let exit = self.execute(&experiment, &plan, &records, bench, &started, out)?;
+        if exit != Exit::Success {
+            data::missing::tell(&experiment, &manifests, &env);
+        }
+        Ok(exit)
     }
 
     fn execute(
@@ -133,6 +154,7 @@ impl Run {
             device: env.device,
             data: &env.data,
             cells: (outstanding, cached),
+            first_use: &data::missing::first_use(experiment, env)?,
         };
         provenance::write(folder.root(), &facts)?;
         let table = zsad_report::table::write_all(folder.root(), &rows)?;
