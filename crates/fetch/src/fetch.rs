@@ -344,9 +344,8 @@ pub(crate) fn unpack(
     }
     let data = &settings.data.path;
     let size = fs::metadata(from).map_err(|e| Error::io(from, &e))?.len();
-    let limits = Limits { bytes: Limits::default().bytes.max(size.saturating_mul(4)), ..Limits::default() };
     hear(Event::Said(&format!("{}: unpacking into {into}", file.path)));
-    let unpacked = archive::unpack(from, &spec, &data.join(into), &limits, &mut |_| ())?;
+    let unpacked = archive::unpack(from, &spec, &data.join(into), &Limits::of_archive(size), &mut |_| ())?;
     if unpacked.files.is_empty() {
         let what = if parts.is_empty() { "nothing that is wanted".into() } else { format!("no {}", parts.join(", ")) };
         return Err(Error::data(from, format!("{what} is in it"), ""));
