@@ -67,11 +67,18 @@ pub enum Access {
 }
 
 /// Counts of what is there when all is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// Files, after unpacking.
-    pub files: u64,
+    #[serde(default)]
+    pub files: Option<u64>,
+    /// Samples that the data set of this name finds, of all subsets.
+    #[serde(default)]
+    pub samples: Option<u64>,
+    /// Its domains.
+    #[serde(default)]
+    pub domains: Option<u64>,
 }
 
 /// One file as it is served.

@@ -59,3 +59,63 @@ fn checksums_come_strongest_first_and_an_archive_provides_its_folder() {
     assert_eq!(file.unpacking().unwrap().0.kind, ArchiveKind::TarGz);
     assert_eq!(parse(&small(""), "own.yaml").unwrap().files[0].provides(), ["small/a.bin"]);
 }
+
+/// What the data sets ask for is what the manifests bring: empty files in these places are found.
+#[test]
+fn files_are_placed_where_the_data_sets_look_for_them() {
+    let cases = [
+        ("adbench", "adbench", "{}"),
+        ("adbench_cv_resnet18", "adbench", "{\"root\": \"adbench_cv_resnet18\"}"),
+        ("adbench_cv_vit", "adbench", "{\"root\": \"adbench_cv_vit\"}"),
+        ("adbench_features", "adbench_features", "{}"),
+        ("adbench_nlp_bert", "adbench", "{\"root\": \"adbench_nlp_bert\"}"),
+        ("adbench_nlp_roberta", "adbench", "{\"root\": \"adbench_nlp_roberta\"}"),
+        ("cifar10", "cifar10", "{}"),
+        ("cifar100", "cifar100", "{}"),
+        ("fashion_mnist", "fashion_mnist", "{}"),
+        ("gas_drift", "gas_drift", "{}"),
+        ("mnist", "mnist", "{}"),
+        ("nsl_kdd", "nsl_kdd", "{}"),
+        ("nsl_kdd", "nsl_kdd", "{\"training\": \"full\"}"),
+        ("omniglot", "omniglot", "{}"),
+        ("organa", "organa", "{}"),
+        ("organa_64", "organa", "{\"size\": 64}"),
+        ("organa_128", "organa", "{\"size\": 128}"),
+        ("organa_224", "organa", "{\"size\": 224}"),
+        ("organa_2022", "organa", "{\"root\": \"organa_2022\"}"),
+    ];
+    let all = all().unwrap();
+    for (name, dataset, params) in cases {
+        let manifest = find(&all, name).unwrap();
+        assert!(manifest.used_by.iter().any(|u| u == dataset), "{name}");
+        let dir = tempfile::tempdir().unwrap();
+        for path in manifest.files.iter().flat_map(ManifestFile::provides) {
+            std::fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+            std::fs::write(dir.path().join(path), "").unwrap();
+        }
+        let def = crate::find(dataset).unwrap();
+        let found = crate::testing::files(def, serde_json::from_str(params).unwrap(), dir.path());
+        assert!(!found.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn addresses_are_not_of_moving_archives_and_most_files_are_known_by_content() {
+    let files: Vec<_> = all().unwrap().into_iter().flat_map(|m| m.files).collect();
+    let without: Vec<_> = files.iter().filter(|f| f.checksums().is_empty()).map(|f| f.path.as_str()).collect();
+    // Of these no checksum is published; they are remembered when they are first seen.
+    assert_eq!(
+        without,
+        [
+            "anoshift/Kyoto-2016_AnoShift.tar",
+            "dtd_synthetic/DTD-Synthetic.zip",
+            "weights/efficientnet_lite0.ra_in1k.safetensors",
+            "real_iad/realiad_256.zip",
+            "weights/resnet152.a1_in1k.safetensors",
+            "weights/resnet152.tv_in1k.safetensors",
+            "weights/tf_efficientnet_lite0.in1k.safetensors",
+            "weights/vit_base_patch14_reg4_dinov2.lvd142m.safetensors",
+        ]
+    );
+    assert!(files.iter().flat_map(|f| &f.urls).all(|url| !url.contains("/archive/")));
+}
