@@ -9,7 +9,7 @@ use zsad_data::manifest::{Checksum, Manifest, ManifestFile};
 use crate::claim::{self, claim, part_of};
 use crate::event::{Event, Observer};
 use crate::expected::Expected;
-use crate::fetch::{copy, unpack};
+use crate::place::{copy, unpack};
 use crate::settings::Settings;
 use crate::state::{self, State};
 use crate::sums::{self, Sums};

@@ -8,6 +8,9 @@ use zsad_core::{Error, Result, Stop};
 
 use crate::wait;
 
+/// Time between two looks at what another process does.
+const POLL: Duration = Duration::from_millis(100);
+
 /// A file on its way, locked until this is dropped: `<target>.part`.
 #[derive(Debug)]
 pub struct Part {
@@ -51,6 +54,16 @@ pub fn claim(
         if is_done()? {
             return Ok(None);
         }
+        // Fetched and renamed, and whoever did it unpacks it: the lock went along.
+        if let Ok(there) = File::open(target)
+            && matches!(there.try_lock(), Err(TryLockError::WouldBlock))
+        {
+            if !std::mem::replace(&mut waited, true) {
+                waits();
+            }
+            wait::pause(POLL, stop)?;
+            continue;
+        }
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
         }
@@ -62,7 +75,7 @@ pub fn claim(
                     if !std::mem::replace(&mut waited, true) {
                         waits();
                     }
-                    wait::pause(Duration::from_millis(100), stop)?;
+                    wait::pause(POLL, stop)?;
                 }
                 // A file system without locks: two processes may do the same work, neither harms the other's result.
                 Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => break,

@@ -72,15 +72,15 @@ impl Download<'_> {
     /// Brings the file from the first of `urls` that serves what is expected: its sums, and the URL.
     ///
     /// # Errors
-    /// [`Error::Data`] with what each source said; [`Error::Stopped`]. The part stays, to go on with.
-    pub fn bring(&self, urls: &[String]) -> Result<(Sums, String)> {
+    /// [`Failure::Lasting`] with what each source said, or [`Failure::Fatal`]. The part stays, to go on with.
+    pub fn bring(&self, urls: &[String]) -> Result<(Sums, String), Failure> {
         let mut said = Vec::new();
         for (i, url) in urls.iter().enumerate() {
             let brought = self.from(url);
             (self.hear)(Event::Ended { path: self.path });
             match brought {
                 Ok(sums) => return Ok((sums, url.clone())),
-                Err(Failure::Fatal(error)) => return Err(error),
+                Err(fatal @ Failure::Fatal(_)) => return Err(fatal),
                 Err(Failure::Lasting(why) | Failure::Passing(why, _)) => {
                     if i + 1 < urls.len() {
                         (self.hear)(Event::Said(&format!("{why}; trying the next source")));
@@ -89,8 +89,7 @@ impl Download<'_> {
                 }
             }
         }
-        let hint = if self.length() > 0 { "the same command goes on where this one stopped" } else { "" };
-        Err(Error::data(self.target, format!("not fetched: {}", said.join("; ")), hint))
+        Err(Failure::Lasting(said.join("; ")))
     }
 
     fn from(&self, url: &str) -> Result<Sums, Failure> {

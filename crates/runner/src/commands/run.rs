@@ -154,7 +154,7 @@ impl Run {
             device: env.device,
             data: &env.data,
             cells: (outstanding, cached),
-            first_use: &data::missing::first_use(experiment, env)?,
+            first_use: &data::missing::first_use(experiment, &self.known.manifests()?, env)?,
         };
         provenance::write(folder.root(), &facts)?;
         let table = zsad_report::table::write_all(folder.root(), &rows)?;

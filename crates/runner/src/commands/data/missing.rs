@@ -104,13 +104,12 @@ pub fn with_hint(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
 ///
 /// # Errors
 /// Where the lock file is damaged.
-pub fn first_use(experiment: &Experiment, env: &Environment) -> Result<Vec<String>> {
+pub fn first_use(experiment: &Experiment, manifests: &[Manifest], env: &Environment) -> Result<Vec<String>> {
     let lock = Lock::read(&env.data.path)?;
     if lock.files.is_empty() {
         return Ok(Vec::new());
     }
-    let manifests = zsad_data::manifest::all()?;
-    let needed = needs(experiment, &manifests, env);
+    let needed = needs(experiment, manifests, env);
     let paths = needed.iter().flat_map(|m| &m.files).map(|f| f.path.as_str());
     Ok(lock.first_use(paths).into_iter().map(str::to_owned).collect())
 }

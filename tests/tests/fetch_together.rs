@@ -1,0 +1,99 @@
+//! Several processes, and a disk that is full.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::{Arc, Condvar, Mutex};
+
+use zsad_tests::Sandbox;
+use zsad_tests::server::{Answer, Server};
+use zsad_tests::shelf::{bytes, own, served};
+
+const ARGS: [&str; 7] = ["data", "fetch", "own", "--manifest", "own.yaml", "--data", "data"];
+
+#[test]
+fn two_processes_share_one_download() {
+    let (sandbox, body) = (Sandbox::default(), bytes(200_000, 1));
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let (held, closed) = (body.clone(), gate.clone());
+    let server = Server::new(move |request, _| {
+        let open = closed.0.lock().unwrap();
+        drop(closed.1.wait_while(open, |open| !*open).unwrap());
+        Answer::file(&held, "v1", request)
+    });
+    sandbox.write("own.yaml", own(&served(&[server.url("a")], &body)));
+    let start = || sandbox.zsad(&ARGS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let first = start();
+    server.wait();
+    let mut second = start();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    let waits = lines.next().unwrap().unwrap();
+    assert_eq!(waits, "own/a.bin: another process is fetching it; waiting for it");
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    let (first, second) = (first.wait_with_output().unwrap(), second.wait_with_output().unwrap());
+    assert!(first.status.success() && second.status.success());
+    assert_eq!(String::from_utf8(second.stdout).unwrap(), "own/a.bin: fetched by another process\n");
+    assert_eq!(server.seen().len(), 1, "one of them asked");
+    assert_eq!(std::fs::read(sandbox.own_file()).unwrap(), body);
+    assert_eq!(sandbox.own_folder(), ["a.bin"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_ends_it_in_one_line_and_what_came_is_kept() {
+    let (sandbox, body) = (Sandbox::default(), bytes(2_000_000, 2));
+    let held = body.clone();
+    let server = Server::new(move |request, _| Answer::file(&held, "v1", request));
+    let mirror = server.url("mirror");
+    sandbox.write("own.yaml", own(&served(&[server.url("a"), mirror], &body)));
+    // The shell's limit on the size of files, with the signal ignored, is a disk with little room.
+    let program = zsad_tests::program();
+    let script = format!("trap '' XFSZ; ulimit -f 1000; exec '{}' {}", program.display(), ARGS.join(" "));
+    let output = sandbox.zsad(&[]).get_envs().fold(std::process::Command::new("sh"), |mut sh, (name, value)| {
+        match value {
+            Some(value) => sh.env(name, value),
+            None => sh.env_remove(name),
+        };
+        sh
+    });
+    let mut limited = output;
+    let output = limited.args(["-c", &script]).current_dir(sandbox.path("")).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let errors: Vec<&str> = said.lines().filter(|l| l.starts_with("error:")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("own/a.bin.part: cannot be written: File too large"), "{said}");
+    assert!(errors[0].contains("make room, and the same command goes on"), "{said}");
+    assert_eq!(server.seen().len(), 1, "no other source helps");
+    assert!(!sandbox.own_file().exists());
+    let kept = std::fs::metadata(sandbox.path("data/own/a.bin.part")).unwrap().len();
+    assert!(kept >= 500 * 512, "{kept}");
+    sandbox.run(&ARGS).expect(0);
+    assert_eq!(server.seen()[1].header("range"), format!("bytes={kept}-"));
+    assert_eq!(std::fs::read(sandbox.own_file()).unwrap(), body);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_came() {
+    let (sandbox, body) = (Sandbox::default(), bytes(800_000, 3));
+    let held = body.clone();
+    let server = Server::new(move |request, before| {
+        let pause = std::time::Duration::from_millis(if before == 0 { 300 } else { 0 });
+        Answer { pause, ..Answer::file(&held, "v1", request) }
+    });
+    sandbox.write("own.yaml", own(&served(&[server.url("a")], &body)));
+    let child = sandbox.zsad(&ARGS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let part = sandbox.path("data/own/a.bin.part");
+    while std::fs::metadata(&part).map_or(0, |m| m.len()) == 0 {
+        std::thread::yield_now();
+    }
+    let killed = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let kept = std::fs::metadata(&part).unwrap().len();
+    assert!(kept > 0 && kept < 800_000, "{kept}");
+    sandbox.run(&ARGS).expect(0);
+    assert_eq!(server.seen()[1].header("range"), format!("bytes={kept}-"));
+    assert_eq!(std::fs::read(sandbox.own_file()).unwrap(), body);
+}
