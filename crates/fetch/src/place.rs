@@ -39,7 +39,7 @@ pub fn unpack(settings: &Settings, hear: Observer, file: &ManifestFile, parts: &
     }
     let data = &settings.data.path;
     let size = fs::metadata(from).map_err(|e| Error::io(from, &e))?.len();
-    let limits = Limits { bytes: Limits::default().bytes.max(size.saturating_mul(4)), ..Limits::default() };
+    let limits = Limits::of_archive(size);
     hear(Event::Said(&format!("{}: unpacking into {into}", file.path)));
     let unpacked = archive::unpack(from, &spec, &data.join(into), &limits, &mut |_| ())?;
     if unpacked.files.is_empty() {
