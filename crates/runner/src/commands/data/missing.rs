@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use zsad_core::{DataDir, Environment, Error, Result};
+use zsad_core::{DataDir, Environment, Error, Given, Result};
 use zsad_data::manifest::{Kind, Manifest, ManifestFile};
 use zsad_fetch::fetch::{Outcome, Wanted, fetch};
 use zsad_fetch::{Lock, Settings};
@@ -16,7 +16,17 @@ use crate::config::Experiment;
 pub fn needs<'a>(experiment: &Experiment, manifests: &'a [Manifest], env: &Environment) -> Vec<&'a Manifest> {
     let data = experiment.datasets.iter().flat_map(|d| {
         let name = d.def.spec().name;
-        manifests.iter().filter(move |m| m.used_by.iter().any(|used| used == name))
+        let paths = match d.source.files(&env.data) {
+            Ok(files) => files.into_iter().map(|f| f.path).collect(),
+            Err(Error::Data { path, .. }) => vec![path],
+            Err(_) => Vec::new(),
+        };
+        let read: BTreeSet<&str> = paths
+            .iter()
+            .filter_map(|p| bringing(manifests, &env.data, p, Some(name)))
+            .map(|m| m.name.as_str())
+            .collect();
+        manifests.iter().filter(move |m| read.contains(m.name.as_str()))
     });
     let weights = experiment.methods.iter().flat_map(|m| {
         let paths = match m.method.artifacts(env) {
@@ -42,6 +52,15 @@ pub fn missing<'a>(experiment: &Experiment, manifests: &'a [Manifest], env: &Env
     });
     let mut seen = BTreeSet::new();
     data.chain(weights).filter(|m| seen.insert(&m.name)).collect()
+}
+
+/// Whether the data set of the item's name reads what is there, though that is not what the manifest describes: unpacked or
+/// packed by a person, or another edition.
+pub fn reads_another(manifest: &Manifest, data: &DataDir) -> bool {
+    let Some(def) = zsad_data::find(&manifest.name) else { return false };
+    let Ok(source) = def.configure(&Given::new()) else { return false };
+    let all = std::slice::from_ref(manifest);
+    source.files(data).is_ok_and(|files| files.iter().any(|f| bringing(all, data, &f.path, None).is_some()))
 }
 
 /// Fetches what an experiment lacks, until nothing more is missing that a manifest would bring.
@@ -134,6 +153,6 @@ fn bringing<'a>(manifests: &'a [Manifest], data: &DataDir, path: &Path, reader: 
 
 /// Whether one of two paths leads to the other.
 fn within(a: &Path, b: &Path) -> bool {
-    let packed = |p: &Path| p.extension().is_some_and(|e| e == "gz").then(|| p.with_extension(""));
-    a.starts_with(b) || b.starts_with(a) || packed(a).is_some_and(|a| a == b)
+    let plain = |p: &Path| if p.extension().is_some_and(|e| e == "gz") { p.with_extension("") } else { p.to_owned() };
+    a.starts_with(b) || b.starts_with(a) || plain(a) == plain(b)
 }
