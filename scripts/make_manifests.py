@@ -74,7 +74,7 @@ def flow(value):
 
 
 def manifest(name, kind, title, description, homepage, licence, citation, revision, files, note=None, access="open",
-             steps=None, used_by=(), expect=None):
+             steps=None, used_by=(), params=None, expect=None):
     lines = [f"name: {name}", f"kind: {kind}", f"title: {text(title)}", f"description: {text(description)}",
              f"homepage: {homepage}", f"licence: {text(licence)}"]
     if note:
@@ -86,6 +86,8 @@ def manifest(name, kind, title, description, homepage, licence, citation, revisi
         lines += ["steps: |"] + [f"  {line}" for line in steps.strip().split("\n")]
     if used_by:
         lines.append(f"used_by: [{', '.join(used_by)}]")
+    if params:
+        lines.append(f"params: {{{', '.join(f'{k}: {flow(v)}' for k, v in params.items())}}}")
     if expect:
         lines.append(f"expect: {{{', '.join(f'{k}: {v}' for k, v in expect.items())}}}")
     (out / f"{name}.yaml").write_text("\n".join(lines + ["files:"] + sum(files, [])) + "\n")
@@ -149,10 +151,12 @@ for size in ("", "_64", "_128", "_224"):
     data(f"organa{size}", "MedMNIST OrganA", f"organamnist{size}.npz", f"organa/organamnist{size}.npz",
          f"OrganAMNIST, {size[1:] or 28} pixels",
          "axial slices of CT scans with 11 organs, release of 2024 without blank images; zsad takes each organ as a domain",
-         "https://medmnist.com", "CC BY 4.0", MED, "zenodo 10519652", (), used_by=["organa"])
+         "https://medmnist.com", "CC BY 4.0", MED, "zenodo 10519652", (), used_by=["organa"],
+         params={"size": int(size[1:])} if size else None)
 data("organa_2022", "MedMNIST OrganA (v2.1, Zenodo 6496656)", "organamnist.npz", "organa_2022/organamnist.npz",
      "OrganAMNIST of 2022", "the release of 2022 with blank images, which papers before 2024 used; read with root: organa_2022",
-     "https://medmnist.com", "CC BY 4.0", MED, "zenodo 6496656", (), used_by=["organa"])
+     "https://medmnist.com", "CC BY 4.0", MED, "zenodo 6496656", (), used_by=["organa"],
+     params={"root": "organa_2022"})
 
 # --- products and surfaces
 MVTEC = "https://www.mvtec.com/company/research/datasets/"
@@ -161,7 +165,8 @@ categories = ("bottle cable capsule carpet grid hazelnut leather metal_nut pill 
 data("mvtec", "MVTec AD", "mvtec_anomaly_detection.tar.xz", "mvtec_ad/mvtec_anomaly_detection.tar.xz", "MVTec AD",
      "15 kinds of products and textures with masks of their defects; zsad takes each as a domain", MVTEC + "mvtec-ad",
      "CC BY-NC-SA 4.0", "bergmann2019mvtec (Bergmann, Fauser, Sattlegger and Steger, CVPR 2019)", "420938113-1629960298",
-     archive("tar.xz", "mvtec_ad", [], 0, [f"mvtec_ad/{c}" for c in categories]), access="accept_licence", used_by=["mvtec"])
+     archive("tar.xz", "mvtec_ad", [], 0, [f"mvtec_ad/{c}" for c in categories]), access="accept_licence", used_by=["mvtec"],
+     params={"roots": ["mvtec_ad"]}, expect={"domains": 15})
 data("mvtec_3d", "MVTec 3D-AD", "mvtec_3d_anomaly_detection.tar.xz", "mvtec_3d/mvtec_3d_anomaly_detection.tar.xz",
      "MVTec 3D-AD", "ten kinds of products as pictures and depth maps; no data set of zsad reads it yet", MVTEC + "mvtec-3d-ad",
      "CC BY-NC-SA 4.0", "bergmann2022mvtec3d (Bergmann, Jin, Sattlegger and Steger, VISAPP 2022)", "428824485-1643299897",
@@ -197,13 +202,13 @@ data("kolektor2", "KolektorSDD2", "KolektorSDD2.zip", "kolektor2/KolektorSDD2.zi
      "https://www.vicos.si/resources/kolektorsdd2/", "CC BY-NC-SA 4.0",
      "bozic2021mixed (Božič, Tabernik and Skočaj, Computers in Industry 2021)", "2021",
      archive("zip", "kolektor2", [], 0, ["kolektor2/train", "kolektor2/test"]), access="accept_licence",
-     used_by=["kolektor", "mvtec"], expect={"domains": 1})
+     used_by=["kolektor", "mvtec"], params={"version": 2}, expect={"domains": 1})
 drive = row("DTD-Synthetic", "")["url"]
 manifest("dtd_synthetic", "data", "DTD-Synthetic", "textures with generated defects and their masks, in the layout of MVTec AD",
          "https://github.com/toshimichi-aota/ZeroShot-DTD-Synthetic" if False else drive, "none stated",
          "aota2023zero (Aota, Tong and Okatani, WACV 2023)", "2023",
          [served(None, "dtd_synthetic/DTD-Synthetic.zip", urls=False, extra=archive("zip", "dtd_synthetic"))],
-         access="manual", used_by=["mvtec"], steps=f"""
+         access="manual", used_by=["mvtec"], params={"roots": ["dtd_synthetic"]}, steps=f"""
 Open {drive} in a browser and download the folder: it comes as one zip.
 Then: zsad data add dtd_synthetic --from THAT.zip
 Use it as: mvtec with roots: [dtd_synthetic]
@@ -231,10 +236,10 @@ ADBENCH = dict(homepage="https://github.com/Minqi824/ADBench", licence="BSD-2-Cl
                revision="3dac8221081e190f157d78e93bfa8867f90d0965", note="the repository's licence; each set has its own")
 
 
-def adbench(name, item, folder, title, description, wanted=lambda file: True, used_by=("adbench",)):
+def adbench(name, item, folder, title, description, wanted=lambda file: True, used_by=("adbench",), params=None):
     found = [r for r in rows if r["item"] == item and wanted(r["file"])]
     files = [served(r, f"{folder}/{r['file']}", compact=True) for r in found]
-    manifest(name, "data", title, description, files=files, used_by=used_by, expect={"domains": len(found)}, **ADBENCH)
+    manifest(name, "data", title, description, files=files, used_by=used_by, params=params, expect={"domains": len(found)}, **ADBENCH)
 
 
 adbench("adbench", "ADBench classical", "adbench_classical", "ADBench, classical tables",
@@ -243,13 +248,13 @@ adbench("adbench_features", "ADBench CV ResNet-18 embeddings", "adbench_mvtec_re
         "15 categories of MVTec AD as 512 features an image; zsad takes each as a domain",
         lambda f: f.startswith("MVTec-AD_"), ("adbench_features",))
 adbench("adbench_cv_resnet18", "ADBench CV ResNet-18 embeddings", "adbench_cv_resnet18", "ADBench, images as ResNet-18 features",
-        "61 sets of image features; read with root: adbench_cv_resnet18")
+        "61 sets of image features", params={"root": "adbench_cv_resnet18"})
 adbench("adbench_cv_vit", "ADBench CV ViT embeddings", "adbench_cv_vit", "ADBench, images as ViT features",
-        "61 sets of image features; read with root: adbench_cv_vit")
+        "61 sets of image features", params={"root": "adbench_cv_vit"})
 adbench("adbench_nlp_bert", "ADBench NLP BERT embeddings", "adbench_nlp_bert", "ADBench, texts as BERT features",
-        "13 sets of text features; read with root: adbench_nlp_bert")
+        "13 sets of text features", params={"root": "adbench_nlp_bert"})
 adbench("adbench_nlp_roberta", "ADBench NLP RoBERTa embeddings", "adbench_nlp_roberta", "ADBench, texts as RoBERTa features",
-        "13 sets of text features; read with root: adbench_nlp_roberta")
+        "13 sets of text features", params={"root": "adbench_nlp_roberta"})
 manifest("nsl_kdd", "data", "NSL-KDD", "network connections with attacks; zsad takes each service as a domain",
          "https://www.unb.ca/cic/datasets/nsl.html", "none stated",
          "tavallaee2009detailed (Tavallaee, Bagheri, Lu and Ghorbani, CISDA 2009)", "2009",

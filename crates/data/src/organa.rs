@@ -86,8 +86,7 @@ impl OrganA {
 
 impl Load for OrganA {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
-        // One file holds both parts.
-        Ok(DataFile::list([self.find(data)?], ReadBy::Training))
+        Ok(DataFile::list([self.find(data)?], ReadBy::Both))
     }
 
     fn check(&self) -> Result<()> {

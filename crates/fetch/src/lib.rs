@@ -17,6 +17,7 @@ pub mod add;
 pub mod archive;
 mod claim;
 mod client;
+pub mod croissant;
 mod download;
 pub mod event;
 pub mod expected;

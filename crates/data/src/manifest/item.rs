@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use zsad_core::Given;
 
 /// What one item consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Manifest {
     /// Registered data sets and backbones that read it.
     #[serde(default)]
     pub used_by: Vec<String>,
+    /// Parameters with which the first of `used_by` reads it; empty: as it is.
+    #[serde(default)]
+    pub params: Given,
     /// What a reader finds when all is there.
     #[serde(default)]
     pub expect: Option<Expect>,
@@ -70,9 +74,6 @@ pub enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// Files, after unpacking.
-    #[serde(default)]
-    pub files: Option<u64>,
     /// Samples that the data set of this name finds, of all subsets.
     #[serde(default)]
     pub samples: Option<u64>,

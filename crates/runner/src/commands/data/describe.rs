@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use zsad_data::manifest::{self, Strength};
-use zsad_fetch::{HubSettings, human, plan, state};
+use zsad_fetch::{HubSettings, croissant, human, plan, state};
 
 use super::{Place, size};
 use crate::exit::Exit;
@@ -15,6 +15,9 @@ pub struct Describe {
     /// What, as in `zsad data list`
     #[arg(value_name = "NAME")]
     name: String,
+    /// Print Croissant metadata instead (JSON-LD, version 1.0), for catalogues of data sets
+    #[arg(long)]
+    croissant: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -23,6 +26,11 @@ impl Describe {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (data, manifests) = (self.place.data(), self.place.manifests()?);
         let m = manifest::find(&manifests, &self.name)?;
+        if self.croissant {
+            let described = croissant::describe(m, &HubSettings::from_environment());
+            writeln!(out, "{described:#}")?;
+            return Ok(Exit::Success);
+        }
         writeln!(out, "{} ({})\n{}", m.title, m.name, m.description)?;
         let note = m.licence_note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
         writeln!(out, "homepage: {}\nlicence: {}{note}", m.homepage, m.licence)?;
