@@ -11,6 +11,7 @@ use zsad_fetch::{Lock, Settings};
 use super::bars::Bars;
 use crate::commands::note;
 use crate::config::Experiment;
+use crate::plan::Plan;
 
 /// The items that an experiment's data sets and backbones read.
 pub fn needs<'a>(experiment: &Experiment, manifests: &'a [Manifest], env: &Environment) -> Vec<&'a Manifest> {
@@ -119,17 +120,24 @@ pub fn with_hint(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
     }
 }
 
-/// The files of an experiment's items whose checksum nobody publishes: trusted on first use.
+/// The files behind a plan whose checksum nobody publishes, or the archives that they came out of: trusted on first use.
 ///
 /// # Errors
 /// Where the lock file is damaged.
-pub fn first_use(experiment: &Experiment, manifests: &[Manifest], env: &Environment) -> Result<Vec<String>> {
+pub fn first_use(plan: &Plan, env: &Environment) -> Result<Vec<String>> {
     let lock = Lock::read(&env.data.path)?;
     if lock.files.is_empty() {
         return Ok(Vec::new());
     }
-    let needed = needs(experiment, manifests, env);
-    let paths = needed.iter().flat_map(|m| &m.files).map(|f| f.path.as_str());
+    let data = plan.files.values().flat_map(|list| list.keys());
+    let read: BTreeSet<&String> = data.chain(plan.fits.iter().flat_map(|f| f.job.id.method.artifacts.keys())).collect();
+    let manifests = zsad_data::manifest::all()?;
+    let archives = manifests.iter().flat_map(|m| &m.files).filter_map(|f| Some((f.path.as_str(), f.unpacking()?.1)));
+    let used: BTreeSet<&str> = archives
+        .filter(|(_, into)| read.iter().any(|p| Path::new(p).starts_with(into)))
+        .map(|(path, _)| path)
+        .collect();
+    let paths = used.into_iter().chain(read.into_iter().map(String::as_str));
     Ok(lock.first_use(paths).into_iter().map(str::to_owned).collect())
 }
 
