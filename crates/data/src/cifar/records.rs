@@ -56,9 +56,9 @@ impl Records {
 /// What is wrong with the labels of a record.
 fn wrong(release: &Release, labels: &[u8]) -> Option<String> {
     let Release { classes, coarse, .. } = release;
-    match labels {
-        &[label] if usize::from(label) >= *classes => Some(format!("label {label} is not below {classes}")),
-        &[first, fine] if first >= *coarse || usize::from(fine) >= *classes => {
+    match *labels {
+        [label] if usize::from(label) >= *classes => Some(format!("label {label} is not below {classes}")),
+        [first, fine] if first >= *coarse || usize::from(fine) >= *classes => {
             Some(format!("coarse label {first}, fine label {fine} are not below {coarse} and {classes}"))
         }
         _ => None,
