@@ -223,15 +223,14 @@ fn a_run_says_which_data_were_trusted_on_first_use() {
     sandbox.data("fetch", &[]).expect(0);
     let table = "{name: table, params: {file: own/t.csv, domain: day, label: label}}";
     let protocol = "protocol: {batch_size: [20], contamination: [0.1], n_batches: 1}\nseeds: [0]\n";
-    let first_use = |dataset: &str| {
+    let first_use = |dataset: &str, out: &str| {
         sandbox.write("x.yaml", format!("experiment: x\ndatasets: [{dataset}]\nmethods: [iforest]\n{protocol}"));
-        sandbox.run(&["run", "x.yaml", "--data", "data", "--manifest", "own.yaml", "--out", &dataset[..6]]);
-        let file = sandbox.path(&dataset[..6]).join("provenance.json");
-        let text: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-        text["runs"][0]["first_use"].clone()
+        sandbox.run(&["run", "x.yaml", "--data", "data", "--out", out]);
+        let text = std::fs::read_to_string(sandbox.path(out).join("provenance.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["runs"][0]["first_use"].clone()
     };
-    assert_eq!(first_use(table), serde_json::json!(["own/t.csv"]));
-    assert_eq!(first_use("digits"), serde_json::json!([]), "digits read no file");
+    assert_eq!(first_use(table, "a"), serde_json::json!(["own/t.csv"]));
+    assert_eq!(first_use("digits", "b"), serde_json::json!([]), "digits read no file");
 }
 
 #[test]
