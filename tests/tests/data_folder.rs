@@ -74,6 +74,88 @@ fn removing_says_first_and_takes_only_what_is_its_own() {
     assert_eq!(sandbox.own_folder(), ["notes.txt"]);
 }
 
+/// A zip of these members.
+fn packed(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// The manifest of a zip that is unpacked into `own/in`.
+fn archive(url: String, zip: &[u8], more: &str) -> String {
+    let sum = sha256(zip);
+    format!(
+        "{HEAD}files:\n  - {{path: own/a.zip, urls: [\"{url}\"], size: {}, sha256: {sum}, strength: published, \
+         unpack: zip, into: own/in, provides: [own/in/red, own/in/blue]{more}}}\n",
+        zip.len()
+    )
+}
+
+#[test]
+fn an_archive_is_unpacked_whole_or_in_parts_and_what_came_out_can_be_verified_and_removed() {
+    let sandbox = Sandbox::default();
+    let zip = packed(&[("top/red/1.txt", b"one"), ("top/blue/2.txt", b"two"), ("top/red/3.txt", b"three")]);
+    let held = zip.clone();
+    let server = Server::new(move |request, _| Answer::file(&held, "v1", request));
+    let manifest = archive(server.url("a"), &zip, ", strip: 1");
+    sandbox.write("own.yaml", &manifest);
+    let done = sandbox.run(&["data", "fetch", "own/red", "--manifest", "own.yaml", "--data", "data"]).expect(0);
+    assert!(done.err.contains("own/a.zip: unpacking into own/in"), "{}", done.err);
+    assert_eq!(std::fs::read(sandbox.path("data/own/in/red/3.txt")).unwrap(), b"three");
+    assert!(!sandbox.path("data/own/in/blue").exists());
+    assert_eq!(sandbox.own_folder(), ["in"], "the archive is gone");
+    assert!(sandbox.data("list", &[]).expect(0).out.contains("own   partial"));
+    sandbox.run(&["data", "fetch", "own/red", "--manifest", "own.yaml", "--data", "data"]).expect(0);
+    assert_eq!(server.seen().len(), 1, "that part is here");
+    sandbox.fetch(&manifest, &[]).expect(0);
+    assert!(sandbox.data("list", &[]).expect(0).out.contains("own   here"));
+    assert!(sandbox.data("verify", &[]).expect(0).out.contains("own: 3 of 3 files whole"));
+    // `sha256sum` itself reads the receipt.
+    let check = ["-c", "--quiet", ".zsad/own/a.zip.sums"];
+    if let Ok(output) = std::process::Command::new("sha256sum").args(check).current_dir(sandbox.path("data")).output() {
+        assert!(output.status.success(), "{output:?}");
+    }
+    sandbox.write("data/own/in/blue/2.txt", "tow");
+    sandbox.write("data/own/in/mine.txt", "mine");
+    let done = sandbox.data("verify", &[]).expect(3);
+    let (want, found) = (sha256(b"two"), sha256(b"tow"));
+    let line = format!("own/in/blue/2.txt: damaged: SHA-256: expected {}…, found {}…", &want[..16], &found[..16]);
+    assert!(done.out.contains(&line), "{}", done.out);
+    sandbox.data("remove", &["--yes"]).expect(0);
+    assert_eq!(std::fs::read_dir(sandbox.path("data/own/in")).unwrap().count(), 1, "what is not its own stays");
+    let done = sandbox.run(&["data", "fetch", "own/green", "--manifest", "own.yaml", "--data", "data"]).expect(3);
+    assert!(done.err.contains("no green is in it"), "{}", done.err);
+}
+
+#[test]
+fn an_archive_that_a_person_has_is_unpacked_from_where_it_lies_and_one_in_its_place_offline() {
+    let sandbox = Sandbox::default();
+    let zip = packed(&[("red/1.txt", b"one"), ("blue/2.txt", b"two")]);
+    sandbox.write("own.yaml", archive("http://127.0.0.1:9/a".into(), &zip, ""));
+    sandbox.write("else.zip", &zip);
+    sandbox.data("add", &["else.zip"]).expect(0);
+    assert_eq!(std::fs::read(sandbox.path("data/own/in/red/1.txt")).unwrap(), b"one");
+    assert_eq!(sandbox.own_folder(), ["in"]);
+    sandbox.data("remove", &["--yes"]).expect(0);
+    // As another tool left it.
+    sandbox.write("data/own/a.zip", &zip);
+    let done = sandbox.data("fetch", &["--offline", "--keep"]).expect(0);
+    assert_eq!(done.out, "own/a.zip: was here, unpacked now\n");
+    assert_eq!(sandbox.own_folder(), ["a.zip", "in"]);
+    // A copy that a person unpacked is taken as it is, and left alone.
+    let sandbox = Sandbox::default();
+    sandbox.write("own.yaml", archive("http://127.0.0.1:9/a".into(), &zip, ""));
+    sandbox.write("data/own/in/red/1.txt", "one");
+    sandbox.write("data/own/in/blue/2.txt", "two");
+    assert!(sandbox.data("list", &[]).expect(0).out.contains("own   here"));
+    assert!(sandbox.data("verify", &[]).expect(0).out.contains("not checked: unpacked without zsad"));
+    assert!(sandbox.data("remove", &["--yes"]).expect(0).out.contains("stays, it was not unpacked by zsad"));
+    assert!(sandbox.path("data/own/in/red/1.txt").exists());
+}
+
 /// A zip as Omniglot's, of so many characters with 20 drawings each: `<part>/<Alphabet>/characterNN/XXXX_YY.png`.
 fn characters(part: &str, first: usize, n: usize) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -141,15 +223,14 @@ fn a_run_says_which_data_were_trusted_on_first_use() {
     sandbox.data("fetch", &[]).expect(0);
     let table = "{name: table, params: {file: own/t.csv, domain: day, label: label}}";
     let protocol = "protocol: {batch_size: [20], contamination: [0.1], n_batches: 1}\nseeds: [0]\n";
-    let first_use = |dataset: &str| {
+    let first_use = |dataset: &str, out: &str| {
         sandbox.write("x.yaml", format!("experiment: x\ndatasets: [{dataset}]\nmethods: [iforest]\n{protocol}"));
-        sandbox.run(&["run", "x.yaml", "--data", "data", "--manifest", "own.yaml", "--out", &dataset[..6]]);
-        let file = sandbox.path(&dataset[..6]).join("provenance.json");
-        let text: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-        text["runs"][0]["first_use"].clone()
+        sandbox.run(&["run", "x.yaml", "--data", "data", "--out", out]);
+        let text = std::fs::read_to_string(sandbox.path(out).join("provenance.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["runs"][0]["first_use"].clone()
     };
-    assert_eq!(first_use(table), serde_json::json!(["own/t.csv"]));
-    assert_eq!(first_use("digits"), serde_json::json!([]), "digits read no file");
+    assert_eq!(first_use(table, "a"), serde_json::json!(["own/t.csv"]));
+    assert_eq!(first_use("digits", "b"), serde_json::json!([]), "digits read no file");
 }
 
 #[test]

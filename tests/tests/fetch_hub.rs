@@ -90,7 +90,7 @@ fn what_is_in_the_cache_is_verified_and_used_without_a_network() {
     std::fs::remove_file(sandbox.own_file()).unwrap();
     std::fs::remove_file(sandbox.path("data/lock.yaml")).unwrap();
     std::fs::remove_file(&blob).unwrap();
-    std::fs::write(&blob, bytes(50_000, 3)).unwrap();
+    sandbox.write(&format!("{cache}/blobs/{sum}"), bytes(50_000, 3));
     let done = offline(&sandbox).expect(3);
     assert!(done.err.contains("damaged in the hub's cache: SHA-256: expected"), "{}", done.err);
     assert!(done.err.contains("nothing is fetched offline"), "{}", done.err);

@@ -49,14 +49,14 @@ fn a_full_disk_ends_it_in_one_line_and_what_came_is_kept() {
     // The shell's limit on the size of files, with the signal ignored, is a disk with little room.
     let program = zsad_tests::program();
     let script = format!("trap '' XFSZ; ulimit -f 1000; exec '{}' {}", program.display(), ARGS.join(" "));
-    let output = sandbox.zsad(&[]).get_envs().fold(std::process::Command::new("sh"), |mut sh, (name, value)| {
+    let zsad = sandbox.zsad(&[]);
+    let mut limited = std::process::Command::new("sh");
+    for (name, value) in zsad.get_envs() {
         match value {
-            Some(value) => sh.env(name, value),
-            None => sh.env_remove(name),
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
         };
-        sh
-    });
-    let mut limited = output;
+    }
     let output = limited.args(["-c", &script]).current_dir(sandbox.path("")).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");

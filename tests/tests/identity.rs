@@ -158,6 +158,39 @@ fn keys_hold_no_value_that_is_left_to_the_data() {
     assert!(settled >= 15, "{settled}");
 }
 
+/// A default that changes is another value in the key: so a value left out and the same value written out are one key, for
+/// every parameter of every method, and what ran with another value is not what is wanted now.
+#[test]
+fn a_default_that_changes_changes_the_key() {
+    let sandbox = Sandbox::default();
+    let methods: Vec<Value> = serde_json::from_str(&sandbox.run(&["list", "methods", "--json"]).expect(0).out).unwrap();
+    let experiment = |methods: &[Value]| {
+        let protocol = serde_json::json!({"batch_size": 20, "contamination": 0.1, "n_batches": 1});
+        serde_json::json!({"experiment": "x", "datasets": ["digits"], "methods": methods, "protocol": protocol,
+            "seeds": 0})
+        .to_string()
+    };
+    let names: Vec<Value> = methods.iter().map(|m| m["name"].clone()).filter(|name| name != "external").collect();
+    let written_out = methods.iter().filter(|m| m["name"] != "external").map(|m| {
+        let params = m["params"].as_array().unwrap().iter().filter(|p| !p["default"].is_null());
+        let params: serde_json::Map<_, _> =
+            params.map(|p| (p["name"].as_str().unwrap().to_owned(), p["default"].clone())).collect();
+        serde_json::json!({"name": m["name"], "params": params})
+    });
+    sandbox.write("x.yaml", experiment(&names));
+    let left_out = keys(&sandbox, 0);
+    sandbox.write("x.yaml", experiment(&written_out.collect::<Vec<_>>()));
+    assert_eq!(keys(&sandbox, 0), left_out);
+    assert!(left_out.len() >= 25, "{}", left_out.len());
+
+    // As results look that were made while the default was 7.
+    sandbox.write("x.yaml", experiment(&[serde_json::json!({"name": "knn", "params": {"k": 7}})]));
+    sandbox.run(&["run", "x.yaml", "--out", "out"]).expect(0);
+    sandbox.write("x.yaml", experiment(&["knn".into()]));
+    let plan = sandbox.run(&["plan", "x.yaml", "--out", "out"]).expect(0).out;
+    assert!(plan.contains("1 to run") && plan.contains("params.k 7 -> 5"), "{plan}");
+}
+
 #[test]
 fn what_was_asked_for_is_what_is_printed() {
     let sandbox = Sandbox::default();

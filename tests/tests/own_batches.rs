@@ -82,8 +82,18 @@ fn a_batch_never_mixes_groups() {
     let done = score(&sandbox, &["--group", "dya"]).expect(3);
     assert!(done.err.contains("did you mean `day`?"), "{}", done.err);
     sandbox.write("x.csv", csv().replacen("mon", "sun", 1));
-    let done = score(&sandbox, &["--group", "day"]).expect(1);
-    assert!(done.err.contains("group `sun`, rows 0 to 0: ") && done.err.contains("without --group"), "{}", done.err);
+    // A group that is no batch for the method has no scores, and the others have.
+    let done = score(&sandbox, &["--group", "day", "--threshold", "auto"]).expect(1);
+    assert!(done.err.contains("not scored: group `sun`, rows 0 to 0: "), "{}", done.err);
+    assert!(done.out.contains("of 249 samples flagged"), "{}", done.out);
+    let columns = output(&sandbox).1;
+    assert_eq!((columns["score"][0].as_str(), columns["flag"][0].as_str()), ("", ""));
+    let rows: Vec<usize> = (1..N).filter(|i| i.is_multiple_of(5)).collect();
+    let found: Vec<f64> = rows.iter().map(|&i| columns["score"][i].parse().unwrap()).collect();
+    assert_eq!(found, alone(&sandbox, &rows));
+    // Where no group is one, nothing is written.
+    let done = score(&sandbox, &["--group", "event", "--exclude", "day"]).expect(1);
+    assert!(done.err.contains("group `e0`, rows 0 to 0: "), "{}", done.err);
 }
 
 /// The rows that are far away, by each rule; and `zsad metrics` reads what was written.

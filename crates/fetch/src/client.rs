@@ -1,6 +1,6 @@
 //! One HTTP request: who we are, whom the token is for, where redirects may lead.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::time::{Duration, SystemTime};
 
 use ureq::http::{HeaderMap, Response};
@@ -192,9 +192,11 @@ impl Client {
 /// What an error of the connection means.
 fn failure(url: &str, error: &ureq::Error) -> Failure {
     let why = format!("{url}: {error}");
+    // Nobody listens; or the certificate is not one to trust.
+    let lasting = [ErrorKind::ConnectionRefused, ErrorKind::InvalidData];
     match error {
         ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => Failure::Passing(why, None),
-        ureq::Error::Io(e) if e.kind() != std::io::ErrorKind::ConnectionRefused => Failure::Passing(why, None),
+        ureq::Error::Io(e) if !lasting.contains(&e.kind()) => Failure::Passing(why, None),
         _ => Failure::Lasting(why),
     }
 }

@@ -59,7 +59,8 @@ pub fn patiently<T>(
         }
         failed += 1;
         if failed >= settings.tries {
-            return Err(Failure::Lasting(format!("{why} ({failed} tries in a row)")));
+            let tries = if failed > 1 { format!(" ({failed} tries in a row)") } else { String::new() };
+            return Err(Failure::Lasting(format!("{why}{tries}")));
         }
         let wait = after.unwrap_or_else(|| wait::back_off(settings.first_wait, failed));
         let shown = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64));
@@ -76,7 +77,7 @@ impl Download<'_> {
     pub fn bring(&self, urls: &[String]) -> Result<(Sums, String), Failure> {
         let mut said = Vec::new();
         for (i, url) in urls.iter().enumerate() {
-            let brought = self.from(url);
+            let brought = self.bring_from(url);
             (self.hear)(Event::Ended { path: self.path });
             match brought {
                 Ok(sums) => return Ok((sums, url.clone())),
@@ -92,7 +93,7 @@ impl Download<'_> {
         Err(Failure::Lasting(said.join("; ")))
     }
 
-    fn from(&self, url: &str) -> Result<Sums, Failure> {
+    fn bring_from(&self, url: &str) -> Result<Sums, Failure> {
         let mut anew = false;
         loop {
             let before = self.length();

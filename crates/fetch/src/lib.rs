@@ -13,6 +13,8 @@
 //! reqwest) and brings 59 more crates, a C++-sized TLS library among them. All bytes come over this crate's downloader
 //! instead, which keeps those rules for every host, by `ureq`: synchronous, TLS by rustls and ring.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
+
 pub mod add;
 pub mod archive;
 mod claim;

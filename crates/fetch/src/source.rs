@@ -52,7 +52,7 @@ impl Fetcher<'_> {
             return Err(Error::data(target, format!("not here, and nothing is fetched offline{served}"), hint));
         };
         if let Some(hub) = &file.hub {
-            match self.from_hub(client, (manifest, file, hub), part, target, expected) {
+            match self.bring_from_hub(client, (manifest, file, hub), part, target, expected) {
                 Err(Failure::Lasting(why) | Failure::Passing(why, _)) if !file.urls.is_empty() => {
                     say(&format!("{why}; trying the next source"));
                 }
@@ -66,7 +66,7 @@ impl Fetcher<'_> {
     }
 
     /// From the hub, through its cache where there is one.
-    fn from_hub(
+    fn bring_from_hub(
         &self,
         client: &Client,
         (manifest, file, hub): (&Manifest, &ManifestFile, &Hub),

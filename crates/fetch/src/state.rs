@@ -60,7 +60,8 @@ pub fn of_file(data: &Path, file: &ManifestFile, parts: &[String], lock: &Lock) 
     let target = data.join(&file.path);
     let on_its_way = fs::metadata(part_of(&target)).is_ok_and(|m| m.len() > 0);
     if file.unpacking().is_some() {
-        let provided = file.provides().iter().all(|path| data.join(path).exists());
+        // Of parts, their receipt alone says what there is: what the whole provides need not be there.
+        let provided = !parts.is_empty() || file.provides().iter().all(|path| data.join(path).exists());
         return Ok(match Receipt::read(data, file)? {
             Some(receipt) if provided && receipt.covers(parts) => State::Here,
             Some(receipt) if !receipt.parts.is_empty() => State::Partial,

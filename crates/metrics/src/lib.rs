@@ -20,6 +20,7 @@ mod pixel_auroc;
 mod pixel_f1_max;
 mod pixels;
 mod ranking;
+pub mod stats;
 
 pub use auroc::DEF as AUROC;
 pub use components::{Regions, regions};

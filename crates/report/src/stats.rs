@@ -107,7 +107,7 @@ impl Resamples {
     }
 
     /// The mean of each resample, as [`Summary::mean`] takes it; resamples that hold nothing defined are left out.
-    fn means(&self, matrix: &Matrix) -> Vec<f64> {
+    pub fn means(&self, matrix: &Matrix) -> Vec<f64> {
         let mean = |(seeds, domains): (&Vec<u16>, &Vec<u16>)| {
             let (mut sum, mut weight) = (0.0, 0.0);
             for (row, &count) in matrix.values.chunks(matrix.domains.max(1)).zip(seeds).filter(|(_, c)| **c > 0) {

@@ -51,9 +51,12 @@ pub(crate) struct Cli {
 #[derive(clap::Subcommand)]
 enum Command {
     Run(commands::run::Run),
+    Work(commands::work::Work),
+    Merge(commands::merge::Merge),
     Plan(commands::plan::Plan),
     Status(commands::status::Status),
     Table(commands::table::Table),
+    Compare(commands::compare::Compare),
     Plot(commands::plot::Plot),
     Clean(commands::clean::Clean),
     Validate(commands::validate::Validate),
@@ -93,9 +96,12 @@ fn run() -> ExitCode {
     }
     let done = match cli.command {
         Command::Run(c) => c.run(out),
+        Command::Work(c) => c.run(out),
+        Command::Merge(c) => c.run(out),
         Command::Plan(c) => c.run(out),
         Command::Status(c) => c.run(out),
         Command::Table(c) => c.run(out),
+        Command::Compare(c) => c.run(out),
         Command::Plot(c) => c.run(out),
         Command::Clean(c) => c.run(out),
         Command::Validate(c) => c.run(out),

@@ -1,11 +1,14 @@
 //! One file a subcommand, and what several of them share.
 
 pub mod clean;
+pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod describe;
 mod interrupt;
+mod launch;
 pub mod list;
+pub mod merge;
 pub mod metrics;
 pub mod new_method;
 pub mod plan;
@@ -15,6 +18,7 @@ pub mod score;
 pub mod status;
 pub mod table;
 pub mod validate;
+pub mod work;
 
 use std::fmt::Display;
 use std::io::Write;

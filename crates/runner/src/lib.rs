@@ -21,6 +21,7 @@ pub mod progress;
 pub mod registry;
 mod remarks;
 pub mod results;
+mod shard;
 #[cfg(test)]
 mod testing;
 

@@ -13,6 +13,7 @@ use zsad_store::{CellRecord, RunFolder, Status};
 
 use crate::config::{DatasetChoice, Experiment, MethodChoice};
 use crate::library::{Library, digest_of};
+use crate::shard::Shard;
 
 /// An experiment spread out and compared with what is there.
 pub struct Plan {
@@ -297,6 +298,12 @@ impl Plan {
             return Err(Error::Config(message));
         }
         Ok(())
+    }
+
+    /// Leaves a share of the fits to be run; the others stay what they are.
+    pub fn share(&mut self, shard: Shard) {
+        let own = shard.of(self.fits.iter().map(|f| (f.job.learns, f.job.method())));
+        self.fits.iter_mut().zip(own).for_each(|(f, own)| f.asked = own);
     }
 
     /// What the folder keeps of it, so that `zsad status` knows how many cells are left.

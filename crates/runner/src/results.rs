@@ -5,6 +5,7 @@ pub mod outside;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use zsad_core::job::{Asked, CellId};
 use zsad_core::{Level, Result};
 use zsad_metrics::Metric;
 use zsad_store::{CellRecord, DomainResult, MetricRecord, Row, RunFolder, SCHEMA, Status};
@@ -73,12 +74,32 @@ pub fn rows(
     registry: &Registry,
     folder: &RunFolder,
 ) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
     // A run that was broken off has no record for some cells: they have no rows yet. A cell is called as it is asked for
     // today.
     let planned = plan.cells().filter_map(|c| Some((records.get(&c.key)?, &c.id, &c.asked)));
     let others = outside::beside(plan, records).kept;
-    for (record, id, asked) in planned.chain(others.into_iter().map(|r| (r, &r.cell, &r.asked))) {
+    as_rows(planned.chain(others.into_iter().map(|r| (r, &r.cell, &r.asked))), registry, folder)
+}
+
+/// One row a cell and domain of records as they were asked for; see [`rows`].
+///
+/// # Errors
+/// Where a metric that was computed later cannot be read.
+pub fn rows_of<'a>(
+    records: impl Iterator<Item = &'a CellRecord>,
+    registry: &Registry,
+    folder: &RunFolder,
+) -> Result<Vec<Row>> {
+    as_rows(records.map(|r| (r, &r.cell, &r.asked)), registry, folder)
+}
+
+fn as_rows<'a>(
+    cells: impl Iterator<Item = (&'a CellRecord, &'a CellId, &'a Asked)>,
+    registry: &Registry,
+    folder: &RunFolder,
+) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (record, id, asked) in cells {
         let mut results = record.domains.clone();
         for metric in registry.metrics.iter().filter(|m| !record.metrics.contains(&m.spec.id())) {
             // What the record does not have was perhaps computed later.

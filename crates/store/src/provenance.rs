@@ -11,6 +11,8 @@ use crate::record::Provenance;
 /// Version of zsad.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+const FILE: &str = "provenance.json";
+
 /// Now, RFC 3339, UTC.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
@@ -47,10 +49,7 @@ pub struct RunFacts<'a> {
 /// # Errors
 /// Where the folder cannot be written.
 pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
-    let path = out.join("provenance.json");
-    // A damaged file is begun anew: it is a diary, nothing is computed from it.
-    let old: Option<Value> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let mut runs = old.and_then(|v| v["runs"].as_array().cloned()).unwrap_or_default();
+    let mut runs = runs(out);
     if facts.cells.0 == 0 && !runs.is_empty() {
         return Ok(());
     }
@@ -75,7 +74,29 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
         "cells_computed": facts.cells.0,
         "cells_cached": facts.cells.1,
     }));
-    files::write(&path, &json!({"schema": 1, "runs": runs}))
+    put(out, &runs)
+}
+
+/// Adds the entries of the folder `from` to those of `out`, the oldest first.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn merge(from: &Path, out: &Path) -> Result<()> {
+    let mut all = runs(out);
+    let new: Vec<Value> = runs(from).into_iter().filter(|run| !all.contains(run)).collect();
+    all.extend(new);
+    all.sort_by(|a, b| a["started"].as_str().cmp(&b["started"].as_str()));
+    put(out, &all)
+}
+
+/// The entries of a folder. A damaged file is begun anew: it is a diary, nothing is computed from it.
+fn runs(folder: &Path) -> Vec<Value> {
+    let old = std::fs::read(folder.join(FILE)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    old.and_then(|v| v["runs"].as_array().cloned()).unwrap_or_default()
+}
+
+fn put(folder: &Path, runs: &[Value]) -> Result<()> {
+    files::write(&folder.join(FILE), &json!({"schema": 1, "runs": runs}))
 }
 
 /// The processor's name, where the system tells it.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! plan.json                          the cells that the folder is for
+//! experiment.yaml                    the file that they come from
 //! records/<cell_key>.json            a finished cell; written last, so it is the commit point
 //! records/<cell_key>.scores.parquet  its scores
 //! metrics/<metric_key>.json          a metric computed later, from the stored scores
@@ -20,7 +21,7 @@ use zsad_core::{Error, LabelledBatch, Result, file};
 
 use crate::json as files;
 use crate::lease::Lease;
-use crate::record::{CellRecord, MetricRecord, SCHEMA};
+use crate::record::{CellRecord, MetricRecord, SCHEMA, Status};
 use crate::scores;
 
 /// The cells of the last run in a folder: `plan.json`.
@@ -37,7 +38,7 @@ pub struct SavedPlan {
 }
 
 /// One cell of [`SavedPlan`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SavedCell {
     /// Key of the cell.
     pub cell_key: String,
@@ -45,6 +46,17 @@ pub struct SavedCell {
     pub dataset: String,
     /// Method, as results call it.
     pub method: String,
+}
+
+/// What [`RunFolder::take_from`] found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Records that were copied.
+    pub new: usize,
+    /// Records that were there already.
+    pub same: usize,
+    /// Keys of finished cells that both folders have with other results; this folder's are kept.
+    pub differing: Vec<String>,
 }
 
 /// Path below the data folder and digest of every file behind a digest of data.
@@ -105,13 +117,22 @@ impl RunFolder {
         saved.ok_or_else(|| Error::data(&path, "missing or damaged", "`zsad run` writes it when it starts"))
     }
 
-    /// Writes down which cells the folder is for, so that `zsad status` knows how many are left.
+    /// Where [`RunFolder::put_plan`] puts the experiment's file.
+    pub fn experiment(&self) -> PathBuf {
+        self.root.join("experiment.yaml")
+    }
+
+    /// Writes down which cells the folder is for, so that `zsad status` knows how many are left, and the text of the
+    /// experiment that they come from, if they come from one.
     ///
     /// # Errors
     /// Where the folder cannot be written.
-    pub fn put_plan(&self, experiment: &str, profile: &str, cells: Vec<SavedCell>) -> Result<()> {
+    pub fn put_plan(&self, text: Option<&str>, experiment: &str, profile: &str, cells: Vec<SavedCell>) -> Result<()> {
         let (experiment, profile) = (experiment.to_owned(), profile.to_owned());
         let plan = SavedPlan { schema: SCHEMA, experiment, profile, cells };
+        if let Some(text) = text {
+            file::write(&self.experiment(), text.as_bytes())?;
+        }
         files::write(&self.root.join("plan.json"), &plan)
     }
 
@@ -189,6 +210,52 @@ impl RunFolder {
     pub fn put_files(&self, digest: &str, list: &FileList) -> Result<()> {
         let path = self.path("files", digest, "json");
         if path.exists() { Ok(()) } else { files::write(&path, list) }
+    }
+
+    /// Copies what another folder has and this one lacks: records with their scores, metrics, lists of files. A finished
+    /// cell takes the place of a failed one.
+    ///
+    /// # Errors
+    /// Where a record comes from a newer zsad, or a folder cannot be read or written.
+    pub fn take_from(&self, other: &RunFolder) -> Result<Taken> {
+        let mut taken = Taken::default();
+        for (key, theirs) in other.records()? {
+            match self.record(&key)? {
+                Some(own) if own.domains == theirs.domains && own.status == theirs.status => taken.same += 1,
+                Some(_) if theirs.status == Status::Failed => taken.same += 1,
+                Some(own) if own.status != Status::Failed => taken.differing.push(key),
+                _ => {
+                    // The record is what vouches for the scores: it comes last.
+                    for ending in ["scores.parquet", "json"] {
+                        self.copy(&other.path("records", &key, ending), &self.path("records", &key, ending))?;
+                    }
+                    taken.new += 1;
+                }
+            }
+        }
+        for folder in ["metrics", "files"] {
+            let Ok(entries) = fs::read_dir(other.root.join(folder)) else { continue };
+            for entry in entries {
+                let path = entry.map_err(|e| Error::io(&other.root, &e))?.path();
+                let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|e| e == "json")) else {
+                    continue;
+                };
+                let to = self.root.join(folder).join(name);
+                if !to.exists() {
+                    self.copy(&path, &to)?;
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// A file, whole or not at all; one that is not there is not copied.
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        match fs::read(from) {
+            Ok(bytes) => file::write(to, &bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(Error::io(from, &e)),
+        }
     }
 
     fn metric_path(&self, cell_key: &str, metric: &str) -> PathBuf {

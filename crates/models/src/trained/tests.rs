@@ -128,6 +128,22 @@ fn what_is_left_to_the_data_is_filled_with_what_is_used() {
     assert!(words(&oe::DEF).contains("auto: genuine where") && words(&acr_ntl::DEF).contains("auto: synthetic_noise"));
 }
 
+/// Each block has the filters asked for, not the first block's.
+#[test]
+fn mixed_widths_of_a_cnn_are_built_as_asked() {
+    let data = data(Modality::Image { channels: 1, height: 16, width: 16 });
+    let env = Environment::new(DataDir::resolve(None));
+    for network in ["omniglot_cnn", "cnn4"] {
+        let given = json!({"network": network, "hidden": [4, 64], "steps": 1, "tasks": 2});
+        let method = acr_dsvdd::DEF.configure(&serde_json::from_value(given).unwrap()).unwrap();
+        let training = TrainingData::new(&data, &data.info().folds[0]);
+        let fitted = method.fit(&FitContext { data: &training, seed: 5, env: &env, progress: &Silent }).unwrap();
+        let state = fitted.state().unwrap().unwrap();
+        let kernels: Vec<_> = state.arrays.values().map(|a| a.shape()).filter(|shape| shape.len() == 4).collect();
+        assert_eq!(kernels, [[4, 1, 3, 3], [64, 4, 3, 3]], "{network}");
+    }
+}
+
 #[test]
 fn a_share_of_outliers_where_there_are_none_is_a_mistake_of_that_parameter() {
     for def in [&acr_dsvdd::DEF as &dyn MethodDef, &oe::DEF] {

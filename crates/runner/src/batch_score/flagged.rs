@@ -8,11 +8,11 @@ use super::scorer::Scorer;
 use super::split::Part;
 use super::threshold::{self, Flags, Rule};
 
-/// Which samples of every batch are flagged; the rule is said.
+/// Which samples of every batch are flagged; the rule is said. What has no score is not.
 pub fn flags(
     rule: Rule,
     scorer: &Scorer,
-    scores: &[f64],
+    scores: &[Option<f64>],
     parts: &[Part],
     out: &mut impl Write,
 ) -> anyhow::Result<Flags> {
@@ -25,7 +25,11 @@ pub fn flags(
     };
     let mut all = Flags { flags: vec![false; scores.len()], p_values: None, said: String::new() };
     for part in parts {
-        let own: Vec<f64> = part.rows.iter().map(|&row| scores[row]).collect();
+        let own: Vec<f64> = part.rows.iter().filter_map(|&row| scores[row]).collect();
+        // A group is scored as a whole or not at all.
+        if own.is_empty() {
+            continue;
+        }
         let found = threshold::decide(rule, &own, &references);
         for (i, &row) in part.rows.iter().enumerate() {
             all.flags[row] = found.flags[i];
@@ -40,6 +44,7 @@ pub fn flags(
     }
     let flagged = all.flags.iter().filter(|f| **f).count();
     let first = if parts.len() > 1 { " (the figures are the first batch's)" } else { "" };
-    writeln!(out, "{flagged} of {} samples flagged: {}{first}", scores.len(), all.said)?;
+    let scored = scores.iter().flatten().count();
+    writeln!(out, "{flagged} of {scored} samples flagged: {}{first}", all.said)?;
     Ok(all)
 }

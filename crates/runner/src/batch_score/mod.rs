@@ -1,5 +1,6 @@
 //! Scoring a person's own batch: reading it, and what can be said of it without labels.
 
+pub mod batches;
 pub mod explain;
 pub mod features;
 pub mod flagged;

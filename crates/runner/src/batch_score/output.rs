@@ -24,14 +24,15 @@ pub fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes one line a sample, in input order, each number as the shortest text that reads back exactly. After `index` and
+/// Writes one line a sample, in input order, each number as the shortest text that reads back exactly; what has no score
+/// has empty fields. After `index` and
 /// `score` come the carried columns, then `flag` and `p_value`, and last the number of the batch where there are several.
 ///
 /// # Errors
 /// Where the file cannot be written.
 pub fn write(
     path: &Path,
-    scores: &[f64],
+    scores: &[Option<f64>],
     carried: &[(String, Vec<String>)],
     flags: Option<&Flags>,
     parts: &[Part],
@@ -52,13 +53,17 @@ pub fn write(
     let mut text = header + "\n";
     for (row, score) in scores.iter().enumerate() {
         // Writing to a text does not fail.
-        let _ = write!(text, "{row},{score:?}");
+        let _ = match score {
+            Some(score) => write!(text, "{row},{score:?}"),
+            None => write!(text, "{row},"),
+        };
         carried.iter().for_each(|(_, values)| text.extend([",", &quoted(&values[row])]));
+        let known = |field: String| if score.is_some() { format!(",{field}") } else { ",".into() };
         if let Some(flags) = flags {
-            let _ = write!(text, ",{}", u8::from(flags.flags[row]));
+            text += &known(u8::from(flags.flags[row]).to_string());
         }
         if let Some(p_values) = p_values {
-            let _ = write!(text, ",{:?}", p_values[row]);
+            text += &known(format!("{:?}", p_values[row]));
         }
         if several {
             let _ = write!(text, ",{}", batch[row]);
@@ -89,12 +94,12 @@ mod tests {
         let carried = [("id, of a part".to_owned(), ["a", "b\"c", "d"].map(String::from).to_vec())];
         let flags =
             Flags { flags: vec![true, false, false], p_values: Some(vec![0.05, 0.1, 1.0]), said: String::new() };
-        write(&path, &[0.1, 2.0, 1e-7], &carried, Some(&flags), &parts).unwrap();
+        write(&path, &[Some(0.1), Some(2.0), Some(1e-7)], &carried, Some(&flags), &parts).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let wanted = "index,score,\"id, of a part\",flag,p_value,batch\n0,0.1,a,1,0.05,0\n1,2.0,\"b\"\"c\",0,0.1,1\n\
                       2,1e-7,d,0,1.0,0\n";
         assert_eq!(text, wanted);
-        write(&path, &[0.1], &[], None, &[Part { group: None, rows: vec![0] }]).unwrap();
+        write(&path, &[Some(0.1)], &[], None, &[Part { group: None, rows: vec![0] }]).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "index,score\n0,0.1\n");
     }
 

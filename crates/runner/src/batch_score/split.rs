@@ -1,7 +1,5 @@
 //! How the samples of a long table become batches.
 
-use zsad_core::Error;
-
 /// Samples that are scored at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -19,16 +17,6 @@ impl Part {
             _ => "no rows".into(),
         };
         self.group.as_ref().map_or(rows.clone(), |group| format!("group `{group}`, {rows}"))
-    }
-
-    /// `error` with the place in front; of a group that is refused, what to do.
-    pub fn refused(&self, error: Error) -> Error {
-        match (&self.group, error.at(self.name())) {
-            (Some(_), Error::Refused(why)) => {
-                Error::Refused(format!("{why}; hint: leave the rows of this group out, or score without --group"))
-            }
-            (_, error) => error,
-        }
     }
 }
 

@@ -2,30 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::num::NonZero;
 
 use anyhow::Result;
-use zsad_core::job::FitJob;
-use zsad_core::{Environment, Error};
+use zsad_core::Environment;
 use zsad_fetch::Settings;
 use zsad_report::plots::Style;
-use zsad_store::provenance::{self, RunFacts};
-use zsad_store::{CellRecord, Status};
+use zsad_store::CellRecord;
+use zsad_store::provenance;
 
-use super::{ExperimentArgs, counted};
-use super::{data, interrupt};
-use crate::GIT_SHA;
+use super::launch::{self, Workers};
+use super::{ExperimentArgs, counted, data, interrupt};
 use crate::config::Experiment;
-use crate::executor::Executor;
 use crate::executor::fit::Bench;
-use crate::executor::local::Local;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{Plan, Wanted};
-use crate::progress::ProgressReporter;
 use crate::registry::Registry;
 use crate::remarks;
 use crate::results::{self, outside};
+use crate::shard::Shard;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +29,7 @@ Examples:
   zsad run experiments/contamination_sweep.yaml --jobs 8 --out /scratch/sweep
   zsad run experiments/quickstart.yaml --dry-run
   zsad run experiments/quickstart.yaml --fit KEY      that fit and its cells alone; `zsad plan --json` lists the keys
+  zsad run experiments/quickstart.yaml --shard 0/40 --out out/0      the first of forty shares; then `zsad merge`
 
 Ctrl-C (or SIGTERM) ends a run after its running step and writes the tables of what is finished; a second one ends it at
 once. A run that was ended or killed is taken up where it stopped: call it again. Cells that failed are tried again. Two runs on one
@@ -45,15 +41,17 @@ folder share the work. Trained models are kept in the store: whatever differs on
 pub struct Run {
     #[command(flatten)]
     experiment: ExperimentArgs,
-    /// Fits that run at the same time [default: the number of cores]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::from_one)]
-    jobs: Option<NonZero<usize>>,
-    /// Threads of each of them
-    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = super::from_one)]
-    threads: NonZero<usize>,
+    #[command(flatten)]
+    workers: Workers,
     /// Run the fit of this key and its cells alone
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["shard", "plan_only"])]
     fit: Option<String>,
+    /// Run share I of N of the fits alone, I from 0: for several machines, whose folders `zsad merge` brings together
+    #[arg(long, value_name = "I/N", conflicts_with = "plan_only")]
+    shard: Option<Shard>,
+    /// Write the plan into the folder, and stop: `zsad work` carries it out, on several machines where they share a disk
+    #[arg(long)]
+    plan_only: bool,
     /// Say what would run, and stop
     #[arg(long)]
     dry_run: bool,
@@ -71,7 +69,7 @@ impl Run {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (experiment, folder) = self.experiment.load()?;
         let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
-        let env = Environment { threads: self.threads.get(), ..env };
+        let env = Environment { threads: self.workers.threads.get(), ..env };
         interrupt::listen(&env.stop)?;
         let manifests = self.known.manifests()?;
         if self.fetch {
@@ -88,17 +86,20 @@ impl Run {
         if let Some(key) = &self.fit {
             plan.only(key)?;
         }
+        if let Some(shard) = self.shard {
+            plan.share(shard);
+        }
         if self.dry_run {
             let exit = super::plan::print(&plan, &records, &folder, &store, out)?;
             data::missing::tell(&experiment, &manifests, &env);
             return Ok(exit);
         }
-        folder.prepare()?;
-        for (digest, list) in &plan.files {
-            folder.put_files(digest, list)?;
-        }
         let registry = &Registry::built_in();
         let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
+        launch::prepare(&experiment, &plan, &folder)?;
+        if self.plan_only {
+            return super::plan::print(&plan, &records, &folder, &store, out);
+        }
         let exit = self.execute(&experiment, &plan, &records, bench, &started, out)?;
         if exit != Exit::Success {
             data::missing::tell(&experiment, &manifests, &env);
@@ -115,48 +116,14 @@ impl Run {
         started: &str,
         out: &mut impl Write,
     ) -> Result<Exit> {
-        let (folder, store, registry, env) = (bench.folder, bench.store, bench.registry, bench.env);
-        folder.put_plan(&plan.experiment, &plan.profile, plan.saved())?;
-        let jobs: Vec<FitJob> = plan.fits.iter().filter_map(|f| f.to_run()).collect();
-        let (all, outstanding) = (plan.asked().count(), plan.outstanding());
-        let cached = all - outstanding;
-        super::note(format_args!(
-            "{}: {}, {cached} finished before, {outstanding} to run in {}",
-            experiment.name,
-            counted(all, "cell"),
-            counted(jobs.len(), "fit")
-        ));
-        super::plan::tell(plan);
-        outside(plan, before);
-        let workers = self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
-        if (1..workers).contains(&jobs.len()) {
-            let (busy, keep) = (jobs.len(), if jobs.len() == 1 { "keeps" } else { "keep" });
-            let fits = counted(busy, "fit");
-            super::note(format_args!("{fits} {keep} {busy} of {workers} jobs busy; --threads N lets each use more"));
-        }
-        let reporter = ProgressReporter::new(&jobs, workers);
-        let ended = Local { bench, jobs: workers, before }.run(&jobs, &|event| reporter.hear(event));
-        let data_failures = reporter.finish();
-        let stopped = matches!(ended, Err(Error::Stopped));
-        if !stopped {
-            ended?;
-        }
-
+        let (folder, store, registry) = (bench.folder, bench.store, bench.registry);
+        let workers = self.workers.number();
+        let ended = launch::carry_out(&experiment.name, plan, before, bench, workers, || outside(plan, before))?;
         let records = folder.records()?;
         results::compute_later(plan, &records, registry, folder)?;
         let rows = results::rows(plan, &records, registry, folder)?;
         zsad_store::write_results(folder.root(), &rows)?;
-        let facts = RunFacts {
-            git_sha: GIT_SHA,
-            started,
-            jobs: workers,
-            threads: env.threads,
-            device: env.device,
-            data: &env.data,
-            cells: (outstanding, cached),
-            first_use: &data::missing::first_use(experiment, &self.known.manifests()?, env)?,
-        };
-        provenance::write(folder.root(), &facts)?;
+        launch::keep_provenance(plan, bench, workers, started)?;
         let table = zsad_report::table::write_all(folder.root(), &rows)?;
         super::plot::write_all(folder, store, &rows, &Style::default())?;
         super::table::print(&table, out)?;
@@ -167,31 +134,8 @@ impl Run {
         for line in remarks::below_chance(&rows) {
             super::note(format_args!("warning: {line}"));
         }
-        let count = |status| plan.asked().filter(|c| records.get(&c.key).is_some_and(|r| r.status == status)).count();
-        let [ok, failed, refused] = [Status::Ok, Status::Failed, Status::Refused].map(count);
-        super::note(format_args!("{} ok, {failed} failed, {refused} refused", counted(ok, "cell")));
-        if stopped {
-            let left = all - ok - failed - refused;
-            super::note(format_args!("stopped: {left} of {all} cells are left; the same command goes on with them"));
-            return Ok(Exit::SomeFailed);
-        }
-        Ok(match (ok, failed) {
-            (0, _) if data_failures > 0 || !plan.unusable.is_empty() => Exit::Data,
-            (_, 0) if every_point_has_a_number(plan, &records) => Exit::Success,
-            _ => Exit::SomeFailed,
-        })
+        Ok(launch::exit(plan, &records, &ended))
     }
-}
-
-/// Whether every protocol point of every data set has a finished cell.
-fn every_point_has_a_number(plan: &Plan, records: &BTreeMap<String, CellRecord>) -> bool {
-    let mut points: BTreeMap<(&str, String), bool> = BTreeMap::new();
-    for cell in plan.asked() {
-        let point = format!("{}, {}", cell.id.point.size, cell.id.point.contamination);
-        let is_ok = records.get(&cell.key).is_some_and(|r| r.status == Status::Ok);
-        *points.entry((&cell.asked.dataset, point)).or_default() |= is_ok;
-    }
-    points.into_values().all(|has| has)
 }
 
 /// Says which stored cells are not those of the experiment, and what becomes of them.

@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::Value;
 use zsad_core::{
-    Choice, DataDir, Dataset, Detector, Error, Given, MethodDef, Missing, ParamProblem, Preprocessing, Samples, Scores,
-    Standardise, Supervision,
+    Choice, DataDir, Detector, Error, Given, MethodDef, Missing, ParamProblem, Preprocessing, Samples, Scores,
+    Standardise,
 };
 use zsad_data::memory::InMemory;
 
 use super::Locations;
 use super::data::missing::with_hint;
+use crate::batch_score::batches::{Batches, Scored};
 use crate::batch_score::input::How;
 use crate::batch_score::maps::{self, Source};
 use crate::batch_score::own::{Columns, Own};
 use crate::batch_score::pictures::PictureArgs;
 use crate::batch_score::scorer::Scorer;
-use crate::batch_score::split::{self, Part};
+use crate::batch_score::split;
 use crate::batch_score::threshold::Rule;
 use crate::batch_score::trained::Trained;
 use crate::batch_score::usage::Usage;
-use crate::batch_score::{explain, features::Features, flagged, input, output, scale, suggest, warnings};
+use crate::batch_score::{flagged, input, output, scale, suggest};
 use crate::exit::Exit;
 use crate::registry::Registry;
 
@@ -56,9 +57,6 @@ its map over it, and the map itself (float32, at the size in which the method sa
 --threshold: by normal references where there are some (each is scored with the others as references; 99 of them can
 promise 1 % of false alarms, 20 give every sample a p_value), else by the batch's median and spread, or a stated share.";
 
-/// Doubts about batches that are printed.
-const DOUBTS: usize = 3;
-
 /// Score a batch of your own with a trained model or a training-free method
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -90,7 +88,8 @@ pub struct Score {
     /// Score a long table in batches of so many rows, in their order
     #[arg(long, value_name = "N")]
     batch_size: Option<NonZero<usize>>,
-    /// A column, such as the day or the machine, whose values a batch must not mix; it is no feature
+    /// A column, such as the day or the machine, whose values a batch must not mix; it is no feature. A group that is too
+    /// small for the method has no scores, and exit code 1 says so
     #[arg(long, value_name = "COLUMN")]
     group: Option<String>,
     /// A column that is no feature; may be repeated
@@ -152,61 +151,23 @@ impl Score {
         if let Some(said) = split::said(&parts, size, self.group.as_deref()) {
             writeln!(out, "{said}")?;
         }
-        let Scores { samples: scores, maps } = self.score(def, &scorer, &own, &parts, out)?;
-        let flags = self.threshold.map(|rule| flagged::flags(rule, &scorer, &scores, &parts, out)).transpose()?;
-        output::write(&self.out, &scores, &own.carried, flags.as_ref(), &parts)?;
+        let batches = Batches {
+            def,
+            scorer: &scorer,
+            own: &own,
+            parts: &parts,
+            explain: self.explain,
+            maps: self.maps.is_some(),
+        };
+        let Scored { samples, maps } = batches.score(out)?;
+        let flags = self.threshold.map(|rule| flagged::flags(rule, &scorer, &samples, &parts, out)).transpose()?;
+        output::write(&self.out, &samples, &own.carried, flags.as_ref(), &parts)?;
+        let is_whole = samples.iter().all(Option::is_some);
         if let Some(dir) = &self.maps {
-            self.write_maps(dir, &own, &Scores { samples: scores, maps })?;
+            // With maps, what cannot be scored is an error.
+            self.write_maps(dir, &own, &Scores { samples: samples.into_iter().flatten().collect(), maps })?;
         }
-        Ok(Exit::Success)
-    }
-
-    /// The scores of all batches, in input order, with their maps where those are wanted.
-    fn score(
-        &self,
-        def: &dyn MethodDef,
-        scorer: &Scorer,
-        own: &Own,
-        parts: &[Part],
-        out: &mut impl Write,
-    ) -> Result<Scores> {
-        let references = scorer.references.as_ref().map_or(0, Samples::len);
-        let mut all = Scores { samples: vec![0.0; own.len()], maps: None };
-        let mut doubts: Vec<String> = Vec::new();
-        for part in parts {
-            let at = |e: Error| if parts.len() > 1 { part.refused(e) } else { e };
-            let (batch, found) = scorer.batch(&own.samples.rows(&part.rows)).map_err(at)?;
-            // Beside references nobody asks what the batch alone looks like.
-            let features =
-                (references == 0 || self.explain).then(|| Features::new(&batch, &own.features)).transpose()?;
-            let alone = features.as_ref().filter(|_| references == 0);
-            let along = alone.map_or(Vec::new(), |f| f.along_main_direction(&own.modality));
-            for doubt in warnings::batch_warnings(&found.samples, &along, references) {
-                doubts.push(if parts.len() > 1 { format!("{}: {doubt}", part.name()) } else { doubt });
-            }
-            if let (true, Some(features)) = (self.explain, &features) {
-                let setting = match scorer.method.supervision() {
-                    Supervision::InBatch if self.checkpoint.is_some() => Supervision::ZeroShot,
-                    setting => setting,
-                };
-                if parts.len() > 1 {
-                    writeln!(out, "{}:", part.name())?;
-                }
-                let names = own.names().map(|names| part.rows.iter().map(|&r| names[r].clone()).collect::<Vec<_>>());
-                explain::print(def.spec(), setting, batch.info(), features, &found.samples, names.as_deref(), out)?;
-            }
-            part.rows.iter().zip(&found.samples).for_each(|(&row, &score)| all.samples[row] = score);
-            if self.maps.is_some() {
-                let maps = found.maps.ok_or_else(|| maps::none(self.name()))?;
-                maps::keep(&mut all, &maps, &part.rows);
-            }
-        }
-        // A long table would fill the screen with the same warning.
-        doubts.iter().take(DOUBTS).for_each(|doubt| super::note(format_args!("warning: {doubt}")));
-        if doubts.len() > DOUBTS {
-            super::note(format_args!("warning: … and {} more of this kind, of other batches", doubts.len() - DOUBTS));
-        }
-        Ok(all)
+        Ok(if is_whole { Exit::Success } else { Exit::SomeFailed })
     }
 
     fn write_maps(&self, dir: &Path, own: &Own, scores: &Scores) -> Result<()> {

@@ -72,7 +72,7 @@ enum Columns {
 }
 
 /// The metric of a name.
-fn metric(name: &str) -> Result<&'static MetricSpec, String> {
+pub(super) fn metric(name: &str) -> Result<&'static MetricSpec, String> {
     let names = METRICS.iter().map(|m| m.spec.name);
     match METRICS.iter().find(|m| m.spec.name == name) {
         Some(found) => Ok(&found.spec),
@@ -83,8 +83,9 @@ fn metric(name: &str) -> Result<&'static MetricSpec, String> {
     }
 }
 
+/// What a table is printed as.
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Md,
     #[value(alias = "latex")]
     Tex,
@@ -107,7 +108,12 @@ impl Table {
             if self.check {
                 return check_published(&beside, out);
             }
-            return self.print(&beside, &Path::new(RESULTS).join("published").join(format!("{name}.parquet")), out);
+            return print_as(
+                &beside,
+                self.format,
+                &Path::new(RESULTS).join("published").join(format!("{name}.parquet")),
+                out,
+            );
         }
         let dir = super::run_folder(&self.what)?;
         let rows = zsad_store::read_results(&dir)?;
@@ -116,7 +122,7 @@ impl Table {
         }
         let metrics = if self.metric.is_empty() { default_metrics(&rows) } else { self.metric.clone() };
         let table = styled(&rows, &metrics, &self.style());
-        self.print(&table, &dir.join("table.parquet"), out)
+        print_as(&table, self.format, &dir.join("table.parquet"), out)
     }
 
     fn style(&self) -> Style {
@@ -141,20 +147,26 @@ impl Table {
         ];
         given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
     }
+}
 
-    fn print(&self, table: &impl Printed, parquet: &Path, out: &mut impl Write) -> Result<Exit> {
-        match self.format {
-            None => write!(out, "{}", table.print(&Terminal))?,
-            Some(Format::Md) => write!(out, "{}", table.print(&Markdown))?,
-            Some(Format::Tex) => write!(out, "{}", table.print(&Latex))?,
-            Some(Format::Csv) => write!(out, "{}", table.to_csv()?)?,
-            Some(Format::Parquet) => {
-                table.write_parquet(parquet)?;
-                writeln!(out, "{}", parquet.display())?;
-            }
+/// Prints `table`; for the terminal where there is no `format`, and as a file at `parquet`, whose path is printed.
+pub(super) fn print_as(
+    table: &impl Printed,
+    format: Option<Format>,
+    parquet: &Path,
+    out: &mut impl Write,
+) -> Result<Exit> {
+    match format {
+        None => write!(out, "{}", table.print(&Terminal))?,
+        Some(Format::Md) => write!(out, "{}", table.print(&Markdown))?,
+        Some(Format::Tex) => write!(out, "{}", table.print(&Latex))?,
+        Some(Format::Csv) => write!(out, "{}", table.to_csv()?)?,
+        Some(Format::Parquet) => {
+            table.write_parquet(parquet)?;
+            writeln!(out, "{}", parquet.display())?;
         }
-        Ok(Exit::Success)
     }
+    Ok(Exit::Success)
 }
 
 /// Prints the table of a run.

@@ -107,6 +107,7 @@ fn resolve(
     Some(Experiment {
         name: name?,
         description: description.unwrap_or_default(),
+        text: String::new(),
         profile: profile.to_owned(),
         datasets: datasets?,
         methods: methods?,

@@ -47,6 +47,8 @@ pub struct Experiment {
     pub name: String,
     /// One line.
     pub description: String,
+    /// The file, as it was read.
+    pub text: String,
     /// The profile, or empty.
     pub profile: String,
     /// Data sets, in the file's order.
@@ -92,8 +94,9 @@ fn list(path: &Path, problems: &[Problem]) -> String {
 /// All mistakes of the file at once; no data are touched.
 pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<Experiment, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
-    document::parse(&text, registry, profile)
-        .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
+    let parsed = document::parse(&text, registry, profile);
+    let experiment = parsed.map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
+    Ok(Experiment { text, ..experiment })
 }
 
 #[cfg(test)]

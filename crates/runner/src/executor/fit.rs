@@ -24,6 +24,7 @@ use crate::registry::Registry;
 pub const WAIT: Duration = Duration::from_millis(200);
 
 /// Where jobs run and leave what they find.
+#[derive(Clone, Copy)]
 pub struct Bench<'a> {
     /// What can be named.
     pub registry: &'a Registry,

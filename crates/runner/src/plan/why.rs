@@ -37,7 +37,9 @@ impl Why<'_> {
             None => State::Outstanding("new".into()),
             Some((record, ..)) if !record.cell.is_identified() => State::Stale("data and weights unknown".into()),
             Some((record, differences, planned)) => {
-                let mut said = self.files(&record.cell, id);
+                // Another fold reads other files as a matter of course.
+                let other_fold = record.cell.fit.fold != id.fit.fold;
+                let mut said = if other_fold { vec![] } else { self.files(&record.cell, id) };
                 said.extend(differences);
                 // A neighbour in the grid is no older self.
                 if planned { State::Outstanding(said.join(", ")) } else { State::Stale(said.join(", ")) }

@@ -170,6 +170,11 @@ fn anomalous((height, width): (usize, usize), mask: &[u8], shape: LayerShape) ->
 
 #[cfg(test)]
 mod tests {
+    use zsad_core::{
+        AnomalySource, DataDir, Dataset, Environment, Fold, Modality, Samples, Silent, TrainingData, Values,
+    };
+    use zsad_data::memory::{InMemory, MemoryDomain};
+
     use super::*;
 
     // import torch, torch.nn.functional as F; m = torch.zeros(1, 1, 5, 7); m[0, 0, 1:4, 2:6] = 1
@@ -181,4 +186,27 @@ mod tests {
     }
 
     const NEAREST: [u32; 4] = [6, 7, 10, 11];
+
+    /// ResAD and ResAD++ read their images here: what is said is true of both.
+    #[test]
+    fn a_refusal_names_neither_of_the_methods() {
+        let modality = Modality::Image { channels: 1, height: 2, width: 2 };
+        let one = || Samples::new(modality.shape(), Values::F32(vec![0.5; 4]));
+        let domains = ["trained", "tested"].map(|name| MemoryDomain {
+            name: name.into(),
+            normal: one(),
+            anomalous: Some(one()),
+            reference: None,
+        });
+        let fold = Fold { name: String::new(), meta_train: vec![0], meta_test: vec![1] };
+        let data =
+            InMemory::new("one each", modality.clone(), domains.into(), vec![fold], AnomalySource::Genuine).unwrap();
+        let training = TrainingData::new(&data, &data.info().folds[0]);
+        let env = Environment::new(DataDir::resolve(None));
+        let ctx = FitContext { data: &training, seed: 0, env: &env, progress: &Silent };
+        let refused = Images::new(&FlowParams::default(), Shots::Number(4), &ctx, &[]).map(drop).unwrap_err();
+        assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
+        let said = refused.to_string();
+        assert!(said.contains("two normals") && !said.to_lowercase().contains("resad"), "{said}");
+    }
 }

@@ -41,8 +41,7 @@ impl Describe {
         if let Some(steps) = &m.steps {
             writeln!(out, "to be fetched by a person:\n{}", steps.trim())?;
         }
-        let size = size(m).map_or("size not known".into(), human);
-        writeln!(out, "{}, {size}, in {}:", state::of_item(&data.path, m)?, data.path.display())?;
+        writeln!(out, "{}, {}, in {}:", state::of_item(&data.path, m)?, size(m), data.path.display())?;
         for file in &m.files {
             let size = file.size.map_or("size not known".into(), human);
             writeln!(out, "  {} ({size})", file.path)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use zsad_core::Environment;
-use zsad_fetch::{human, state};
+use zsad_fetch::state::{self, State};
 
 use super::{Place, missing, size, whole};
 use crate::config;
@@ -19,7 +19,8 @@ Examples:
   zsad data list --for experiments/acr_omniglot.yaml
   zsad data list mnist omniglot --data ~/data
 
-here: all of it, by names and sizes (zsad data verify reads it); partial: something of it; damaged: a file of another size.
+here: all of it, by names and sizes (zsad data verify reads it); partial: something of it; damaged: a file of another size;
+other: not what is served, but a copy that the data set reads. A size with + is that of the files whose size is known.
 Experiments are those of the folder experiments/ that need it.";
 
 /// Where the experiments lie that are looked at.
@@ -62,8 +63,12 @@ impl List {
         let width = shown.iter().map(|m| m.name.len()).max().unwrap_or(0).max(4);
         writeln!(out, "{:width$}  {:8} {:>10}  {:24} needed by", "name", "state", "size", "licence")?;
         for manifest in shown {
-            let state = state::of_item(&data.path, manifest)?;
-            let size = size(manifest).map_or("?".into(), human);
+            let state = match state::of_item(&data.path, manifest)? {
+                State::Here => State::Here.to_string(),
+                _ if missing::reads_another(manifest, &data) => "other".into(),
+                state => state.to_string(),
+            };
+            let size = size(manifest);
             let by = needed.get(manifest.name.as_str()).map_or(String::new(), |by| by.join(", "));
             let line = format!("{:width$}  {state:8} {size:>10}  {:24} {by}", manifest.name, manifest.licence);
             writeln!(out, "{}", line.trim_end())?;

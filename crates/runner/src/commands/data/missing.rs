@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use zsad_core::{DataDir, Environment, Error, Result};
+use zsad_core::{DataDir, Environment, Error, Given, Result};
 use zsad_data::manifest::{Kind, Manifest, ManifestFile};
 use zsad_fetch::fetch::{Outcome, Wanted, fetch};
 use zsad_fetch::{Lock, Settings};
@@ -11,12 +11,23 @@ use zsad_fetch::{Lock, Settings};
 use super::bars::Bars;
 use crate::commands::note;
 use crate::config::Experiment;
+use crate::plan::Plan;
 
 /// The items that an experiment's data sets and backbones read.
 pub fn needs<'a>(experiment: &Experiment, manifests: &'a [Manifest], env: &Environment) -> Vec<&'a Manifest> {
     let data = experiment.datasets.iter().flat_map(|d| {
         let name = d.def.spec().name;
-        manifests.iter().filter(move |m| m.used_by.iter().any(|used| used == name))
+        let paths = match d.source.files(&env.data) {
+            Ok(files) => files.into_iter().map(|f| f.path).collect(),
+            Err(Error::Data { path, .. }) => vec![path],
+            Err(_) => Vec::new(),
+        };
+        let read: BTreeSet<&str> = paths
+            .iter()
+            .filter_map(|p| bringing(manifests, &env.data, p, Some(name)))
+            .map(|m| m.name.as_str())
+            .collect();
+        manifests.iter().filter(move |m| read.contains(m.name.as_str()))
     });
     let weights = experiment.methods.iter().flat_map(|m| {
         let paths = match m.method.artifacts(env) {
@@ -42,6 +53,15 @@ pub fn missing<'a>(experiment: &Experiment, manifests: &'a [Manifest], env: &Env
     });
     let mut seen = BTreeSet::new();
     data.chain(weights).filter(|m| seen.insert(&m.name)).collect()
+}
+
+/// Whether the data set of the item's name reads what is there, though that is not what the manifest describes: unpacked or
+/// packed by a person, or another edition.
+pub fn reads_another(manifest: &Manifest, data: &DataDir) -> bool {
+    let Some(def) = zsad_data::find(&manifest.name) else { return false };
+    let Ok(source) = def.configure(&Given::new()) else { return false };
+    let all = std::slice::from_ref(manifest);
+    source.files(data).is_ok_and(|files| files.iter().any(|f| bringing(all, data, &f.path, None).is_some()))
 }
 
 /// Fetches what an experiment lacks, until nothing more is missing that a manifest would bring.
@@ -100,17 +120,24 @@ pub fn with_hint(error: anyhow::Error, data: &DataDir) -> anyhow::Error {
     }
 }
 
-/// The files of an experiment's items whose checksum nobody publishes: trusted on first use.
+/// The files behind a plan whose checksum nobody publishes, or the archives that they came out of: trusted on first use.
 ///
 /// # Errors
 /// Where the lock file is damaged.
-pub fn first_use(experiment: &Experiment, manifests: &[Manifest], env: &Environment) -> Result<Vec<String>> {
+pub fn first_use(plan: &Plan, env: &Environment) -> Result<Vec<String>> {
     let lock = Lock::read(&env.data.path)?;
     if lock.files.is_empty() {
         return Ok(Vec::new());
     }
-    let needed = needs(experiment, manifests, env);
-    let paths = needed.iter().flat_map(|m| &m.files).map(|f| f.path.as_str());
+    let data = plan.files.values().flat_map(|list| list.keys());
+    let read: BTreeSet<&String> = data.chain(plan.fits.iter().flat_map(|f| f.job.id.method.artifacts.keys())).collect();
+    let manifests = zsad_data::manifest::all()?;
+    let archives = manifests.iter().flat_map(|m| &m.files).filter_map(|f| Some((f.path.as_str(), f.unpacking()?.1)));
+    let used: BTreeSet<&str> = archives
+        .filter(|(_, into)| read.iter().any(|p| Path::new(p).starts_with(into)))
+        .map(|(path, _)| path)
+        .collect();
+    let paths = used.into_iter().chain(read.into_iter().map(String::as_str));
     Ok(lock.first_use(paths).into_iter().map(str::to_owned).collect())
 }
 
@@ -134,6 +161,6 @@ fn bringing<'a>(manifests: &'a [Manifest], data: &DataDir, path: &Path, reader: 
 
 /// Whether one of two paths leads to the other.
 fn within(a: &Path, b: &Path) -> bool {
-    let packed = |p: &Path| p.extension().is_some_and(|e| e == "gz").then(|| p.with_extension(""));
-    a.starts_with(b) || b.starts_with(a) || packed(a).is_some_and(|a| a == b)
+    let plain = |p: &Path| if p.extension().is_some_and(|e| e == "gz") { p.with_extension("") } else { p.to_owned() };
+    a.starts_with(b) || b.starts_with(a) || plain(a) == plain(b)
 }

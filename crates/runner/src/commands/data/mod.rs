@@ -19,8 +19,8 @@ use std::time::Duration;
 use anyhow::Result;
 use zsad_core::{DataDir, Error};
 use zsad_data::manifest::{self, Manifest};
-use zsad_fetch::Settings;
 use zsad_fetch::fetch::Wanted;
+use zsad_fetch::{Settings, human};
 
 use super::interrupt;
 use crate::exit::Exit;
@@ -194,7 +194,12 @@ fn whole<'a>(manifests: &'a [Manifest], names: &[String]) -> zsad_core::Result<V
     names.iter().map(|name| manifest::find(manifests, name)).collect()
 }
 
-/// Bytes of an item as it is served; `None` where a size is not known.
-fn size(manifest: &Manifest) -> Option<u64> {
-    manifest.files.iter().map(|f| f.size).sum()
+/// Bytes of an item as it is served, for people: with a + where some sizes are not known, `?` where none is.
+fn size(manifest: &Manifest) -> String {
+    let known: u64 = manifest.files.iter().filter_map(|f| f.size).sum();
+    let is_all = manifest.files.iter().all(|f| f.size.is_some());
+    match known {
+        0 if !is_all => "?".into(),
+        _ => format!("{}{}", human(known), if is_all { "" } else { "+" }),
+    }
 }

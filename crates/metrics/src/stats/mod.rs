@@ -1,0 +1,23 @@
+//! What differences between methods allow one to conclude: tests over domains or data sets, not over batches.
+//!
+//! Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 2006; Benavoli, Corani, Demšar, Zaffalon:
+//! Time for a Change, JMLR 2017. All of it is checked against SciPy, statsmodels, scikit-posthocs and baycomp.
+
+mod bayes;
+mod friedman;
+mod holm;
+mod interval;
+mod ranks;
+mod signed_rank;
+mod studentized;
+
+pub use bayes::{DRAWS, Posterior, bayesian_signed_rank};
+pub use friedman::{Friedman, friedman};
+pub use holm::holm;
+pub use interval::expanded_percentile;
+pub use ranks::{mean_ranks, mid_ranks};
+pub use signed_rank::{SignedRank, least_p, signed_rank};
+pub use studentized::{critical_difference, range_survival};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Against SciPy 1.17, statsmodels, scikit-posthocs and baycomp: the calls stand above each number.
+
+use super::*;
+
+fn near(found: f64, want: f64, tolerance: f64) {
+    assert!((found - want).abs() <= tolerance, "{found}, expected {want}");
+}
+
+fn sines(n: usize) -> impl Iterator<Item = f64> {
+    (0..n).map(|i| (i as f64 * 1.7).sin())
+}
+
+// from scipy.stats import wilcoxon, PermutationMethod
+#[test]
+fn signed_rank_equals_scipy() {
+    // wilcoxon(np.sin(np.arange(12) * 1.7) + 0.3, method="exact")
+    let few: Vec<f64> = sines(12).map(|s| s + 0.3).collect();
+    let found = signed_rank(&few).unwrap();
+    assert_eq!((found.statistic, found.n), (22.0, 12));
+    near(found.p, 0.20361328125, 1e-14);
+    // wilcoxon(np.sin(np.arange(60) * 1.7) + 0.3, method="exact")
+    let many: Vec<f64> = sines(60).map(|s| s + 0.3).collect();
+    near(signed_rank(&many).unwrap().p, 0.002685746419860191, 1e-13);
+    // wilcoxon([1, 1, -1, 2, 2, 3, -2, 0, 4], method=PermutationMethod(n_resamples=np.inf))
+    let ties = signed_rank(&[1.0, 1.0, -1.0, 2.0, 2.0, 3.0, -2.0, 0.0, 4.0]).unwrap();
+    assert_eq!((ties.statistic, ties.n), (7.0, 8));
+    near(ties.p, 0.1640625, 1e-14);
+    // wilcoxon(np.round(np.sin(np.arange(300) * 1.7) * 5 + 0.5), method="asymptotic")
+    let beyond: Vec<f64> = sines(300).map(|s| (s * 5.0 + 0.5).round_ties_even()).collect();
+    let found = signed_rank(&beyond).unwrap();
+    assert_eq!((found.statistic, found.n), (15186.5, 279));
+    near(found.p, 0.0011895664577095452, 1e-12);
+    assert_eq!(signed_rank(&[0.0; 4]), None);
+}
+
+/// Three domains cannot show anything at the usual level.
+#[test]
+fn the_least_p_is_that_of_differences_of_one_sign() {
+    for n in 1..12 {
+        let all: Vec<f64> = (1..=n).map(f64::from).collect();
+        near(signed_rank(&all).unwrap().p, least_p(n as usize), 1e-15);
+    }
+    assert_eq!(least_p(3), 0.25);
+}
+
+// statsmodels.stats.multitest.multipletests([0.01, 0.04, 0.03, 0.005, 0.5], method="holm")[1]
+#[test]
+fn holm_equals_statsmodels() {
+    let found = holm(&[0.01, 0.04, 0.03, 0.005, 0.5]);
+    for (found, want) in found.into_iter().zip([0.04, 0.09, 0.09, 0.025, 0.5]) {
+        near(found, want, 1e-15);
+    }
+    assert_eq!(holm(&[]), Vec::<f64>::new());
+}
+
+// i, j = np.arange(10)[:, None], np.arange(4); x = np.round(np.sin(i * 1.7 + j) + 0.4 * j, 1)
+// scipy.stats.friedmanchisquare(*x.T); np.mean([scipy.stats.rankdata(-r) for r in x], 0)
+#[test]
+fn friedman_equals_scipy_with_ties() {
+    let value = |i: usize, j: usize| ((i as f64 * 1.7 + j as f64).sin() + 0.4 * j as f64) * 10.0;
+    let blocks: Vec<Vec<f64>> =
+        (0..10).map(|i| (0..4).map(|j| value(i, j).round_ties_even() / 10.0).collect()).collect();
+    assert_eq!(blocks[4], [0.5, 1.4, 1.4, 0.8], "a tie");
+    let found = friedman(&blocks).unwrap();
+    near(found.statistic, 2.8124999999999885, 1e-12);
+    near(found.p, 0.4214463261781042, 1e-12);
+    for (found, want) in found.ranks.iter().zip([2.95, 2.65, 2.35, 2.05]) {
+        near(*found, want, 1e-14);
+    }
+    assert_eq!(friedman(&[vec![1.0, 2.0]]), None);
+    assert_eq!(friedman(&[vec![1.0; 3], vec![2.0; 3]]), None);
+    assert_eq!(friedman(&[]), None);
+}
+
+// scipy.stats.studentized_range.sf(3, k, np.inf); scipy.stats.studentized_range.ppf(0.95, k, np.inf) / np.sqrt(2)
+#[test]
+fn the_range_of_normals_equals_scipy() {
+    for (k, survival, critical) in [
+        (2, 0.03389485352468935, 1.9599639845400534),
+        (3, 0.08554257165495793, 2.343700586378409),
+        (5, 0.21087650496353805, 2.7277743708703763),
+        (10, 0.5121840739708068, 3.163683577053373),
+        (27, 0.9357843197637887, 3.6964133491850126),
+    ] {
+        near(range_survival(3.0, k), survival, 1e-9);
+        // For n = k (k + 1) / 6 blocks the difference is the critical value itself.
+        near(critical_difference(k, 60) / ((k * (k + 1)) as f64 / 360.0).sqrt(), critical, 1e-8);
+    }
+}
+
+// a = np.round(80 + 5 * np.sin(np.arange(15) * 1.7), 2); b = a - (1 + 2 * np.cos(np.arange(15) * 2.3))
+// baycomp.SignedRankTest.probs(b, a, rope, nsamples=400000, random_state=1)
+#[test]
+fn the_bayesian_test_equals_baycomp_within_its_draws() {
+    let differences: Vec<f64> = (0..15).map(|i| 1.0 + 2.0 * (f64::from(i) * 2.3).cos()).collect();
+    let found = bayesian_signed_rank(&differences, 0.0);
+    near(found.first, 0.99482, 0.004);
+    near(found.second, 0.00518, 0.004);
+    assert_eq!(found.equivalent, 0.0);
+    let found = bayesian_signed_rank(&differences, 1.0);
+    near(found.first, 0.6430675, 0.02);
+    near(found.equivalent, 0.3569325, 0.02);
+    near(found.second, 0.0, 0.002);
+    assert_eq!(found, bayesian_signed_rank(&differences, 1.0));
+    let turned: Vec<f64> = differences.iter().map(|d| -d).collect();
+    near(bayesian_signed_rank(&turned, 1.0).second, 0.6430675, 0.02);
+}
+
+// n = …; scipy.stats.norm.cdf(-np.sqrt(n / (n - 1)) * scipy.stats.t.ppf(0.975, n - 1))
+#[test]
+fn intervals_of_few_values_are_widened() {
+    for (n, want) in [
+        (4, 0.00011903073915322603),
+        (10, 0.008550639024406366),
+        (20, 0.015880829920347974),
+        (400, 0.024511629762267586),
+    ] {
+        near(expanded_percentile(n).unwrap(), want, 1e-9);
+    }
+    assert_eq!((expanded_percentile(0), expanded_percentile(1)), (None, None));
+}

@@ -1,0 +1,121 @@
+//! The batches of a person's own, one after the other.
+
+use std::io::Write;
+
+use anyhow::Result;
+use zsad_core::{Dataset, Error, Maps, MethodDef, Samples, Scores, Supervision};
+
+use zsad_data::memory::InMemory;
+
+use super::features::Features;
+use super::own::Own;
+use super::scorer::Scorer;
+use super::split::Part;
+use super::{explain, maps, warnings};
+use crate::commands::note;
+
+/// Warnings of one kind that are shown.
+const SHOWN: usize = 3;
+
+/// What is scored, and what is wanted beside the scores.
+pub struct Batches<'a> {
+    /// The method.
+    pub def: &'a dyn MethodDef,
+    /// It, ready to score.
+    pub scorer: &'a Scorer<'a>,
+    /// The samples.
+    pub own: &'a Own,
+    /// Their batches.
+    pub parts: &'a [Part],
+    /// Whether to say what the scores rest on.
+    pub explain: bool,
+    /// Whether maps are wanted.
+    pub maps: bool,
+}
+
+/// What came of it.
+pub struct Scored {
+    /// The score of each sample, in input order; `None` where its group is no batch for the method.
+    pub samples: Vec<Option<f64>>,
+    /// Their maps, where those are wanted.
+    pub maps: Option<Maps>,
+}
+
+impl Batches<'_> {
+    /// Scores them. A group that the method refuses, being too small, has no scores, and that is said; what is wrong with
+    /// all of them, or with batches that nobody drew the borders of, is an error.
+    ///
+    /// # Errors
+    /// Where a batch cannot be scored.
+    pub fn score(&self, out: &mut impl Write) -> Result<Scored> {
+        let several = self.parts.len() > 1;
+        let mut all = Scores { samples: vec![0.0; self.own.len()], maps: None };
+        let mut is_scored = vec![false; self.own.len()];
+        let (mut doubts, mut refusals) = (Vec::new(), Vec::new());
+        for part in self.parts {
+            let found = match self.scorer.batch(&self.own.samples.rows(&part.rows)) {
+                Err(why @ Error::Refused(_)) if several && part.group.is_some() && !self.maps => {
+                    refusals.push(why.at(part.name()));
+                    continue;
+                }
+                found => found.map_err(|e| if several { e.at(part.name()) } else { e })?,
+            };
+            self.tell(part, &found, &mut doubts, out)?;
+            for (&row, &score) in part.rows.iter().zip(&found.1.samples) {
+                (all.samples[row], is_scored[row]) = (score, true);
+            }
+            if self.maps {
+                let made = found.1.maps.ok_or_else(|| maps::none(self.def.spec().name))?;
+                maps::keep(&mut all, &made, &part.rows);
+            }
+        }
+        if !refusals.is_empty() && refusals.len() == self.parts.len() {
+            return Err(refusals.swap_remove(0).into());
+        }
+        shown(&doubts, "of other batches");
+        let unscored: Vec<String> = refusals.iter().map(|why| format!("not scored: {why}")).collect();
+        shown(&unscored, "of other groups");
+        let samples = all.samples.into_iter().zip(is_scored).map(|(score, is)| is.then_some(score)).collect();
+        Ok(Scored { samples, maps: all.maps })
+    }
+
+    /// What a batch looks like to somebody who has no labels.
+    fn tell(
+        &self,
+        part: &Part,
+        (batch, found): &(InMemory, Scores),
+        doubts: &mut Vec<String>,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        let (own, scorer, several) = (self.own, self.scorer, self.parts.len() > 1);
+        let references = scorer.references.as_ref().map_or(0, Samples::len);
+        // Beside references nobody asks what the batch alone looks like.
+        let features = (references == 0 || self.explain).then(|| Features::new(batch, &own.features)).transpose()?;
+        let alone = features.as_ref().filter(|_| references == 0);
+        let along = alone.map_or(Vec::new(), |f| f.along_main_direction(&own.modality));
+        for doubt in warnings::batch_warnings(&found.samples, &along, references) {
+            doubts.push(if several { format!("{}: {doubt}", part.name()) } else { doubt });
+        }
+        if let (true, Some(features)) = (self.explain, &features) {
+            let setting = match scorer.method.supervision() {
+                Supervision::InBatch if scorer.trained.is_some() => Supervision::ZeroShot,
+                setting => setting,
+            };
+            if several {
+                writeln!(out, "{}:", part.name())?;
+            }
+            let names = own.names().map(|names| part.rows.iter().map(|&r| names[r].clone()).collect::<Vec<_>>());
+            let spec = self.def.spec();
+            explain::print(spec, setting, batch.info(), features, &found.samples, names.as_deref(), out)?;
+        }
+        Ok(())
+    }
+}
+
+/// A long table would fill the screen with the same warning.
+fn shown(lines: &[String], of: &str) {
+    lines.iter().take(SHOWN).for_each(|line| note(format_args!("warning: {line}")));
+    if lines.len() > SHOWN {
+        note(format_args!("warning: … and {} more of this kind, {of}", lines.len() - SHOWN));
+    }
+}
