@@ -8,7 +8,7 @@ use anyhow::Result;
 use zsad_core::Environment;
 use zsad_fetch::state::{self, State};
 
-use super::{Place, missing, size, whole};
+use super::{Place, markdown, missing, size, whole};
 use crate::config;
 use crate::exit::Exit;
 use crate::registry::Registry;
@@ -18,6 +18,7 @@ Examples:
   zsad data list
   zsad data list --for experiments/acr_omniglot.yaml
   zsad data list mnist omniglot --data ~/data
+  zsad data list --format md > data.md
 
 here: all of it, by names and sizes (zsad data verify reads it); partial: something of it; damaged: a file of another size;
 other: not what is served, but a copy that the data set reads. A size with + is that of the files whose size is known.
@@ -36,8 +37,19 @@ pub struct List {
     /// Only what this experiment needs
     #[arg(long = "for", value_name = "FILE", conflicts_with = "names")]
     experiment: Option<PathBuf>,
+    /// text, with the state of each; md: a table for documents, with commands
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     #[command(flatten)]
     place: Place,
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Default, PartialEq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Md,
 }
 
 impl List {
@@ -52,6 +64,10 @@ impl List {
             None if self.names.is_empty() => manifests.iter().collect(),
             None => whole(&manifests, &self.names)?,
         };
+        if self.format == Format::Md {
+            write!(out, "{}", markdown::table(shown))?;
+            return Ok(Exit::Success);
+        }
         let mut needed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for file in experiments() {
             // One that is wrong says so where it is run.

@@ -5,6 +5,7 @@ mod bars;
 mod describe;
 pub mod fetch;
 mod list;
+mod markdown;
 pub mod missing;
 mod path;
 mod plan;
