@@ -64,11 +64,11 @@ fn a_file_is_used_as_it_is_fetched() {
         let missing = Backbone::weights_file(kind, &data).unwrap_err().to_string();
         assert!(missing.contains(&format!("zsad data fetch {} brings them", kind.manifest())), "{missing}");
         let fetched = weights.join(format!("{}.safetensors", kind.timm()));
-        fs::write(&fetched, "").unwrap();
+        zsad_core::file::write(&fetched, b"").unwrap();
         assert_eq!(Backbone::weights_file(kind, &data).unwrap(), fetched);
         // A file that a person put there comes first.
         let own = weights.join(format!("{word}.pth"));
-        fs::write(&own, "").unwrap();
+        zsad_core::file::write(&own, b"").unwrap();
         assert_eq!(Backbone::weights_file(kind, &data).unwrap(), own);
     }
 }

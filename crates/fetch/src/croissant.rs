@@ -90,9 +90,9 @@ fn encoding(file: &ManifestFile) -> &'static str {
 
 /// The context that the specification gives.
 fn context() -> Value {
-    let croissant = "citeAs column data dataType examples extract field fileProperty fileObject fileSet format includes \
-                     isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace \
-                     separator source subField transform";
+    let croissant = "citeAs column data dataType equivalentProperty examples extract field fileProperty fileObject \
+                     fileSet format includes isLiveDataset jsonPath key md5 parentField path recordSet references \
+                     regex repeated replace samplingRate separator source subField transform";
     let mut context: Map<String, Value> =
         croissant.split_whitespace().map(|w| (w.into(), format!("cr:{w}").into())).collect();
     let others = [
