@@ -166,7 +166,7 @@ data("mvtec", "MVTec AD", "mvtec_anomaly_detection.tar.xz", "mvtec_ad/mvtec_anom
      "15 kinds of products and textures with masks of their defects; zsad takes each as a domain", MVTEC + "mvtec-ad",
      "CC BY-NC-SA 4.0", "bergmann2019mvtec (Bergmann, Fauser, Sattlegger and Steger, CVPR 2019)", "420938113-1629960298",
      archive("tar.xz", "mvtec_ad", [], 0, [f"mvtec_ad/{c}" for c in categories]), access="accept_licence", used_by=["mvtec"],
-     params={"roots": ["mvtec_ad"]}, expect={"domains": 15})
+     params={"roots": ["mvtec_ad"]}, expect={"samples": 5354, "domains": 15})
 data("mvtec_3d", "MVTec 3D-AD", "mvtec_3d_anomaly_detection.tar.xz", "mvtec_3d/mvtec_3d_anomaly_detection.tar.xz",
      "MVTec 3D-AD", "ten kinds of products as pictures and depth maps; no data set of zsad reads it yet", MVTEC + "mvtec-3d-ad",
      "CC BY-NC-SA 4.0", "bergmann2022mvtec3d (Bergmann, Jin, Sattlegger and Steger, VISAPP 2022)", "428824485-1643299897",

@@ -41,7 +41,7 @@ pub fn unpack(settings: &Settings, hear: Observer, file: &ManifestFile, parts: &
     let size = fs::metadata(from).map_err(|e| Error::io(from, &e))?.len();
     let limits = Limits::of_archive(size);
     hear(Event::Said(&format!("{}: unpacking into {into}", file.path)));
-    let unpacked = archive::unpack(from, &spec, &data.join(into), &limits, &mut |_| ())?;
+    let unpacked = archive::unpack(from, &spec, &data.join(into), &limits, &mut |_| settings.stop.check())?;
     if unpacked.files.is_empty() {
         let what = if parts.is_empty() { "nothing that is wanted".into() } else { format!("no {}", parts.join(", ")) };
         return Err(Error::data(from, format!("{what} is in it"), ""));

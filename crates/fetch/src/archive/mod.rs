@@ -21,6 +21,9 @@ use zsad_data::manifest::{ArchiveKind, Unpack};
 use place::Staging;
 use sink::Sink;
 
+/// Told of the bytes written so far; its error ends the work.
+pub type Progress<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
+
 /// How much an archive may become.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -57,17 +60,11 @@ pub struct Unpacked {
 
 /// Puts the wanted members of `archive` into the folder `into`: all of them, or none where the archive is refused. They
 /// are unpacked beside `into`, brought to the disk, and renamed; what an interrupted call left there is cleared by the
-/// next. `progress` hears of the bytes written so far. One call at a time an archive.
+/// next. `progress` hears of the bytes written so far, often, and may end it. One call at a time an archive.
 ///
 /// # Errors
-/// [`Error::Data`] where the archive is damaged, is not of its kind, or holds what it must not.
-pub fn unpack(
-    archive: &Path,
-    spec: &Unpack,
-    into: &Path,
-    limits: &Limits,
-    progress: &mut dyn FnMut(u64),
-) -> Result<Unpacked> {
+/// That of `progress`; [`Error::Data`] where the archive is damaged, is not of its kind, or holds what it must not.
+pub fn unpack(archive: &Path, spec: &Unpack, into: &Path, limits: &Limits, progress: Progress) -> Result<Unpacked> {
     let mut file = File::open(archive).map_err(|e| Error::io(archive, &e))?;
     let found = kind::of(&mut file).map_err(|e| Error::io(archive, &e))?;
     if found != Ok(spec.kind) {

@@ -9,7 +9,7 @@ use glob::Pattern;
 use zsad_core::{Error, Result};
 use zsad_data::manifest::Unpack;
 
-use super::{AGAIN, Limits, Unpacked, name};
+use super::{AGAIN, Limits, Progress, Unpacked, name};
 
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Sink<'a> {
     wanted: Vec<Pattern>,
     strip: u32,
     limits: Limits,
-    progress: &'a mut dyn FnMut(u64),
+    progress: Progress<'a>,
     members: usize,
     seen: HashSet<PathBuf>,
     unpacked: Unpacked,
@@ -45,7 +45,7 @@ impl<'a> Sink<'a> {
         spec: &Unpack,
         limits: &Limits,
         folder: &'a Path,
-        progress: &'a mut dyn FnMut(u64),
+        progress: Progress<'a>,
     ) -> Result<Self> {
         let bad = |glob: &str, e| Error::Config(format!("{}: members: `{glob}`: {e}", archive.display()));
         let wanted = spec.members.iter().map(|glob| Pattern::new(glob).map_err(|e| bad(glob, e)));
@@ -81,9 +81,10 @@ impl<'a> Sink<'a> {
     /// Takes the next member: writes it where it is a file that is wanted.
     ///
     /// # Errors
-    /// [`Error::Data`] where it is refused, by its name, or cannot be read or written.
+    /// That of the progress; [`Error::Data`] where it is refused, by its name, or cannot be read or written.
     pub fn take(&mut self, name: &[u8], member: Member, reader: &mut dyn Read) -> Result<()> {
         self.members += 1;
+        (self.progress)(self.unpacked.bytes)?;
         if self.members > self.limits.members {
             let message = format!("holds more than {} members", self.limits.members);
             return Err(Error::data(self.archive, message, "do not use this archive; nothing was unpacked"));
@@ -130,7 +131,7 @@ impl<'a> Sink<'a> {
                 return Err(self.refused(name, format_args!("with it, more than {limit} bytes would be unpacked")));
             }
             file.write_all(&buffer[..n]).map_err(io)?;
-            (self.progress)(self.unpacked.bytes);
+            (self.progress)(self.unpacked.bytes)?;
         }
         if written < size {
             return Err(self.damaged(format_args!("`{}` has {written} of {size} bytes", name::shown(name))));

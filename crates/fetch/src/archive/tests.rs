@@ -44,7 +44,7 @@ fn refused_at(archive: &Path, spec: &Unpack, limits: &Limits) -> String {
     let into = dir.path().join("below/target");
     fs::create_dir_all(&into).unwrap();
     fs::write(into.join("mine.txt"), "mine").unwrap();
-    let message = unpack(archive, spec, &into, limits, &mut |_| ()).unwrap_err().to_string();
+    let message = unpack(archive, spec, &into, limits, &mut |_| Ok(())).unwrap_err().to_string();
     assert_eq!(files(dir.path()), [into.join("mine.txt").display().to_string()], "{message}");
     assert_eq!(fs::read_dir(into.parent().unwrap()).unwrap().count(), 1, "{message}");
     message
@@ -61,7 +61,11 @@ fn archives_of_all_kinds_unpack() {
         let dir = TempDir::new().unwrap();
         let into = dir.path().join("new/target");
         let mut heard = 0;
-        let unpacked = unpack(&fixture(name), &spec(name), &into, &SMALL, &mut |bytes| heard = bytes).unwrap();
+        let mut hear = |bytes| {
+            heard = bytes;
+            Ok(())
+        };
+        let unpacked = unpack(&fixture(name), &spec(name), &into, &SMALL, &mut hear).unwrap();
         let names: Vec<_> = unpacked.files.iter().map(|p| p.display().to_string()).collect();
         let wanted =
             ["bottle/test/crack/000.png", "bottle/train/good/000.png", &long, "cable/train/good/000.png", "readme.txt"];
@@ -70,7 +74,7 @@ fn archives_of_all_kinds_unpack() {
         assert_eq!(fs::read(into.join("bottle/test/crack/000.png")).unwrap(), b"cracked");
         // Members that nobody may write to must not stand in the way of the next fetch.
         fs::write(into.join("readme.txt"), "changed").unwrap();
-        unpack(&fixture(name), &spec(name), &into, &SMALL, &mut |_| ()).unwrap();
+        unpack(&fixture(name), &spec(name), &into, &SMALL, &mut |_| Ok(())).unwrap();
         assert_eq!(fs::read(into.join("readme.txt")).unwrap(), b"read me");
         assert_eq!(fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
     }
@@ -82,7 +86,7 @@ fn wanted_members_alone_are_unpacked_and_leading_parts_are_left_out() {
         let dir = TempDir::new().unwrap();
         let members = members.iter().map(|m| (*m).to_owned()).collect();
         let spec = Unpack { kind: ArchiveKind::TarXz, members, strip };
-        let unpacked = unpack(&fixture("good.tar.xz"), &spec, &dir.path().join("t"), &SMALL, &mut |_| ()).unwrap();
+        let unpacked = unpack(&fixture("good.tar.xz"), &spec, &dir.path().join("t"), &SMALL, &mut |_| Ok(())).unwrap();
         unpacked.files.iter().map(|p| p.display().to_string()).collect::<Vec<_>>()
     };
     assert_eq!(into(&["cable/*", "read*"], 0), ["cable/train/good/000.png", "readme.txt"]);
@@ -100,10 +104,19 @@ fn what_is_there_already_stays_and_what_a_crash_left_goes() {
     let left = dir.path().join(".target.good.zip.unpacking");
     fs::create_dir_all(left.join("bottle")).unwrap();
     fs::write(left.join("bottle/half.png"), "half").unwrap();
-    unpack(&fixture("good.zip"), &spec("good.zip"), &into, &SMALL, &mut |_| ()).unwrap();
+    unpack(&fixture("good.zip"), &spec("good.zip"), &into, &SMALL, &mut |_| Ok(())).unwrap();
     assert!(!left.exists() && !into.join("bottle/half.png").exists());
     assert_eq!(fs::read(into.join("bottle/train/good/mine.png")).unwrap(), b"mine");
     assert_eq!(fs::read(into.join("bottle/train/good/000.png")).unwrap(), b"a picture");
+}
+
+#[test]
+fn work_that_is_to_end_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let mut stop = |bytes| if bytes > 10 { Err(Error::Stopped) } else { Ok(()) };
+    let ended = unpack(&fixture("good.zip"), &spec("good.zip"), &dir.path().join("t"), &SMALL, &mut stop);
+    assert!(matches!(ended, Err(Error::Stopped)));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -163,7 +176,7 @@ fn an_archive_of_another_kind_is_refused_whatever_its_name() {
     assert!(message.contains("it begins with nothing"), "{message}");
     // AnoShift's file: a zip that is called a tar.
     let misnamed = Unpack { kind: ArchiveKind::Zip, members: vec![], strip: 0 };
-    let unpacked = unpack(&as_("d.tar", &zip), &misnamed, &dir.path().join("d"), &SMALL, &mut |_| ()).unwrap();
+    let unpacked = unpack(&as_("d.tar", &zip), &misnamed, &dir.path().join("d"), &SMALL, &mut |_| Ok(())).unwrap();
     assert_eq!(unpacked.files.len(), 5);
 }
 
