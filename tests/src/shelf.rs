@@ -1,5 +1,6 @@
 //! Things to fetch: manifests of a test's own.
 
+use std::io::{Cursor, Write};
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -36,6 +37,26 @@ pub fn served(urls: &[String], body: &[u8]) -> Vec<String> {
     let urls: Vec<String> = urls.iter().map(|url| format!("\"{url}\"")).collect();
     let sum = format!("sha256: {}", sha256(body));
     vec![format!("urls: [{}]", urls.join(", ")), format!("size: {}", body.len()), sum, "strength: published".into()]
+}
+
+/// A zip of these members.
+pub fn packed(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).expect("memory takes it");
+        zip.write_all(bytes).expect("memory takes it");
+    }
+    zip.finish().expect("memory takes it").into_inner()
+}
+
+/// The manifest of a zip that is unpacked into `own/in`.
+pub fn archive(url: String, zip: &[u8], more: &str) -> String {
+    let sum = sha256(zip);
+    format!(
+        "{HEAD}files:\n  - {{path: own/a.zip, urls: [\"{url}\"], size: {}, sha256: {sum}, strength: published, \
+         unpack: zip, into: own/in, provides: [own/in/red, own/in/blue]{more}}}\n",
+        zip.len()
+    )
 }
 
 impl Sandbox {

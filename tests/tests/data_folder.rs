@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 
 use zsad_tests::server::{Answer, Server};
-use zsad_tests::shelf::{HEAD, bytes, own, served, sha256};
+use zsad_tests::shelf::{HEAD, archive, bytes, own, packed, served, sha256};
 use zsad_tests::{Sandbox, column};
 
 #[test]
@@ -72,26 +72,6 @@ fn removing_says_first_and_takes_only_what_is_its_own() {
     assert!(sandbox.own_file().exists());
     sandbox.data("remove", &["--yes"]).expect(0);
     assert_eq!(sandbox.own_folder(), ["notes.txt"]);
-}
-
-/// A zip of these members.
-fn packed(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in members {
-        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
-
-/// The manifest of a zip that is unpacked into `own/in`.
-fn archive(url: String, zip: &[u8], more: &str) -> String {
-    let sum = sha256(zip);
-    format!(
-        "{HEAD}files:\n  - {{path: own/a.zip, urls: [\"{url}\"], size: {}, sha256: {sum}, strength: published, \
-         unpack: zip, into: own/in, provides: [own/in/red, own/in/blue]{more}}}\n",
-        zip.len()
-    )
 }
 
 #[test]
@@ -208,6 +188,8 @@ fn an_empty_data_folder_is_filled_from_a_mirror_and_a_run_goes_on_it() {
     assert!(done.out.contains(&format!("omniglot/images_background.zip: {:.1} MB from", zips[0].1.len() as f64 / 1e6)));
     let status = column(&sandbox.path("results/runs/x"), "status");
     assert!(!status.is_empty() && status.iter().all(|s| s == "ok"), "{status:?}");
+    let done = sandbox.run(&["data", "fetch", "--for", "x.yaml", "--data", "fresh"]).expect(0);
+    assert_eq!(done.out, "x: nothing is missing that could be fetched\n");
     let listed = ["data", "list", "--for", "x.yaml", "--data", "fresh", "--manifest", "omniglot.yaml"];
     assert!(sandbox.run(&listed).expect(0).out.contains("omniglot  here"));
 }

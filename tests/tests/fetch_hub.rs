@@ -100,6 +100,19 @@ fn what_is_in_the_cache_is_verified_and_used_without_a_network() {
     assert_eq!(std::fs::read(&blob).unwrap(), body);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_cache_that_cannot_be_written_is_left_out() {
+    let (sandbox, body) = (Sandbox::default(), bytes(1000, 7));
+    let server = hub(body.clone(), sha256(&body));
+    sandbox.write("own.yaml", own(&fields("owner/net")));
+    // A file where its folder should be stops everyone, the superuser as well.
+    sandbox.write("hub/hub", "in the way");
+    Done::of(zsad(&sandbox, Some(&server), &ARGS).output().unwrap()).expect(0);
+    assert_eq!(std::fs::read(sandbox.own_file()).unwrap(), body);
+    assert_eq!(sandbox.own_folder(), ["a.bin"]);
+}
+
 #[test]
 fn a_renamed_repository_is_found_and_another_file_than_the_manifest_pins_is_refused_before_its_bytes() {
     let (sandbox, body) = (Sandbox::default(), bytes(1000, 4));

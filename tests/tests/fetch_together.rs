@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Barrier, Condvar, Mutex};
 
 use zsad_tests::Sandbox;
 use zsad_tests::server::{Answer, Server};
-use zsad_tests::shelf::{bytes, own, served};
+use zsad_tests::shelf::{HEAD, archive, bytes, own, packed, served, sha256};
 
 const ARGS: [&str; 7] = ["data", "fetch", "own", "--manifest", "own.yaml", "--data", "data"];
 
@@ -36,6 +36,54 @@ fn two_processes_share_one_download() {
     assert_eq!(server.seen().len(), 1, "one of them asked");
     assert_eq!(std::fs::read(sandbox.own_file()).unwrap(), body);
     assert_eq!(sandbox.own_folder(), ["a.bin"]);
+}
+
+#[test]
+fn an_archive_is_unpacked_by_one_process_at_a_time() {
+    let sandbox = Sandbox::default();
+    let zip = packed(&[("red/1.txt", b"one"), ("blue/2.txt", b"two")]);
+    sandbox.write("own.yaml", archive("http://127.0.0.1:9/a".into(), &zip, ""));
+    // As a process does that has fetched it and unpacks it.
+    let there = std::fs::File::open(sandbox.write("data/own/a.zip", &zip)).unwrap();
+    there.lock().unwrap();
+    let mut zsad = sandbox.zsad(&[&ARGS[..], &["--offline"]].concat());
+    let mut waiting = zsad.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "own/a.zip: another process is fetching it; waiting for it");
+    assert!(!sandbox.path("data/own/in").exists());
+    drop(there);
+    // To its end, so that it is not stopped by a pipe that nobody reads.
+    lines.for_each(drop);
+    assert!(waiting.wait().unwrap().success());
+    assert_eq!(std::fs::read(sandbox.path("data/own/in/red/1.txt")).unwrap(), b"one");
+}
+
+#[test]
+fn a_host_is_asked_for_two_files_at_a_time_and_for_no_more() {
+    let (sandbox, body) = (Sandbox::default(), bytes(1000, 4));
+    // How many are being answered now, and how many were at most. Two wait for each other; a third would be counted.
+    let (busy, pair) = (Arc::new(Mutex::new((0, 0))), Barrier::new(2));
+    let (held, counted) = (body.clone(), busy.clone());
+    let server = Server::new(move |_, _| {
+        let change = |by: i32| {
+            let mut busy = counted.lock().unwrap();
+            busy.0 += by;
+            busy.1 = busy.1.max(busy.0);
+        };
+        change(1);
+        pair.wait();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        change(-1);
+        Answer::whole(&held)
+    });
+    let sum = sha256(&body);
+    let file = |i: usize| {
+        format!("  - {{path: own/{i}, urls: [\"{}\"], sha256: {sum}, strength: published}}\n", server.url("a"))
+    };
+    sandbox.write("own.yaml", format!("{HEAD}files:\n{}", (0..8).map(file).collect::<String>()));
+    sandbox.run(&ARGS).expect(0);
+    assert_eq!(server.seen().len(), 8);
+    assert_eq!(busy.lock().unwrap().1, 2);
 }
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use zsad_core::{Error, Result};
 use zsad_data::manifest::{Checksum, Manifest, ManifestFile};
 
-use crate::claim::{self, claim, part_of};
+use crate::claim::{self, claim};
 use crate::event::{Event, Observer};
 use crate::expected::Expected;
 use crate::place::{copy, unpack};
@@ -70,9 +70,9 @@ pub fn add(
         }
         Ok((file.path.clone(), true))
     })();
-    if part_of(&target).exists() {
-        // A copy that did not fit, or an empty lock: the person still has the file.
-        let _ = fs::remove_file(&part.path);
+    if put.is_err() {
+        // The person still has the file: half a copy is nothing to go on with.
+        let _ = part.file.set_len(0);
     }
     put
 }

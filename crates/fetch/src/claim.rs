@@ -8,6 +8,8 @@ use zsad_core::{Error, Result, Stop};
 
 use crate::wait;
 
+/// The ending of a part's note.
+const NOTE: &str = ".from";
 /// Time between two looks at what another process does.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -20,6 +22,17 @@ pub struct Part {
     pub file: File,
 }
 
+impl Drop for Part {
+    /// An empty part is nothing to go on with. The lock ends after this: whoever waits for it sees that the part is gone.
+    fn drop(&mut self) {
+        if self.file.metadata().is_ok_and(|m| m.len() == 0) && is_same(&self.file, &self.path) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(with_ending(&self.path, NOTE));
+        }
+    }
+}
+
 /// Where a file lies until it is checked.
 pub fn part_of(target: &Path) -> PathBuf {
     with_ending(target, ".part")
@@ -27,7 +40,7 @@ pub fn part_of(target: &Path) -> PathBuf {
 
 /// Where the origin of a part is noted, to go on with it later.
 pub fn note_of(target: &Path) -> PathBuf {
-    with_ending(target, ".part.from")
+    with_ending(&part_of(target), NOTE)
 }
 
 fn with_ending(target: &Path, ending: &str) -> PathBuf {
@@ -86,12 +99,8 @@ pub fn claim(
         if !is_same(&file, &path) {
             continue;
         }
-        if is_done()? {
-            // Opening it made it.
-            fs::remove_file(&path).map_err(io)?;
-            return Ok(None);
-        }
-        return Ok(Some(Part { path, file }));
+        let part = Part { path, file };
+        return Ok(if is_done()? { None } else { Some(part) });
     }
 }
 

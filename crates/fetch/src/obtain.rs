@@ -6,7 +6,7 @@ use std::path::Path;
 use zsad_core::{Error, Result};
 use zsad_data::manifest::ManifestFile;
 
-use crate::claim::{self, Part, claim, part_of};
+use crate::claim::{Part, claim};
 use crate::client::Client;
 use crate::event::{Event, Observer};
 use crate::expected::Expected;
@@ -49,19 +49,19 @@ impl Fetcher<'_> {
         if is_here()? {
             return Ok(How::Already);
         }
+        let is_cached =
+            || file.hub.as_ref().is_some_and(|hub| settings.hub.cached(hub, &wanted.manifest.revision).is_some());
+        if self.client.is_none() && !target.exists() && !is_cached() {
+            // Not even an empty folder is left.
+            return Err(self.offline(wanted.manifest, file, &target));
+        }
         let say = |line: String| (self.hear)(Event::Said(&line));
         let mut waits = || say(format!("{}: another process is fetching it; waiting for it", file.path));
         let Some(part) = claim(&target, &is_here, &mut waits, &settings.stop)? else {
             say(format!("{}: another process has fetched it", file.path));
             return Ok(How::Waited);
         };
-        let result = self.bring(wanted, file, parts, &part, &target, expected);
-        // An empty part is nothing to go on with.
-        if part.file.metadata().is_ok_and(|m| m.len() == 0) && part_of(&target).exists() {
-            let _ = fs::remove_file(&part.path);
-            let _ = fs::remove_file(claim::note_of(&target));
-        }
-        result
+        self.bring(wanted, file, parts, &part, &target, expected)
     }
 
     /// Brings the file, and unpacks it where it is an archive. The part is locked all the while.

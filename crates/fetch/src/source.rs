@@ -6,7 +6,7 @@ use std::path::Path;
 use zsad_core::{Error, Result};
 use zsad_data::manifest::{Checksum, Hub, Manifest, ManifestFile};
 
-use crate::claim::{self, Part, claim};
+use crate::claim::{self, Part, claim, part_of};
 use crate::client::{Client, Failure};
 use crate::download::{Download, patiently};
 use crate::event::Event;
@@ -44,13 +44,7 @@ impl Fetcher<'_> {
                 Err(mismatch) => say(&format!("{}: damaged in the hub's cache: {mismatch}", blob.display())),
             }
         }
-        let Some(client) = &self.client else {
-            let hint = "without --offline and HF_HUB_OFFLINE it is fetched";
-            let from = file.urls.first().cloned();
-            let from = from.or_else(|| file.hub.as_ref().map(|h| settings.hub.url(h, &manifest.revision)));
-            let served = from.map_or(String::new(), |url| format!(" (it is served at {url})"));
-            return Err(Error::data(target, format!("not here, and nothing is fetched offline{served}"), hint));
-        };
+        let Some(client) = &self.client else { return Err(self.offline(manifest, file, target)) };
         if let Some(hub) = &file.hub {
             match self.bring_from_hub(client, (manifest, file, hub), part, target, expected) {
                 Err(Failure::Lasting(why) | Failure::Passing(why, _)) if !file.urls.is_empty() => {
@@ -65,7 +59,15 @@ impl Fetcher<'_> {
         Ok((How::Fetched(url, sums.size), sums, false))
     }
 
-    /// From the hub, through its cache where there is one.
+    /// The error of a file that is not here while nothing may be asked.
+    pub fn offline(&self, manifest: &Manifest, file: &ManifestFile, target: &Path) -> Error {
+        let hint = "without --offline and HF_HUB_OFFLINE it is fetched";
+        let served = crate::plan::urls(&self.settings.hub, manifest, file).into_iter().next();
+        let served = served.map_or(String::new(), |url| format!(" (it is served at {url})"));
+        Error::data(target, format!("not here, and nothing is fetched offline{served}"), hint)
+    }
+
+    /// From the hub, through its cache where there is one that can be written.
     fn bring_from_hub(
         &self,
         client: &Client,
@@ -86,7 +88,7 @@ impl Fetcher<'_> {
             checksums: with(ours, remote.checksum().as_ref()),
             unconfirmed: expected.unconfirmed && !vouched,
         };
-        let Some(blob) = remote.blob(&settings.hub, hub, revision) else {
+        let Some(blob) = remote.blob(&settings.hub, hub, revision).filter(|blob| is_writable(blob)) else {
             let (sums, url) = self.download(client, file, part, target, &expected).bring(&[remote.url])?;
             claim::put(part, target)?;
             return Ok((How::Fetched(url, sums.size), sums, vouched));
@@ -127,6 +129,12 @@ impl Fetcher<'_> {
         copy(blob, part)?;
         claim::put(part, target)
     }
+}
+
+/// Whether a blob can be written to the cache: others may own it, or have it read-only.
+fn is_writable(blob: &Path) -> bool {
+    let made = blob.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok());
+    made && fs::File::options().create(true).append(true).open(part_of(blob)).is_ok()
 }
 
 /// The error of a file that no source served, with what each of them said.
