@@ -10,6 +10,8 @@ use zsad_data::manifest::Expect;
 
 /// Samples of a subset that are looked at; of more, evenly spaced ones.
 const ROWS: usize = 500;
+/// Samples of a subset that floors are asked about at least, where there are as many.
+const FEWEST: usize = 20;
 /// Of pictures, which have to be decoded.
 const PICTURES: usize = 100;
 /// The share of repeated rows that is worth a word.
@@ -39,7 +41,8 @@ pub fn checkup(dataset: &dyn Dataset, expect: Option<&Expect>, env: &Environment
         found.extend(constant(dataset, &normal, &anomalous));
         found.extend(repeated(&normal, &anomalous));
         if let (Some(normal), Some(anomalous)) = (&normal.samples, &anomalous.samples) {
-            found.extend(inverted(normal, anomalous, env));
+            let share = domain.anomalous as f64 / domain.normal as f64;
+            found.extend(inverted(&thinned(normal, 1.0 / share), &thinned(anomalous, share), env));
         }
         odd.extend(found.into_iter().map(|what| format!("domain `{}`: {what}", domain.name)));
     }
@@ -56,8 +59,7 @@ impl Looked {
         let info = dataset.info();
         let all: Vec<SampleRef> = SampleRef::all(domain, subset, info.domains[domain].size(subset)).collect();
         let most = if shows_pictures(info) { PICTURES } else { ROWS };
-        let n = all.len().min(most);
-        let refs: Vec<SampleRef> = (0..n).map(|i| all[i * all.len() / n]).collect();
+        let refs: Vec<SampleRef> = spread(all.len(), all.len().min(most)).map(|i| all[i]).collect();
         Ok(Looked { samples: if refs.is_empty() { None } else { Some(dataset.gather(&refs)?) } })
     }
 
@@ -120,6 +122,18 @@ fn repeated(normal: &Looked, anomalous: &Looked) -> Vec<String> {
         found.push(format!("{they} both normal and anomalous"));
     }
     found
+}
+
+/// So many of the samples as the domain has to one of the others, where it has fewer: floors take the majority for normal,
+/// and must meet the majority that there is.
+fn thinned(samples: &Samples, share: f64) -> Samples {
+    let wanted = ((ROWS as f64 * share) as usize).clamp(FEWEST, ROWS).min(samples.len());
+    samples.rows(&spread(samples.len(), wanted).collect::<Vec<_>>())
+}
+
+/// `wanted` evenly spaced numbers below `n`.
+fn spread(n: usize, wanted: usize) -> impl Iterator<Item = usize> {
+    (0..wanted).map(move |i| i * n / wanted)
 }
 
 /// Labels that every floor has against it.
