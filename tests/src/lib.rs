@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "fixtures may be written in any way")]
 
+pub mod server;
+pub mod shelf;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +52,11 @@ impl Sandbox {
         for variable in ["ZSAD_DATA", "ZSAD_STORE", "ZSAD_LOG"] {
             command.env_remove(variable);
         }
+        let hub = ["ENDPOINT", "TOKEN", "TOKEN_PATH", "HUB_CACHE", "HUB_OFFLINE", "HUB_DISABLE_IMPLICIT_TOKEN"];
+        for name in hub {
+            command.env_remove(format!("HF_{name}"));
+        }
+        command.env("HF_HOME", self.path("hub")).env("NO_PROXY", "*");
         command
     }
 

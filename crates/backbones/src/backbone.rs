@@ -7,7 +7,7 @@ use zsad_core::{Arrays, DataDir, Error, Result, state};
 
 use crate::build::Weights;
 use crate::graph::{Graph, Workspace};
-use crate::kind::BackboneKind;
+use crate::kind::{Architecture, BackboneKind};
 use crate::layer::{FeatureMap, LayerShape};
 use crate::norm::NormMode;
 use crate::{lite, resnet};
@@ -24,18 +24,21 @@ pub struct Backbone {
 }
 
 impl Backbone {
-    /// The file in the folder `weights` of the data that holds the weights: `<name>.safetensors`, or else `.pth` or `.pt`.
+    /// The file in the folder `weights` of the data that holds the weights: `<name>.safetensors`, or else `.pth` or `.pt`,
+    /// or else timm's file as it is fetched, such as `resnet18.tv_in1k.safetensors`.
     ///
     /// # Errors
     /// [`Error::Data`] where there is none, with the folder searched, who chose it, and the way to get the file.
     pub fn weights_file(kind: BackboneKind, data: &DataDir) -> Result<PathBuf> {
-        let candidate = |extension: &str| data.path.join("weights").join(format!("{kind}.{extension}"));
-        ["safetensors", "pth", "pt"].map(candidate).into_iter().find(|path| path.is_file()).ok_or_else(|| {
+        let candidate = |name: String| data.path.join("weights").join(name);
+        let own = ["safetensors", "pth", "pt"].map(|extension| format!("{kind}.{extension}"));
+        let all = own.into_iter().chain([format!("{}.safetensors", kind.timm())]);
+        all.map(candidate).find(|path| path.is_file()).ok_or_else(|| {
             let searched =
                 format!("the data folder searched is `{}`, chosen by {}", data.path.display(), data.chosen_by);
             let other = if data.chosen_by == "--data" { "" } else { "; or name another data folder with --data" };
             let message = format!("the weights of {kind} are not there: {searched}");
-            Error::data(candidate("safetensors"), message, format!("{}{other}", kind.hint()))
+            Error::data(candidate(format!("{kind}.safetensors")), message, format!("{}{other}", kind.hint()))
         })
     }
 
@@ -45,13 +48,13 @@ impl Backbone {
     /// [`Error::Data`] where an array is missing or of another shape. Others than the needed ones do not matter.
     pub fn from_tensors(kind: BackboneKind, mode: NormMode, arrays: &Arrays, path: &Path) -> Result<Self> {
         let weights = Weights { arrays, path };
-        let graph = match kind {
-            BackboneKind::ResNet18 => resnet::build(resnet::RESNET18, weights, mode),
-            BackboneKind::ResNet152 => resnet::build(resnet::RESNET152, weights, mode),
-            BackboneKind::WideResNet50x2 | BackboneKind::WideResNet50x2Racm => {
-                resnet::build(resnet::WIDE_RESNET50_2, weights, mode)
-            }
-            BackboneKind::EfficientNetLite0 => lite::build(weights, mode),
+        let graph = match kind.architecture() {
+            Architecture::ResNet18 => resnet::build(resnet::RESNET18, weights, mode),
+            Architecture::ResNet50 => resnet::build(resnet::RESNET50, weights, mode),
+            Architecture::ResNet152 => resnet::build(resnet::RESNET152, weights, mode),
+            Architecture::WideResNet50x2 => resnet::build(resnet::WIDE_RESNET50_2, weights, mode),
+            Architecture::Lite => lite::build(lite::Variant::TensorFlow, weights, mode),
+            Architecture::LiteRa => lite::build(lite::Variant::Timm, weights, mode),
         }?;
         Ok(Backbone { kind, mode, digest: state::digest(arrays), graph, idle: Mutex::default() })
     }

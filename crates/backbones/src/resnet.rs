@@ -17,6 +17,7 @@ pub(crate) struct Config {
 }
 
 pub(crate) const RESNET18: Config = Config { blocks: [2, 2, 2, 2], bottleneck: None };
+pub(crate) const RESNET50: Config = Config { blocks: [3, 4, 6, 3], bottleneck: Some(1) };
 pub(crate) const RESNET152: Config = Config { blocks: [3, 8, 36, 3], bottleneck: Some(1) };
 pub(crate) const WIDE_RESNET50_2: Config = Config { blocks: [3, 4, 6, 3], bottleneck: Some(2) };
 

@@ -73,4 +73,5 @@ fn bad_weights_and_bad_questions_are_refused() {
     assert!(error.contains("chosen by $ZSAD_DATA") && error.contains("another data folder with --data"), "{error}");
     let error = missing(kind);
     assert!(error.contains("resnet18.safetensors") && error.contains("torchvision"), "{error}");
+    assert!(error.contains("zsad data fetch resnet18_tv_in1k"), "{error}");
 }

@@ -1,25 +1,16 @@
 //! CIFAR-100 from its binary files: unseen classes as unseen domains.
 
-pub(crate) mod images;
-pub(crate) mod records;
-
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_core::params::All;
-use zsad_core::{
-    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Domain, Fold, Load, OrWord, PictureGeometry, ReadBy, Result,
-};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Load, OrWord, PictureGeometry, ReadBy, Result};
 
-use crate::{files, folds};
-use images::{Images, Pool, Store};
-use records::Records;
+use crate::cifar::images::{self, Store};
+use crate::cifar::{Chosen, Release};
+use crate::folds;
 
 /// The registry's entry.
 pub const DEF: DatasetDef = DatasetDef::new::<Cifar100>(&SPEC);
-
-/// Fine classes.
-pub(crate) const CLASSES: usize = 100;
 
 static SPEC: DatasetSpec = DatasetSpec {
     name: "cifar100",
@@ -29,6 +20,17 @@ static SPEC: DatasetSpec = DatasetSpec {
     citation: "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; no explicit licence",
     files: "cifar100/cifar-100-binary/train.bin, test.bin (any number of records), fine_label_names.txt",
     test_params: &[],
+};
+
+pub(crate) static RELEASE: Release = Release {
+    folder: "cifar100/cifar-100-binary",
+    hint: "extract cifar-100-binary.tar.gz of the CIFAR page in cifar100/",
+    train: &["train.bin"],
+    test: "test.bin",
+    names: "fine_label_names.txt",
+    classes: 100,
+    coarse: 20,
+    scale: [(0.5074, 0.2011), (0.4867, 0.1987), (0.4411, 0.2025)],
 };
 
 zsad_core::params! {
@@ -46,76 +48,37 @@ zsad_core::params! {
     }
 }
 
-const FOLDER: &str = "cifar100/cifar-100-binary";
-const HINT: &str = "extract cifar-100-binary.tar.gz of the CIFAR page in cifar100/";
-
 impl Load for Cifar100 {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
-        let mut all = training_files(data)?;
-        all.extend(DataFile::list([file(data, "test.bin")?], ReadBy::Tests));
+        let mut all = RELEASE.training_files(data)?;
+        all.extend(DataFile::list([RELEASE.file(data, RELEASE.test)?], ReadBy::Tests));
         Ok(all)
     }
 
     fn image(&self) -> Option<PictureGeometry> {
-        Some(images::spec(self.normalise))
+        Some(images::spec(self.normalise.then_some(RELEASE.scale)))
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let test = Records::read(&file(data, "test.bin")?)?;
-        Ok(Arc::new(self.unseen_classes(SPEC.name, data, (Store::Plain(test.pixels), &test.labels), true, vec![])?))
+        let test = RELEASE.test(data)?;
+        let chosen = self.chosen(SPEC.name);
+        Ok(Arc::new(chosen.unseen_classes(data, (Store::Plain(test.pixels), &test.labels), true, vec![])?))
     }
-}
-
-/// What training reads.
-pub(crate) fn training_files(data: &DataDir) -> Result<Vec<DataFile>> {
-    Ok(DataFile::list([file(data, "train.bin")?, file(data, "fine_label_names.txt")?], ReadBy::Training))
-}
-
-/// A file of CIFAR-100.
-pub(crate) fn file(dir: &DataDir, name: &str) -> Result<PathBuf> {
-    files::require(dir, &format!("{FOLDER}/{name}"), HINT)
 }
 
 impl Cifar100 {
-    /// Some classes train, with their clean training images, and the others test, with the images of `test` (a store and
-    /// its labels). Reference images are those of the test classes in the training file, where the test images are `clean`
-    /// as well.
-    pub(crate) fn unseen_classes(
-        &self,
-        dataset: &str,
-        data: &DataDir,
-        test: (Store, &[u8]),
-        clean: bool,
-        notes: Vec<(String, String)>,
-    ) -> Result<Images> {
-        let names = records::class_names(&file(data, "fine_label_names.txt")?)?;
-        let train = Records::read(&file(data, "train.bin")?)?;
-        let fold = self.split();
-        let limit = self.train_images.number().unwrap_or(usize::MAX);
-        let (mut domains, mut pools) = (Vec::new(), Vec::new());
-        for (class, name) in (0..).zip(names) {
-            let train = Pool { store: 0, images: records::of_class(&train.labels, class, limit) };
-            let test = Pool { store: 1, images: records::of_class(test.1, class, usize::MAX) };
-            let (normal, reference) = match (fold.meta_train.contains(&usize::from(class)), clean) {
-                (true, _) => (train, Pool::default()),
-                (false, true) => (test, train),
-                (false, false) => (test, Pool::default()),
-            };
-            domains.push(Domain { name, normal: normal.images.len(), anomalous: 0, reference: reference.images.len() });
-            pools.push([normal, reference]);
+    /// What these parameters ask for, in the data set of that name. The split is always the same for the same
+    /// parameters, part of the protocol, and that of CIFAR-100 whether or not the test images are corrupted.
+    pub(crate) fn chosen(&self, dataset: &'static str) -> Chosen {
+        Chosen {
+            dataset,
+            release: &RELEASE,
+            normalise: self.normalise,
+            limit: self.train_images.number().unwrap_or(usize::MAX),
+            split: folds::shuffled(SPEC.name, RELEASE.classes, self.meta_train_classes, self.split_seed),
         }
-        let stores = vec![Store::Plain(train.pixels), test.0];
-        Ok(Images::new(dataset, domains, fold, notes, self.normalise, stores, pools))
-    }
-
-    /// Which classes train and which test. Always the same for the same parameters: part of the protocol.
-    fn split(&self) -> Fold {
-        // The split is that of CIFAR-100 whether or not the test images are corrupted.
-        folds::shuffled(SPEC.name, CLASSES, self.meta_train_classes, self.split_seed)
     }
 }
 
-#[cfg(test)]
-pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

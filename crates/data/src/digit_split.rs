@@ -1,4 +1,4 @@
-//! The split of ten digits into meta-train and meta-test domains, for `digits` and `mnist`.
+//! The split of ten digits into meta-train and meta-test domains, for `digits`, `mnist` and `fashion_mnist`.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use crate::folds;
 zsad_core::params! {
     /// Which digits train and which test; each of them is a domain.
     pub struct DigitSplit {
-        /// digits to train on
+        /// digits (labels of classes) to train on
         meta_train: Vec<u8> = vec![0, 1, 2, 3, 4, 5], in 0..=9;
-        /// digits to test on, none of them in meta_train
+        /// digits (labels of classes) to test on, none of them in meta_train
         meta_test: Vec<u8> = vec![6, 7, 8, 9], in 0..=9;
     }
 }

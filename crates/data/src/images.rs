@@ -4,6 +4,9 @@ use zsad_core::{
     AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
 };
 
+/// What a record says beside the parameters.
+pub type Notes = Vec<(String, String)>;
+
 /// A data set of normals alone: `pools[domain]` holds its images one after the other, each `[channels, height, width]`.
 pub struct ByteImages {
     info: DatasetInfo,
@@ -12,7 +15,7 @@ pub struct ByteImages {
 
 impl ByteImages {
     /// Square grey images of `side` pixels by domain; anomalies are images of other domains.
-    pub fn new(name: &str, side: usize, domains: Vec<(String, Vec<u8>)>, fold: Fold) -> Self {
+    pub fn new(name: &str, side: usize, domains: Vec<(String, Vec<u8>)>, fold: Fold, notes: Notes) -> Self {
         let (names, pools): (Vec<String>, Vec<Vec<u8>>) = domains.into_iter().unzip();
         let sized = names.into_iter().zip(&pools).map(|(n, pool)| Domain::normals(n, pool.len() / (side * side)));
         let info = DatasetInfo {
@@ -21,7 +24,7 @@ impl ByteImages {
             domains: sized.collect(),
             folds: vec![fold],
             anomalies: AnomalySource::OtherDomains,
-            notes: vec![],
+            notes,
         };
         ByteImages { info, pools }
     }

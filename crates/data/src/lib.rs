@@ -9,25 +9,35 @@ use zsad_core::DatasetDef;
 pub mod adbench;
 pub mod adbench_features;
 pub mod anoshift;
+pub mod btad;
+mod cifar;
+pub mod cifar10;
 pub mod cifar100;
 pub mod cifar100c;
+pub mod cifar10c;
+mod cifar_c;
 pub mod columns;
 pub mod corruptions;
 mod digit_split;
 pub mod digits;
+pub mod fashion_mnist;
 pub mod files;
 mod folds;
 pub mod formats;
 pub mod gas_drift;
+mod idx_classes;
 mod image_file;
 pub mod image_folder;
 mod images;
+pub mod kolektor;
+pub mod manifest;
 pub mod memory;
 pub mod mnist;
 pub mod mvtec;
 mod npz_tables;
 pub mod nsl_kdd;
 pub mod omniglot;
+pub mod organa;
 pub mod resize;
 pub mod sampler;
 pub mod standardise;
@@ -35,21 +45,29 @@ pub mod table;
 pub mod tabular;
 #[cfg(test)]
 mod testing;
+pub mod visa;
 
 /// Every data set, sorted by name.
 pub const DATASETS: &[&DatasetDef] = &[
     &adbench::DEF,
     &adbench_features::DEF,
     &anoshift::DEF,
+    &btad::DEF,
+    &cifar10::DEF,
     &cifar100::DEF,
     &cifar100c::DEF,
+    &cifar10c::DEF,
     &digits::DEF,
+    &fashion_mnist::DEF,
     &gas_drift::DEF,
+    &kolektor::DEF,
     &mnist::DEF,
     &mvtec::DEF,
     &nsl_kdd::DEF,
     &omniglot::DEF,
+    &organa::DEF,
     &table::DEF,
+    &visa::DEF,
 ];
 
 /// The data set of that name.

@@ -1,14 +1,11 @@
 //! MNIST from its original idx files: meta-train digits from the training files, meta-test digits from the test files.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Load, PictureGeometry, ReadBy, Result};
+use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Load, PictureGeometry, Result};
 
 use crate::digit_split::DigitSplit;
-use crate::files;
-use crate::formats::idx::Idx;
-use crate::images::ByteImages;
+use crate::idx_classes::{self, IdxClasses};
 
 /// The registry's entry.
 pub const DEF: DatasetDef = DatasetDef::new::<Mnist>(&SPEC);
@@ -32,30 +29,16 @@ static SPEC: DatasetSpec = DatasetSpec {
     test_params: &["meta_test"],
 };
 
-const HINT: &str = "put the four original idx files of MNIST there, gzipped or not";
-const SIDE: usize = 28;
-
-impl Mnist {
-    /// The parts of the data set that are read: the beginning of their files' names, and whether it is for training.
-    fn parts(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        let used = |train| self.split.digits().iter().any(|&d| self.split.trains(d) == train);
-        [("train", true), ("t10k", false)].into_iter().filter(move |(_, train)| used(*train))
-    }
-
-    /// Labels and images of a part.
-    fn find(data: &DataDir, part: &str) -> Result<[PathBuf; 2]> {
-        let file = |name: String| files::first_of(data, &[&format!("{name}.gz"), &name], HINT);
-        Ok([file(format!("mnist/{part}-labels-idx1-ubyte"))?, file(format!("mnist/{part}-images-idx3-ubyte"))?])
-    }
-}
+const FILES: IdxClasses = IdxClasses {
+    dataset: SPEC.name,
+    folder: "mnist",
+    names: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    hint: "put the four original idx files of MNIST there, gzipped or not",
+};
 
 impl Load for Mnist {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
-        let mut all = Vec::new();
-        for (part, train) in self.parts() {
-            all.extend(DataFile::list(Self::find(data, part)?, if train { ReadBy::Training } else { ReadBy::Tests }));
-        }
-        Ok(all)
+        FILES.files(&self.split, data)
     }
 
     fn check(&self) -> Result<()> {
@@ -63,72 +46,24 @@ impl Load for Mnist {
     }
 
     fn image(&self) -> Option<PictureGeometry> {
-        Some(PictureGeometry::stretched(1, SIDE, SIDE))
+        Some(idx_classes::geometry())
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
-        let split = &self.split;
-        let digits: Vec<u8> = split.digits().into_iter().collect();
-        let mut pools = vec![Vec::new(); digits.len()];
-        // The domain that takes a digit's images from these files, if any.
-        let domain =
-            |digit: u8, train| digits.iter().position(|&d| d == digit).filter(|_| split.trains(digit) == train);
-        for (part, train) in self.parts() {
-            let [labels, path] = Self::find(data, part)?;
-            let labels = read_labels(&labels)?;
-            let images = Idx::open(&path, 3)?;
-            if images.shape() != [labels.len(), SIDE, SIDE] {
-                let message = format!("images of shape {:?} beside {} labels", images.shape(), labels.len());
-                return Err(Error::data(&path, message, HINT));
-            }
-            images.for_each(|i, image| {
-                if let Some(domain) = domain(labels[i], train) {
-                    pools[domain].extend_from_slice(image);
-                }
-                Ok(())
-            })?;
-        }
-        let domains = digits.iter().map(u8::to_string).zip(pools).collect();
-        Ok(Arc::new(ByteImages::new(SPEC.name, SIDE, domains, split.fold())))
+        Ok(Arc::new(FILES.open(&self.split, data)?))
     }
-}
-
-fn read_labels(path: &Path) -> Result<Vec<u8>> {
-    let file = Idx::open(path, 1)?;
-    let mut labels = Vec::new();
-    file.for_each(|i, label| match label[0] {
-        0..=9 => {
-            labels.push(label[0]);
-            Ok(())
-        }
-        other => Err(Error::data(path, format!("label {i} is {other}, not a digit"), HINT)),
-    })?;
-    Ok(labels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::idx_classes::fixture::{self, idx};
     use crate::testing;
     use serde_json::json;
     use zsad_core::{SampleRef, Subset};
 
-    fn idx(magic: u32, sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
-        [magic].iter().chain(sizes).flat_map(|n| n.to_be_bytes()).chain(bytes.iter().copied()).collect()
-    }
-
-    /// A folder with 12 images, labels 0 … 9, 0, 1, in both parts; image `i` is filled with `i`, or 100 + `i` in t10k.
     fn folder() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join("mnist").join(name);
-        std::fs::create_dir(dir.path().join("mnist")).unwrap();
-        for (part, base) in [("train", 0), ("t10k", 100)] {
-            let pixels: Vec<u8> = (0..12 * 784).map(|p| base + (p / 784) as u8).collect();
-            let labels: Vec<u8> = (0..12).map(|i| i % 10).collect();
-            std::fs::write(at(&format!("{part}-images-idx3-ubyte")), idx(2051, &[12, 28, 28], &pixels)).unwrap();
-            std::fs::write(at(&format!("{part}-labels-idx1-ubyte")), idx(2049, &[12], &labels)).unwrap();
-        }
-        dir
+        fixture::folder("mnist")
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Load for Omniglot {
             }
             domains.extend(characters);
         }
-        Ok(Arc::new(ByteImages::new(SPEC.name, SIDE, domains, fold(self.split))))
+        Ok(Arc::new(ByteImages::new(SPEC.name, SIDE, domains, fold(self.split), vec![])))
     }
 }
 

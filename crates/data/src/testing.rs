@@ -75,3 +75,22 @@ fn all_files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).expect("a readable folder").flatten().map(|e| e.path());
     entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
 }
+
+/// Writes a picture of one colour, in the format of its name, with its folders.
+pub fn save_plain(path: &Path, (width, height): (u32, u32), colour: u8) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
+    image::GrayImage::from_pixel(width, height, image::Luma([colour])).save(path).expect("a writable folder");
+}
+
+/// Writes a black picture with a white pixel at (column, row): a mask of a defect.
+pub fn save_mask(path: &Path, (width, height): (u32, u32), white: (u32, u32), value: u8) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
+    let mut mask = image::GrayImage::new(width, height);
+    mask.put_pixel(white.0, white.1, image::Luma([value]));
+    mask.save(path).expect("a writable folder");
+}
+
+/// Name and numbers of references, normals and anomalies of every domain.
+pub fn sizes(set: &dyn Dataset) -> Vec<(String, usize, usize, usize)> {
+    set.info().domains.iter().map(|d| (d.name.clone(), d.reference, d.normal, d.anomalous)).collect()
+}

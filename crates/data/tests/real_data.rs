@@ -37,6 +37,9 @@ const TESTS: &[Test] = &[
         &["mnist"],
         mnist_the_real_files_have_their_known_counts_and_mean,
     ),
+    ("mvtec_has_the_samples_that_its_manifest_expects", &["mvtec_ad"], |dir| has_what_is_expected("mvtec", dir)),
+    ("visa_has_the_samples_that_its_manifest_expects", &["visa"], |dir| has_what_is_expected("visa", dir)),
+    ("btad_has_the_domains_that_its_manifest_expects", &["btad"], |dir| has_what_is_expected("btad", dir)),
 ];
 
 /// SHA-256 in hexadecimal digits.
@@ -244,4 +247,16 @@ fn mnist_the_real_files_have_their_known_counts_and_mean(dir: &Path) {
     // numpy.frombuffer(gzip.open("t10k-images-idx3-ubyte.gz").read()[16:], "u1").mean() / 255
     let x = set.gather(&all_normals(&*set)).unwrap().to_f64().into_owned();
     assert!((x.iter().sum::<f64>() / x.len() as f64 - 0.132_514_605_842).abs() < 1e-7);
+}
+
+fn has_what_is_expected(name: &str, dir: &Path) {
+    let manifests = manifest::all().unwrap();
+    let manifest = manifest::find(&manifests, name).unwrap();
+    let def = find(&manifest.used_by[0]).unwrap();
+    let set = open(def, serde_json::to_value(&manifest.params).unwrap(), dir).unwrap();
+    let domains = &set.info().domains;
+    let samples: usize = domains.iter().map(|d| d.normal + d.anomalous + d.reference).sum();
+    let expect = manifest.expect.unwrap();
+    assert_eq!(expect.domains, Some(domains.len() as u64));
+    assert!(expect.samples.is_none_or(|wanted| wanted == samples as u64), "{samples} samples, wanted {expect:?}");
 }

@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   zsad run experiments/quickstart.yaml           train and compare; prints the table
   zsad plan experiments/acr_omniglot.yaml        what would run, what is cached, and why not
+  zsad data fetch omniglot                       fetch a data set, verify it, put it in place
   zsad describe acr_dsvdd                        a method's parameters, defaults and source
   zsad table results/runs/quickstart --format tex
 
@@ -60,6 +61,7 @@ enum Command {
     Clean(commands::clean::Clean),
     Validate(commands::validate::Validate),
     List(commands::list::List),
+    Data(commands::data::Data),
     Describe(commands::describe::Describe),
     Score(commands::score::Score),
     Metrics(commands::metrics::Metrics),
@@ -104,6 +106,7 @@ fn run() -> ExitCode {
         Command::Clean(c) => c.run(out),
         Command::Validate(c) => c.run(out),
         Command::List(c) => c.run(out),
+        Command::Data(c) => c.run(out),
         Command::Describe(c) => c.run(out),
         Command::Score(c) => c.run(out),
         Command::Metrics(c) => c.run(out),

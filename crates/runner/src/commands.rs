@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod compare;
 pub mod completions;
+pub mod data;
 pub mod describe;
 mod interrupt;
 mod launch;

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
 mod batch_score;
+mod checkup;
 pub mod cli;
 mod commands;
 pub mod config;

@@ -40,6 +40,8 @@ pub struct RunFacts<'a> {
     pub data: &'a DataDir,
     /// Cells computed now, and found finished.
     pub cells: (usize, usize),
+    /// Files below the data folder that were trusted on first use: nobody publishes their checksum.
+    pub first_use: &'a [String],
 }
 
 /// Writes `provenance.json`: one entry for each call that computed something, the oldest first.
@@ -68,6 +70,7 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
         "arch": std::env::consts::ARCH,
         "data": facts.data.path,
         "data_chosen_by": facts.data.chosen_by,
+        "first_use": facts.first_use,
         "cells_computed": facts.cells.0,
         "cells_cached": facts.cells.1,
     }));

@@ -29,7 +29,8 @@ fn images() -> Vec<f32> {
 /// Names and shapes of torchvision's ResNets, filled by the script's `fill`.
 pub fn formula_weights(kind: BackboneKind) -> Arrays {
     let (blocks, factor): ([usize; 4], Option<usize>) = match kind {
-        BackboneKind::ResNet18 => ([2, 2, 2, 2], None),
+        BackboneKind::ResNet18 | BackboneKind::ResNet18A1 => ([2, 2, 2, 2], None),
+        BackboneKind::ResNet50 => ([3, 4, 6, 3], Some(1)),
         BackboneKind::ResNet152 => ([3, 8, 36, 3], Some(1)),
         _ => ([3, 4, 6, 3], Some(2)),
     };
@@ -74,10 +75,13 @@ pub fn formula_weights(kind: BackboneKind) -> Arrays {
     tensors
 }
 
-/// Compares all layers with the expected ones.
+/// Compares all layers with torchvision's and the Python packages'.
 pub fn compare(kind: BackboneKind, arrays: &Arrays) {
-    let text = include_str!("../fixtures/backbones.json");
-    let goldens: Value = serde_json::from_str(text).unwrap();
+    compare_with(&serde_json::from_str(include_str!("../fixtures/backbones.json")).unwrap(), kind, arrays);
+}
+
+/// Compares all layers with the expected ones.
+pub fn compare_with(goldens: &Value, kind: BackboneKind, arrays: &Arrays) {
     let layers: Vec<usize> = (1..=kind.layers()).collect();
     for (mode, key) in [(NormMode::Running, "running"), (NormMode::BatchStats, "batch_stats")] {
         let backbone = Backbone::from_tensors(kind, mode, arrays, Path::new("weights")).unwrap();

@@ -6,12 +6,13 @@ use serde_json::json;
 use zsad_core::Subset;
 
 use super::*;
+use crate::cifar::fixture;
 use crate::corruptions::LEN;
 use crate::testing;
 
 fn small() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    fixture::write(dir.path());
+    fixture::write(&RELEASE, dir.path());
     dir
 }
 
@@ -61,7 +62,7 @@ fn pixels_come_planar_and_normalised() {
 #[test]
 fn damaged_files_are_named() {
     let dir = small();
-    let folder = dir.path().join(FOLDER);
+    let folder = dir.path().join(RELEASE.folder);
     let fails = || testing::open(&DEF, json!({}), dir.path()).err().unwrap().to_string();
     let whole = fs::read(folder.join("train.bin")).unwrap();
     fs::write(folder.join("train.bin"), &whole[..whole.len() - 1]).unwrap();

@@ -7,14 +7,15 @@ use serde_json::json;
 use zsad_core::{Choice, ReadBy, SampleRef, Subset};
 
 use super::*;
-use crate::cifar100::fixture;
-use crate::corruptions::LEN;
+use crate::cifar::fixture;
+use crate::cifar100;
+use crate::corruptions::{self, LEN};
 use crate::formats::npy::{self, Array, Numbers};
 use crate::testing;
 
 fn small() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    fixture::write(dir.path());
+    fixture::write(&RELEASE, dir.path());
     dir
 }
 

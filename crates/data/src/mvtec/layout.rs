@@ -1,4 +1,4 @@
-//! The files of a category.
+//! The files of a category, and which layout a folder has.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,10 +7,41 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use zsad_core::{Error, Result};
 
-use super::mask;
+use super::{kolektor, mask, visa};
 use crate::image_file;
 
 const HINT: &str = "wanted: <category>/train/good, test/good, test/<defect>, ground_truth/<defect>/<name>_mask.png";
+
+/// The folder in which BTAD's archive keeps its categories.
+const BTAD: &str = "BTech_Dataset_transformed";
+
+/// How a folder's files lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// MVTec AD's: a folder a category, in it one a subset and kind.
+    Mvtec,
+    /// VisA's: pictures by label, and a table of the split.
+    Visa,
+    /// KolektorSDD's: a folder an item, no split.
+    Kolektor,
+    /// KolektorSDD2's: pictures and masks of all kinds beside each other.
+    Kolektor2,
+}
+
+impl Layout {
+    /// The category in `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where a folder or a mask is missing, or there is no normal picture to compare with.
+    pub fn read(self, folder: &Path) -> Result<Category> {
+        match self {
+            Layout::Mvtec => Category::read(folder),
+            Layout::Visa => visa::read(folder),
+            Layout::Kolektor => kolektor::read(folder),
+            Layout::Kolektor2 => kolektor::read_second(folder),
+        }
+    }
+}
 
 /// What normal pictures' folders are called, in MVTec AD and in BTAD.
 const GOOD: [&str; 2] = ["good", "ok"];
@@ -33,6 +64,8 @@ pub struct Category {
     pub defects: Vec<Defect>,
     /// Whether there is a folder `ground_truth`.
     pub has_masks: bool,
+    /// Other files that say what a picture is: a table of the split, masks of good parts.
+    pub also: Vec<PathBuf>,
 }
 
 impl Category {
@@ -66,26 +99,44 @@ impl Category {
                 defects.push(Defect { image, mask });
             }
         }
-        Ok(Category { reference, normal, defects, has_masks })
+        Ok(Category { reference, normal, defects, has_masks, also: vec![] })
     }
 
     /// Every file, in a fixed order.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let defects = self.defects.iter().flat_map(|d| std::iter::once(&d.image).chain(&d.mask));
-        self.reference.iter().chain(&self.normal).chain(defects).map(PathBuf::as_path)
+        self.reference.iter().chain(&self.normal).chain(defects).chain(&self.also).map(PathBuf::as_path)
     }
 }
 
-/// The categories below `root`, sorted by name: subfolders that hold `train`; or `root` itself, if it does.
+/// A category that was found: its name, its folder, and how that is laid out.
+pub type Found = (String, PathBuf, Layout);
+
+/// The categories below `root`, sorted by name: those of VisA's table of the split, all of KolektorSDD as one, or
+/// subfolders that hold `train`; or `root` itself, if it does.
 ///
 /// # Errors
 /// [`Error::Data`] where there is none.
-pub fn categories(root: &Path) -> Result<Vec<(String, PathBuf)>> {
-    if root.join("train").is_dir() {
-        let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
-        return Ok(vec![(name, root.to_owned())]);
+pub fn categories(root: &Path) -> Result<Vec<Found>> {
+    let inner = root.join(BTAD);
+    if inner.is_dir() {
+        return categories(&inner);
     }
-    let found: Vec<_> = subfolders(root)?.into_iter().filter(|(_, p)| p.join("train").is_dir()).collect();
+    if visa::is(root) {
+        return visa::categories(root);
+    }
+    let whole = |layout| {
+        let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+        Ok(vec![(name, root.to_owned(), layout)])
+    };
+    match kolektor::which(root)? {
+        Some(layout) => return whole(layout),
+        None if root.join("train").is_dir() => return whole(Layout::Mvtec),
+        None => {}
+    }
+    let trained = |(_, path): &(String, PathBuf)| path.join("train").is_dir();
+    let found = subfolders(root)?.into_iter().filter(trained).map(|(name, path)| (name, path, Layout::Mvtec));
+    let found: Vec<_> = found.collect();
     if found.is_empty() {
         return Err(Error::data(root, "holds no category", HINT));
     }
@@ -107,16 +158,16 @@ pub fn check_sizes(categories: &[Category]) -> Result<()> {
         }
     };
     let files: Vec<_> = plain.chain(defects).collect();
-    super::first_error(files.into_par_iter().map(check).collect())
+    super::folders::first_error(files.into_par_iter().map(check).collect())
 }
 
 /// Name and path of the folders in `path`, sorted; hidden ones do not count.
-fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>> {
+pub(super) fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(entries(path)?.into_iter().filter(|(_, p)| p.is_dir()).collect())
 }
 
 /// The pictures in `path`, sorted by name. Files of other kinds (checksums, thumbnail caches) do not count.
-fn images(path: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn images(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries(path)?.into_iter().filter(|(_, p)| image_file::is_named_so(p) && p.is_file()).map(|(_, p)| p).collect())
 }
 
@@ -128,7 +179,7 @@ fn by_stem(path: &Path) -> Result<BTreeMap<String, PathBuf>> {
     Ok(images(path)?.into_iter().map(|p| (stem(&p), p)).collect())
 }
 
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -46,3 +46,11 @@ pub fn same_size(mask: &Path, size: (u32, u32), image: &Path, wanted: (u32, u32)
     let message = format!("a mask of {}×{} for {} of {}×{}", size.0, size.1, image.display(), wanted.0, wanted.1);
     Err(Error::data(mask, message, "masks must have the size of their picture"))
 }
+
+/// Whether a mask shows a defect: is not black all over.
+///
+/// # Errors
+/// [`Error::Data`] where the file does not decode.
+pub fn shows_defect(path: &Path) -> Result<bool> {
+    Ok(image_file::open(path)?.into_luma8().pixels().any(|p| p.0[0] > 0))
+}

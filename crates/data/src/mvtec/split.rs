@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use zsad_core::{DataDir, Error, Fold, Result, suggest};
 
-use super::Mvtec;
-use super::layout::{self, Category};
+use super::Pictures;
+use super::layout::{self, Category, Layout};
 use crate::{files, folds};
 
 /// The categories in use, in the order of the domains.
@@ -18,16 +18,16 @@ pub struct Split {
     pub folds: Vec<Fold>,
 }
 
-/// The split that `params` ask for.
+/// The split that `pictures` asks for among the categories of `roots`.
 ///
 /// # Errors
 /// [`Error::Data`] where a folder, a category or a mask is missing; [`Error::Config`] where a category would both
 /// train and test.
-pub fn read(params: &Mvtec, dir: &DataDir) -> Result<Split> {
-    let Mvtec { roots, categories, train_roots, train_categories: train_names, .. } = params;
+pub fn read(roots: &[String], pictures: &Pictures, dir: &DataDir) -> Result<Split> {
+    let Pictures { categories, train_roots, train_categories: train_names, .. } = pictures;
     let test = select(roots, categories, dir)?;
     let across = !train_roots.is_empty() || !train_names.is_empty();
-    let train_roots = if train_roots.is_empty() { roots } else { train_roots };
+    let train_roots = if train_roots.is_empty() { roots } else { &train_roots[..] };
     let train = if across { select(train_roots, train_names, dir)? } else { vec![] };
     if let Some(both) = train.iter().find(|c| test.iter().any(|t| t.path == c.path)) {
         let message = format!("mvtec: category `{}` would both train and test", both.name);
@@ -35,7 +35,7 @@ pub fn read(params: &Mvtec, dir: &DataDir) -> Result<Split> {
     }
     let n = test.len();
     let found: Vec<Found> = test.into_iter().chain(train).collect();
-    let categories = found.iter().map(|c| Category::read(&c.path)).collect::<Result<_>>()?;
+    let categories = found.iter().map(|c| c.layout.read(&c.path)).collect::<Result<_>>()?;
     let names = names(&found);
     let folds = if across { vec![Fold::single(n..names.len(), 0..n)] } else { folds::leave_one_out(&names) };
     Ok(Split { categories, names, folds })
@@ -45,6 +45,7 @@ struct Found {
     root: String,
     name: String,
     path: PathBuf,
+    layout: Layout,
 }
 
 /// The categories of `roots` that are in `wanted`, or all.
@@ -53,9 +54,9 @@ fn select(roots: &[String], wanted: &[String], dir: &DataDir) -> Result<Vec<Foun
     for root in roots {
         let folder =
             files::require(dir, root, "put a folder in the layout of MVTec AD there, or name another in `roots`")?;
-        for (name, path) in layout::categories(&folder)? {
+        for (name, path, layout) in layout::categories(&folder)? {
             if found.iter().all(|f| f.path != path) {
-                found.push(Found { root: root.clone(), name, path });
+                found.push(Found { root: root.clone(), name, path, layout });
             }
         }
     }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use image::ColorType;
 use serde_json::json;
+use sha2::{Digest, Sha256};
+use zsad_core::{ReadBy, SampleRef, Samples, Subset};
 
 use super::*;
 use crate::testing;
@@ -137,6 +139,21 @@ fn a_category_without_masks_has_none() {
     assert_eq!(set.masks(&[of(1), of(0)]).unwrap(), None);
     assert_eq!(set.masks(&[of(1)]).unwrap().unwrap().values.len(), 32 * 32);
     assert_eq!(set.gather(&[of(0), of(2)]).unwrap().shape(), [3, 32, 32]);
+}
+
+/// As its folder on the authors' drive lays it out.
+#[test]
+fn dtd_synthetic_is_in_the_layout_of_mvtec() {
+    let dir = tempfile::tempdir().unwrap();
+    let texture = dir.path().join("dtd_synthetic/Woven_001");
+    for file in ["train/good/000.png", "test/good/000.png", "test/bad/000.png"] {
+        testing::save_plain(&texture.join(file), (32, 32), 9);
+    }
+    testing::save_mask(&texture.join("ground_truth/bad/000_mask.png"), (32, 32), (4, 6), 255);
+    let set = testing::open(&DEF, json!({"roots": ["dtd_synthetic"], "resize": 32, "crop": 32}), dir.path()).unwrap();
+    assert_eq!(testing::sizes(&*set), [("Woven_001".into(), 1, 1, 1)]);
+    let mask = set.masks(&testing::subset(&*set, 0, Subset::Anomalous)).unwrap().unwrap().values;
+    assert_eq!((mask[6 * 32 + 4], mask.iter().map(|&v| u32::from(v)).sum::<u32>()), (1, 1));
 }
 
 #[test]

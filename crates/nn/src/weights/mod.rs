@@ -13,20 +13,27 @@ use zsad_core::{Array, Arrays, Error, Result};
 use values::decode;
 pub use values::{from_candle, to_candle};
 
-/// Floating-point tensors of a safetensors or PyTorch file (told apart by content), in single precision; integer tensors,
-/// which in state dicts are counters, are left out.
+/// Floating-point tensors of a safetensors or PyTorch file (told apart by content), in single precision: halves are
+/// widened, which is said. Integer tensors, which in state dicts are counters, are left out.
 ///
 /// # Errors
 /// [`Error::Data`] where the file is missing, damaged, or holds no state dict.
 pub fn read(path: &Path) -> Result<Arrays> {
     let file = fs::read(path).map_err(|e| Error::io(path, &e))?;
-    if torch::is_torch(&file) { torch::from_torch(path, &file) } else { from_safetensors(path, &file) }
+    let is_torch = torch::is_torch(&file);
+    let (arrays, halves) = if is_torch { torch::from_torch(path, &file) } else { from_safetensors(path, &file) }?;
+    if halves > 0 {
+        let n = arrays.len();
+        tracing::warn!("{}: {halves} of {n} tensors are in half precision; they are widened", path.display());
+    }
+    Ok(arrays)
 }
 
-fn from_safetensors(path: &Path, file: &[u8]) -> Result<Arrays> {
+/// The tensors, and how many of them are in half precision.
+fn from_safetensors(path: &Path, file: &[u8]) -> Result<(Arrays, usize)> {
     let damaged = |e| Error::data(path, format!("not a readable safetensors file: {e}"), "fetch or make it again");
     let parsed = SafeTensors::deserialize(file).map_err(damaged)?;
-    let mut arrays = Arrays::new();
+    let (mut arrays, mut halves) = (Arrays::new(), 0);
     for (name, view) in parsed.tensors() {
         let dtype = match view.dtype() {
             Dtype::F32 => DType::F32,
@@ -35,10 +42,11 @@ fn from_safetensors(path: &Path, file: &[u8]) -> Result<Arrays> {
             Dtype::BF16 => DType::BF16,
             _ => continue,
         };
+        halves += usize::from(dtype.size_in_bytes() == 2);
         let values = decode(dtype, view.data()).map_err(|e| Error::data(path, format!("tensor `{name}`: {e}"), ""))?;
         arrays.insert(name, Array::single(view.shape().to_vec(), values));
     }
-    Ok(arrays)
+    Ok((arrays, halves))
 }
 
 #[cfg(test)]
@@ -62,6 +70,7 @@ mod tests {
             ("n", view(Dtype::I64, &[], &i64s)),
         ];
         fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+        assert_eq!(from_safetensors(&path, &fs::read(&path).unwrap()).unwrap().1, 2);
         let found = read(&path).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(found["a"], Array::single(vec![], vec![1.5]));

@@ -27,8 +27,8 @@ pub(super) fn is_torch(file: &[u8]) -> bool {
     file.starts_with(b"PK\x03\x04") || file.starts_with(&LEGACY_MAGIC)
 }
 
-/// The floating-point tensors of the state dict in `file`.
-pub(super) fn from_torch(path: &Path, file: &[u8]) -> Result<Arrays> {
+/// The floating-point tensors of the state dict in `file`, and how many of them were in half precision.
+pub(super) fn from_torch(path: &Path, file: &[u8]) -> Result<(Arrays, usize)> {
     let read = if file.starts_with(&LEGACY_MAGIC) { from_stream(file) } else { from_zip(file) };
     read.map_err(|what| Error::data(path, what, HINT))
 }
@@ -36,7 +36,7 @@ pub(super) fn from_torch(path: &Path, file: &[u8]) -> Result<Arrays> {
 /// What is wrong, without the file's name.
 type Parsed<T> = Result<T, String>;
 
-fn from_zip(file: &[u8]) -> Parsed<Arrays> {
+fn from_zip(file: &[u8]) -> Parsed<(Arrays, usize)> {
     let damaged = |e: &dyn std::fmt::Display| format!("damaged PyTorch file: {e}");
     let mut zip = ZipArchive::new(Cursor::new(file)).map_err(|e| damaged(&e))?;
     let mut entries = BTreeMap::new();
@@ -63,7 +63,7 @@ fn from_zip(file: &[u8]) -> Parsed<Arrays> {
 }
 
 /// Magic number, protocol version, system facts, the object, the storages' keys; then each storage's length and bytes.
-fn from_stream(file: &[u8]) -> Parsed<Arrays> {
+fn from_stream(file: &[u8]) -> Parsed<(Arrays, usize)> {
     let mut rest = &file[LEGACY_MAGIC.len()..];
     unpickle(&mut rest)?;
     unpickle(&mut rest)?;
@@ -93,8 +93,9 @@ fn unpickle(bytes: &mut &[u8]) -> Parsed<Object> {
     object.map_err(|e| format!("damaged PyTorch file, or one with more than tensors in it: {e}"))
 }
 
-/// Finds the state dict in `root` and reads its floating-point tensors from the storages that `bytes_of` finds.
-fn state_dict<'a>(root: &Object, bytes_of: impl Fn(&Storage) -> Parsed<&'a [u8]>) -> Parsed<Arrays> {
+/// Finds the state dict in `root` and reads its floating-point tensors from the storages that `bytes_of` finds; and how
+/// many of them are in half precision.
+fn state_dict<'a>(root: &Object, bytes_of: impl Fn(&Storage) -> Parsed<&'a [u8]>) -> Parsed<(Arrays, usize)> {
     let Object::Dict(entries) = root else {
         return Err("holds a whole pickled object, not a state dict".into());
     };
@@ -104,15 +105,16 @@ fn state_dict<'a>(root: &Object, bytes_of: impl Fn(&Storage) -> Parsed<&'a [u8]>
             _ => None,
         })
     });
-    let mut tensors = Arrays::new();
+    let (mut tensors, mut halves) = (Arrays::new(), 0);
     for (key, value) in wrapped.unwrap_or(entries) {
         let (Object::Unicode(name), Some(view)) = (key, TensorRecord::parse(value)) else { continue };
         let Some(dtype) = view.storage.float else { continue };
+        halves += usize::from(dtype.size_in_bytes() == 2);
         let context = |what: String| format!("tensor `{name}`: {what}");
         let bytes = bytes_of(&view.storage).map_err(context)?;
         tensors.insert(name.clone(), view.gather(dtype, bytes).map_err(context)?);
     }
-    if tensors.is_empty() { Err("holds no tensors, so it is no state dict".into()) } else { Ok(tensors) }
+    if tensors.is_empty() { Err("holds no tensors, so it is no state dict".into()) } else { Ok((tensors, halves)) }
 }
 
 /// A storage as a pickle names it: `('storage', torch.FloatStorage, key, location, numel)`.

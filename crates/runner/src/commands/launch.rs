@@ -8,6 +8,7 @@ use zsad_core::{Error, Result};
 use zsad_store::provenance::{self, RunFacts};
 use zsad_store::{CellRecord, RunFolder, Status};
 
+use super::data::missing::first_use;
 use super::{counted, note};
 use crate::GIT_SHA;
 use crate::config::Experiment;
@@ -109,6 +110,7 @@ pub fn keep_provenance(plan: &Plan, bench: Bench, workers: usize, started: &str)
         device: bench.env.device,
         data: &bench.env.data,
         cells: (outstanding, plan.asked().count() - outstanding),
+        first_use: &first_use(plan, bench.env)?,
     };
     provenance::write(bench.folder.root(), &facts)
 }

@@ -6,6 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use zsad_store::{CellRecord, ModelStore, RunFolder};
 
+use super::data::missing;
 use super::{ExperimentArgs, counted};
 use crate::exit::Exit;
 use crate::library::Library;
@@ -47,7 +48,9 @@ impl Plan {
             writeln!(out, "{}", serde_json::to_string_pretty(&plan.to_json())?)?;
             return Ok(exit(&plan));
         }
-        print(&plan, &records, &folder, &store, out)
+        let exit = print(&plan, &records, &folder, &store, out)?;
+        missing::tell(&experiment, &zsad_data::manifest::all()?, &env);
+        Ok(exit)
     }
 }
 

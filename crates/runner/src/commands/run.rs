@@ -5,12 +5,13 @@ use std::io::Write;
 
 use anyhow::Result;
 use zsad_core::Environment;
+use zsad_fetch::Settings;
 use zsad_report::plots::Style;
 use zsad_store::CellRecord;
 use zsad_store::provenance;
 
 use super::launch::{self, Workers};
-use super::{ExperimentArgs, counted, interrupt};
+use super::{ExperimentArgs, counted, data, interrupt};
 use crate::config::Experiment;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
@@ -54,6 +55,14 @@ pub struct Run {
     /// Say what would run, and stop
     #[arg(long)]
     dry_run: bool,
+    /// Fetch what is missing first, as `zsad data fetch --for` does
+    #[arg(long)]
+    fetch: bool,
+    /// Accept the licences of what is fetched
+    #[arg(long, requires = "fetch")]
+    accept_licence: bool,
+    #[command(flatten)]
+    known: data::Known,
 }
 
 impl Run {
@@ -62,6 +71,12 @@ impl Run {
         let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
         let env = Environment { threads: self.workers.threads.get(), ..env };
         interrupt::listen(&env.stop)?;
+        let manifests = self.known.manifests()?;
+        if self.fetch {
+            let (accept_licence, stop) = (self.accept_licence, env.stop.clone());
+            let settings = Settings { accept_licence, stop, ..Settings::new(env.data.clone(), false) };
+            data::fetch::report(&data::missing::fetch_all(&experiment, &manifests, &env, &settings)?, out)?;
+        }
         let library = Library::new(Registry::built_in());
         let started = provenance::now();
         let wanted = Wanted::new(&experiment, &library, &env);
@@ -75,7 +90,9 @@ impl Run {
             plan.share(shard);
         }
         if self.dry_run {
-            return super::plan::print(&plan, &records, &folder, &store, out);
+            let exit = super::plan::print(&plan, &records, &folder, &store, out)?;
+            data::missing::tell(&experiment, &manifests, &env);
+            return Ok(exit);
         }
         let registry = &Registry::built_in();
         let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
@@ -83,7 +100,11 @@ impl Run {
         if self.plan_only {
             return super::plan::print(&plan, &records, &folder, &store, out);
         }
-        self.execute(&experiment, &plan, &records, bench, &started, out)
+        let exit = self.execute(&experiment, &plan, &records, bench, &started, out)?;
+        if exit != Exit::Success {
+            data::missing::tell(&experiment, &manifests, &env);
+        }
+        Ok(exit)
     }
 
     fn execute(

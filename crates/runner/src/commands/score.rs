@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::Value;
 use zsad_core::{
-    Choice, Detector, Error, Given, MethodDef, Missing, ParamProblem, Preprocessing, Samples, Scores, Standardise,
+    Choice, DataDir, Detector, Error, Given, MethodDef, Missing, ParamProblem, Preprocessing, Samples, Scores,
+    Standardise,
 };
 use zsad_data::memory::InMemory;
 
 use super::Locations;
+use super::data::missing::with_hint;
 use crate::batch_score::batches::{Batches, Scored};
 use crate::batch_score::input::How;
 use crate::batch_score::maps::{self, Source};
@@ -116,6 +118,11 @@ pub struct Score {
 
 impl Score {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
+        let data = DataDir::resolve(self.locations.data.clone());
+        self.score_all(out).map_err(|e| with_hint(e, &data))
+    }
+
+    fn score_all(self, out: &mut impl Write) -> Result<Exit> {
         let registry = Registry::built_in();
         let Some(name) = &self.method else { return Err(self.suggestion()?.into()) };
         let def = registry.expect_method(name)?;

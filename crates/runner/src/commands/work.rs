@@ -7,6 +7,7 @@ use anyhow::Result;
 use zsad_core::{Environment, Error};
 use zsad_store::provenance;
 
+use super::data::missing::tell;
 use super::launch::{self, Workers};
 use super::{Locations, interrupt, note};
 use crate::config;
@@ -82,6 +83,9 @@ impl Work {
         let ended = launch::carry_out(&experiment.name, &plan, &before, bench, workers, || ())?;
         launch::keep_provenance(&plan, bench, workers, &started)?;
         let exit = launch::exit(&plan, &folder.records()?, &ended);
+        if exit != Exit::Success {
+            tell(&experiment, &zsad_data::manifest::all()?, &env);
+        }
         note(format_args!("`zsad run FILE --out {}` writes the tables", folder.root().display()));
         Ok(exit)
     }

@@ -10,14 +10,15 @@ use zsad_core::{
 
 use crate::corruptions::{Corruption, LEN, SIDE};
 
-const MEAN: [f32; 3] = [0.5074, 0.4867, 0.4411];
-const DEVIATION: [f32; 3] = [0.2011, 0.1987, 0.2025];
+/// Mean and standard deviation of each channel.
+pub type Scale = [(f32, f32); 3];
+
 const PLANE: usize = SIDE * SIDE;
 
 /// How a picture of a person's own becomes a sample.
-pub fn spec(normalise: bool) -> PictureGeometry {
+pub fn spec(scale: Option<Scale>) -> PictureGeometry {
     let plain = PictureGeometry::stretched(3, SIDE, SIDE);
-    if normalise { PictureGeometry { scale: MEAN.into_iter().zip(DEVIATION).collect(), ..plain } } else { plain }
+    scale.map_or(plain.clone(), |scale| PictureGeometry { scale: scale.to_vec(), ..plain })
 }
 
 /// Images of one file, each `[3, 32, 32]`.
@@ -91,13 +92,13 @@ impl Images {
         domains: Vec<Domain>,
         fold: Fold,
         notes: Vec<(String, String)>,
-        normalise: bool,
+        scale: Option<Scale>,
         stores: Vec<Store>,
         pools: Vec<[Pool; 2]>,
     ) -> Self {
         let value = |channel: usize, byte: usize| {
             let v = byte as f32 / 255.0;
-            if normalise { (v - MEAN[channel]) / DEVIATION[channel] } else { v }
+            scale.map_or(v, |scale| (v - scale[channel].0) / scale[channel].1)
         };
         let info = DatasetInfo {
             name: name.to_owned(),

@@ -1,0 +1,67 @@
+//! The manifests that are built in.
+
+/// A manifest's name and text, from the file of that name.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../manifests/", $name, ".yaml")))),*]
+    };
+}
+
+/// All of them, sorted by name.
+pub(super) const BUILT_IN: &[(&str, &str)] = built_in![
+    "adbench",
+    "adbench_cv_resnet18",
+    "adbench_cv_vit",
+    "adbench_features",
+    "adbench_nlp_bert",
+    "adbench_nlp_roberta",
+    "anoshift",
+    "btad",
+    "cifar10",
+    "cifar100",
+    "cifar100c",
+    "cifar10c",
+    "dtd_synthetic",
+    "efficientnet_lite0_ra_in1k",
+    "fashion_mnist",
+    "gas_drift",
+    "kolektor",
+    "kolektor2",
+    "loghub_bgl",
+    "loghub_hdfs",
+    "mnist",
+    "mvtec",
+    "mvtec_3d",
+    "mvtec_ad_2",
+    "mvtec_loco",
+    "nab",
+    "nsl_kdd",
+    "omniglot",
+    "organa",
+    "organa_128",
+    "organa_2022",
+    "organa_224",
+    "organa_64",
+    "real_iad",
+    "resnet152_a1_in1k",
+    "resnet152_tv_in1k",
+    "resnet18_a1_in1k",
+    "resnet18_tv_in1k",
+    "resnet50_a1_in1k",
+    "resnet50_tv_in1k",
+    "smap_msl",
+    "smd",
+    "tf_efficientnet_lite0_in1k",
+    "tsb_ad_m",
+    "tsb_ad_u",
+    "visa",
+    "vit_base_patch14_dinov2_lvd142m",
+    "vit_base_patch14_reg4_dinov2_lvd142m",
+    "vit_base_patch16_clip_224_openai",
+    "vit_base_patch16_plus_clip_240_laion400m_e31",
+    "vit_large_patch14_clip_336_openai",
+    "vit_small_patch14_dinov2_lvd142m",
+    "vit_small_patch14_reg4_dinov2",
+    "wide_resnet50_2_racm_in1k",
+    "wide_resnet50_2_tv_in1k",
+];
