@@ -125,6 +125,12 @@ fn an_archive_that_a_person_has_is_unpacked_from_where_it_lies_and_one_in_its_pl
     let done = sandbox.data("fetch", &["--offline", "--keep"]).expect(0);
     assert_eq!(done.out, "own/a.zip: was here, unpacked now\n");
     assert_eq!(sandbox.own_folder(), ["a.zip", "in"]);
+    // As a process left it that was killed between unpacking and its receipt.
+    sandbox.write("data/.zsad/own/a.zip.sums", "");
+    assert!(sandbox.data("list", &[]).expect(0).out.contains("own   partial"));
+    assert!(sandbox.data("verify", &[]).expect(3).out.contains("own/a.zip: partial"));
+    sandbox.data("fetch", &["--offline"]).expect(0);
+    assert!(sandbox.data("verify", &[]).expect(0).out.contains("own: 2 of 2 files whole"));
     // A copy that a person unpacked is taken as it is, and left alone.
     let sandbox = Sandbox::default();
     sandbox.write("own.yaml", archive("http://127.0.0.1:9/a".into(), &zip, ""));

@@ -41,12 +41,18 @@ pub fn unpack(settings: &Settings, hear: Observer, file: &ManifestFile, parts: &
     let size = fs::metadata(from).map_err(|e| Error::io(from, &e))?.len();
     let limits = Limits::of_archive(size);
     hear(Event::Said(&format!("{}: unpacking into {into}", file.path)));
-    let unpacked = archive::unpack(from, &spec, &data.join(into), &limits, &mut |_| settings.stop.check())?;
-    if unpacked.files.is_empty() {
-        let what = if parts.is_empty() { "nothing that is wanted".into() } else { format!("no {}", parts.join(", ")) };
-        return Err(Error::data(from, format!("{what} is in it"), ""));
+    let is_new = Receipt::begin(data, file)?;
+    let unpacked = archive::unpack(from, &spec, &data.join(into), &limits, &mut |_| settings.stop.check());
+    let unpacked = unpacked.and_then(|unpacked| match (unpacked.files.is_empty(), parts) {
+        (false, _) => Ok(unpacked),
+        (true, []) => Err(Error::data(from, "nothing that is wanted is in it", "")),
+        (true, parts) => Err(Error::data(from, format!("no {} is in it", parts.join(", ")), "")),
+    });
+    if unpacked.is_err() && is_new {
+        // Nothing was put there: what a person unpacked is again what it was.
+        let _ = fs::remove_file(Receipt::path(data, file));
     }
     let below = |name: &PathBuf| format!("{into}/{}", name.to_string_lossy().replace('\\', "/"));
-    let files: Vec<String> = unpacked.files.iter().map(below).collect();
+    let files: Vec<String> = unpacked?.files.iter().map(below).collect();
     Receipt::add(data, file, parts, &files, &settings.stop)
 }

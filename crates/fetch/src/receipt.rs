@@ -56,6 +56,19 @@ impl Receipt {
         Ok(Some(receipt))
     }
 
+    /// Notes that `file` is being unpacked: a receipt of nothing, where there is none. Whoever is killed meanwhile leaves it,
+    /// so that what lies there is not taken for whole. Whether it was written.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn begin(data: &Path, file: &ManifestFile) -> Result<bool> {
+        let path = Receipt::path(data, file);
+        if path.exists() {
+            return Ok(false);
+        }
+        file::write(&path, b"").map(|()| true)
+    }
+
     /// Hashes `files` (relative to the data folder) on all cores and adds them to the receipt of `file`, as `parts` (all
     /// where it is empty).
     ///

@@ -63,7 +63,7 @@ fn of_file(
 ) -> Result<Vec<Finding>> {
     let one = |verdict| Ok(vec![(file.path.clone(), verdict)]);
     if file.unpacking().is_some() {
-        if let Some(receipt) = Receipt::read(data, file)? {
+        if let Some(receipt) = Receipt::read(data, file)?.filter(|r| !r.parts.is_empty()) {
             let check = |(name, sum): (&String, &String)| -> Result<Finding> {
                 let expected = Expected { checksums: vec![Checksum::Sha256(sum.clone())], ..Expected::default() };
                 Ok((name.clone(), against(&data.join(name), &expected, stop, heard)?))

@@ -27,6 +27,7 @@ Examples:
   zsad run experiments/quickstart.yaml
   zsad run experiments/acr_omniglot.yaml --profile small --data ~/data
   zsad run experiments/contamination_sweep.yaml --jobs 8 --out /scratch/sweep
+  zsad run experiments/acr_mnist.yaml --fetch         fetch what is missing first
   zsad run experiments/quickstart.yaml --dry-run
   zsad run experiments/quickstart.yaml --fit KEY      that fit and its cells alone; `zsad plan --json` lists the keys
   zsad run experiments/quickstart.yaml --shard 0/40 --out out/0      the first of forty shares; then `zsad merge`
