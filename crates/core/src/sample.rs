@@ -143,6 +143,14 @@ impl Samples {
             Values::F64(v) => Cow::Borrowed(v),
         }
     }
+
+    /// All values in double precision, without a copy where they are stored so.
+    pub fn into_f64(self) -> Vec<f64> {
+        match self.values {
+            Values::F32(v) => v.into_iter().map(f64::from).collect(),
+            Values::F64(v) => v,
+        }
+    }
 }
 
 /// Anomaly maps of some samples: a score for each of their places, `[n, shape…]` row-major; higher is more anomalous.

@@ -126,7 +126,7 @@ impl<M: PointMethod> Method for Configured<M> {
         let (method, seed) = (self.0.0.clone(), ctx.seed);
         match self.0.1.pool(ctx)? {
             None => Ok(Box::new(InBatch { method, seed })),
-            Some(pool) => Ok(Box::new(OnPool::new(method, seed, Points::new(&ctx.data.gather(&pool)?))?)),
+            Some(pool) => Ok(Box::new(OnPool::new(method, seed, Points::new(ctx.data.gather(&pool)?))?)),
         }
     }
 
@@ -199,9 +199,10 @@ impl<M: PointMethod> Detector for OnPool<M> {
 
 /// Scores the batch in the order of its values.
 fn ordered(batch: &Batch, score: impl FnOnce(&Points) -> Result<Vec<f64>>) -> Result<Scores> {
-    let x = Points::new(&batch.samples()?);
+    let x = Points::new(batch.samples()?);
     let order = x.order();
-    let sorted = score(&x.select(&order))?;
+    // A batch may be a table of a million rows: it is held once.
+    let sorted = score(&x.reordered(&order))?;
     let mut scores = vec![0.0; sorted.len()];
     order.iter().zip(sorted).for_each(|(&i, score)| scores[i] = score);
     Ok(scores.into())

@@ -51,6 +51,32 @@ impl<T: Copy> Points<T> {
         self.values.chunks_exact(self.dim)
     }
 
+    /// The points in another order, `order[i]` first to last; no second copy of them is made.
+    pub fn reordered(mut self, order: &[usize]) -> Self {
+        let mut is_placed = vec![false; order.len()];
+        let mut first = Vec::with_capacity(self.dim);
+        for start in 0..order.len() {
+            if is_placed[start] {
+                continue;
+            }
+            // Around the cycle of the order that begins here, each point moves to the place before it.
+            first.clear();
+            first.extend_from_slice(self.row(start));
+            let mut to = start;
+            loop {
+                is_placed[to] = true;
+                let from = order[to];
+                if from == start {
+                    break;
+                }
+                self.values.copy_within(from * self.dim..(from + 1) * self.dim, to * self.dim);
+                to = from;
+            }
+            self.values[to * self.dim..(to + 1) * self.dim].copy_from_slice(&first);
+        }
+        self
+    }
+
     /// The points of `indices`, in their order.
     pub fn select(&self, indices: &[usize]) -> Self {
         Points { values: indices.iter().flat_map(|&i| self.row(i)).copied().collect(), dim: self.dim }
@@ -59,8 +85,9 @@ impl<T: Copy> Points<T> {
 
 impl Points {
     /// The samples, images flattened.
-    pub fn new(samples: &Samples) -> Self {
-        Points { values: samples.to_f64().into_owned(), dim: samples.dim() }
+    pub fn new(samples: Samples) -> Self {
+        let dim = samples.dim();
+        Points { values: samples.into_f64(), dim }
     }
 
     /// Feature `j` of every point.
@@ -103,6 +130,12 @@ impl Points {
         sums.iter().map(|sum| sum / self.len() as f64).collect()
     }
 
+    /// The squared Euclidean norm of every row of [`Points::standardised`], without keeping that.
+    pub fn standardised_norms(&self, mean: &[f64], scale: &[f64]) -> Vec<f64> {
+        let norm = |row: &[f64]| (0..self.dim).map(|j| ((row[j] - mean[j]) / scale[j]).powi(2)).sum();
+        self.rows().map(norm).collect()
+    }
+
     /// The points, shifted so that `mean` becomes 0 and each feature divided by its `scale`.
     pub fn standardised(&self, mean: &[f64], scale: &[f64]) -> Points {
         let row = |row: &[f64]| (0..self.dim).map(|j| (row[j] - mean[j]) / scale[j]).collect::<Vec<_>>();
@@ -118,6 +151,14 @@ pub(crate) fn squared_distance<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn points_are_reordered_in_place_as_they_are_selected() {
+        let points = Points::from_values((0..21).map(f64::from).collect(), 3);
+        for order in [[0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0], [1, 2, 0, 4, 3, 6, 5], [3, 0, 6, 1, 2, 5, 4]] {
+            assert_eq!(points.clone().reordered(&order), points.select(&order));
+        }
+    }
 
     #[test]
     fn order_is_by_value_from_the_first_feature_on() {

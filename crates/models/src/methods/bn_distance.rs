@@ -33,8 +33,7 @@ impl PointMethod for BnDistance {
     }
 
     fn score(&self, (mean, scale): &Self::Model, x: &Points, _: bool) -> Result<Vec<f64>> {
-        let z = x.standardised(mean, scale);
-        Ok(z.rows().map(|row| row.iter().map(|v| v * v).sum::<f64>().sqrt()).collect())
+        Ok(x.standardised_norms(mean, scale).into_iter().map(f64::sqrt).collect())
     }
 }
 

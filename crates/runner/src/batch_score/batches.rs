@@ -23,7 +23,7 @@ pub struct Batches<'a> {
     pub def: &'a dyn MethodDef,
     /// It, ready to score.
     pub scorer: &'a Scorer<'a>,
-    /// The samples.
+    /// What belongs to the samples.
     pub own: &'a Own,
     /// Their batches.
     pub parts: &'a [Part],
@@ -42,41 +42,56 @@ pub struct Scored {
 }
 
 impl Batches<'_> {
-    /// Scores them. A group that the method refuses, being too small, has no scores, and that is said; what is wrong with
-    /// all of them, or with batches that nobody drew the borders of, is an error.
+    /// Scores `samples` in those batches. A group that the method refuses, being too small, has no scores, and that is said;
+    /// what is wrong with all of them, or with batches that nobody drew the borders of, is an error.
     ///
     /// # Errors
     /// Where a batch cannot be scored.
-    pub fn score(&self, out: &mut impl Write) -> Result<Scored> {
-        let several = self.parts.len() > 1;
-        let mut all = Scores { samples: vec![0.0; self.own.len()], maps: None };
-        let mut is_scored = vec![false; self.own.len()];
-        let (mut doubts, mut refusals) = (Vec::new(), Vec::new());
-        for part in self.parts {
-            let found = match self.scorer.batch(&self.own.samples.rows(&part.rows)) {
-                Err(why @ Error::Refused(_)) if several && part.group.is_some() && !self.maps => {
-                    refusals.push(why.at(part.name()));
-                    continue;
+    pub fn score(&self, samples: Samples, out: &mut impl Write) -> Result<Scored> {
+        let all = Scores { samples: vec![0.0; samples.len()], maps: None };
+        let mut gathered = Gathered { all, is_scored: vec![false; samples.len()], doubts: Vec::new() };
+        let mut refusals = Vec::new();
+        if let [part] = self.parts {
+            // It may be a table of a million rows, and is not copied.
+            self.keep(part, self.scorer.batch(samples)?, &mut gathered, out)?;
+        } else {
+            for part in self.parts {
+                match self.scorer.batch(samples.rows(&part.rows)) {
+                    Err(why @ Error::Refused(_)) if part.group.is_some() && !self.maps => {
+                        refusals.push(why.at(part.name()));
+                    }
+                    found => self.keep(part, found.map_err(|e| e.at(part.name()))?, &mut gathered, out)?,
                 }
-                found => found.map_err(|e| if several { e.at(part.name()) } else { e })?,
-            };
-            self.tell(part, &found, &mut doubts, out)?;
-            for (&row, &score) in part.rows.iter().zip(&found.1.samples) {
-                (all.samples[row], is_scored[row]) = (score, true);
-            }
-            if self.maps {
-                let made = found.1.maps.ok_or_else(|| maps::none(self.def.spec().name))?;
-                maps::keep(&mut all, &made, &part.rows);
             }
         }
         if !refusals.is_empty() && refusals.len() == self.parts.len() {
             return Err(refusals.swap_remove(0).into());
         }
-        shown(&doubts, "of other batches");
+        shown(&gathered.doubts, "of other batches");
         let unscored: Vec<String> = refusals.iter().map(|why| format!("not scored: {why}")).collect();
         shown(&unscored, "of other groups");
+        let Gathered { all, is_scored, .. } = gathered;
         let samples = all.samples.into_iter().zip(is_scored).map(|(score, is)| is.then_some(score)).collect();
         Ok(Scored { samples, maps: all.maps })
+    }
+
+    /// Puts the scores of one batch where they belong, and says what there is to say of it.
+    fn keep(
+        &self,
+        part: &Part,
+        found: (InMemory, Scores),
+        gathered: &mut Gathered,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        self.tell(part, &found, &mut gathered.doubts, out)?;
+        for (&row, &score) in part.rows.iter().zip(&found.1.samples) {
+            (gathered.all.samples[row], gathered.is_scored[row]) = (score, true);
+        }
+        if self.maps {
+            let made = found.1.maps.ok_or_else(|| maps::none(self.def.spec().name))?;
+            maps::keep(&mut gathered.all, &made, &part.rows);
+        }
+        Ok(())
     }
 
     /// What a batch looks like to somebody who has no labels.
@@ -110,6 +125,13 @@ impl Batches<'_> {
         }
         Ok(())
     }
+}
+
+/// What came of the batches so far.
+struct Gathered {
+    all: Scores,
+    is_scored: Vec<bool>,
+    doubts: Vec<String>,
 }
 
 /// A long table would fill the screen with the same warning.

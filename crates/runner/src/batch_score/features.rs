@@ -30,7 +30,8 @@ impl Features {
         let n = batch.info().domains[0].normal;
         let refs: Vec<_> = SampleRef::all(0, Subset::Normal, n).collect();
         let samples = batch.gather(&refs)?;
-        let (values, dim) = (samples.to_f64().into_owned(), samples.dim());
+        let dim = samples.dim();
+        let values = samples.into_f64();
         // Row by row: a picture has more features than a cache holds lines.
         let mean_of = |value: &dyn Fn(usize, f64) -> f64| {
             let mut sums = vec![0.0; dim];

@@ -85,6 +85,11 @@ impl Own {
         }
     }
 
+    /// The samples, which it then has no more: a long table is held once.
+    pub fn take_samples(&mut self) -> Samples {
+        std::mem::replace(&mut self.samples, Samples::new(self.modality.shape(), Values::F64(Vec::new())))
+    }
+
     /// What the samples are called.
     pub fn names(&self) -> Option<&[String]> {
         self.carried.first().map(|(_, names)| names.as_slice())
@@ -127,12 +132,15 @@ impl Own {
         };
         let encoded = Encoded::read(&table, &layout)?;
         said.extend(encoded.unseen_said().into_iter().map(|s| format!("warning: {s}")));
-        let samples = gather(&layout, &encoded, table.height());
         let text = |name: &str| -> Result<Vec<String>> {
             Ok(table.text_or_missing(name)?.into_iter().map(Option::unwrap_or_default).collect())
         };
         let carried = wanted.ids.iter().map(|name| Ok((name.clone(), text(name)?))).collect::<Result<_>>()?;
         let groups = wanted.group.map(text).transpose()?;
+        let height = table.height();
+        // A table of a million rows is not held in three forms at once.
+        drop(table);
+        let samples = gather(&layout, &encoded, height);
         let (modality, features) = (Modality::rows(layout.dim()), layout.features());
         Ok(Own { modality, samples, features, carried, groups, pictures: None, said })
     }

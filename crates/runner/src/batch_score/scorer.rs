@@ -37,7 +37,7 @@ impl Scorer<'_> {
     ///
     /// # Errors
     /// Where the method refuses the batch, or its scores are not all finite.
-    pub fn batch(&self, samples: &Samples) -> Result<(InMemory, Scores)> {
+    pub fn batch(&self, samples: Samples) -> Result<(InMemory, Scores)> {
         self.beside(samples, self.references.clone())
     }
 
@@ -49,19 +49,22 @@ impl Scorer<'_> {
         let Some(references) = self.references.as_ref().filter(|r| r.len() > 1) else { return Ok(Vec::new()) };
         let without = |i: usize| {
             let others: Vec<usize> = (0..references.len()).filter(|&j| j != i).collect();
-            let (_, scores) = self.beside(&references.rows(&[i]), Some(references.rows(&others)))?;
+            let (_, scores) = self.beside(references.rows(&[i]), Some(references.rows(&others)))?;
             Ok(scores.samples[0])
         };
         (0..references.len()).map(without).collect()
     }
 
-    fn beside(&self, samples: &Samples, references: Option<Samples>) -> Result<(InMemory, Scores)> {
-        let scaled = |samples: &Samples| standardise::apply(&self.scaling, samples);
+    fn beside(&self, samples: Samples, references: Option<Samples>) -> Result<(InMemory, Scores)> {
+        let scaled = |samples: Samples| match &self.scaling {
+            Scaling::None => samples,
+            by => standardise::apply(by, &samples),
+        };
         let batch = match references {
             None => InMemory::batch(self.modality.clone(), scaled(samples), None)?,
             Some(references) => {
                 // A data set is in one precision.
-                let (samples, references) = (scaled(samples), scaled(&references));
+                let (samples, references) = (scaled(samples), scaled(references));
                 let is_single = |s: &Samples| matches!(s.values(), Values::F32(_));
                 let keep = is_single(&samples) && is_single(&references);
                 let double = |s: Samples| Samples::new(s.shape().to_vec(), Values::F64(s.to_f64().into_owned()));

@@ -135,7 +135,7 @@ impl Score {
         // A model is read before the batch: it says how pictures and columns become samples.
         let path = self.checkpoint.as_ref();
         let trained = path.map(|path| Trained::read(path, def, method.as_ref(), &registry, &env)).transpose()?;
-        let (own, references) = self.input(def, trained.as_ref())?;
+        let (mut own, references) = self.input(def, trained.as_ref())?;
         let scorer = Scorer {
             shots: trained.as_ref().map_or(method.shots(), |t| t.shots),
             trained: trained.as_ref().map(|t| t.detector.as_ref()),
@@ -151,6 +151,9 @@ impl Score {
         if let Some(said) = split::said(&parts, size, self.group.as_deref()) {
             writeln!(out, "{said}")?;
         }
+        // Maps lie on the samples, where those are no files.
+        let on_samples = self.maps.is_some() && own.pictures.is_none();
+        let samples = if on_samples { own.samples.clone() } else { own.take_samples() };
         let batches = Batches {
             def,
             scorer: &scorer,
@@ -159,7 +162,7 @@ impl Score {
             explain: self.explain,
             maps: self.maps.is_some(),
         };
-        let Scored { samples, maps } = batches.score(out)?;
+        let Scored { samples, maps } = batches.score(samples, out)?;
         let flags = self.threshold.map(|rule| flagged::flags(rule, &scorer, &samples, &parts, out)).transpose()?;
         output::write(&self.out, &samples, &own.carried, flags.as_ref(), &parts)?;
         let is_whole = samples.iter().all(Option::is_some);
@@ -180,7 +183,7 @@ impl Score {
             }
         };
         let title = format!("{}: {}, highest score first", self.name(), self.input.display());
-        let numbered = || (0..own.len()).map(|i| format!("sample_{i:06}")).collect();
+        let numbered = || (0..scores.samples.len()).map(|i| format!("sample_{i:06}")).collect();
         let names = own.names().map_or_else(numbered, <[String]>::to_vec);
         super::note(maps::write(dir, &title, scores, &names, &source)?);
         Ok(())
