@@ -21,7 +21,7 @@ pub fn aurocs(normal: &Samples, anomalous: &Samples, env: &Environment) -> Vec<(
     let labels: Vec<bool> = (0..samples.len()).map(|i| i >= normal.len()).collect();
     let auroc = |name| {
         let method = Registry::built_in().method(name)?.configure(&Given::new()).ok()?;
-        let scores = scorer(method, dim, env).batch(&samples).ok()?.1;
+        let scores = scorer(method, dim, env).batch(samples.clone()).ok()?.1;
         let input = MetricInput::Samples { scores: &scores.samples, labels: &labels };
         Some((name, zsad_metrics::AUROC.compute(input).value()?))
     };
