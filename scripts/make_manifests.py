@@ -205,7 +205,7 @@ data("kolektor2", "KolektorSDD2", "KolektorSDD2.zip", "kolektor2/KolektorSDD2.zi
      used_by=["kolektor", "mvtec"], params={"version": 2}, expect={"domains": 1})
 drive = row("DTD-Synthetic", "")["url"]
 manifest("dtd_synthetic", "data", "DTD-Synthetic", "textures with generated defects and their masks, in the layout of MVTec AD",
-         "https://github.com/toshimichi-aota/ZeroShot-DTD-Synthetic" if False else drive, "none stated",
+         drive, "none stated",
          "aota2023zero (Aota, Tong and Okatani, WACV 2023)", "2023",
          [served(None, "dtd_synthetic/DTD-Synthetic.zip", urls=False, extra=archive("zip", "dtd_synthetic"))],
          access="manual", used_by=["mvtec"], params={"roots": ["dtd_synthetic"]}, steps=f"""

@@ -8,6 +8,8 @@ use super::Pictures;
 use super::layout::{self, Category, Layout};
 use crate::{files, folds};
 
+const HINT: &str = "put its folder there as the archive unpacks (or in the layout of MVTec AD), or name another folder";
+
 /// The categories in use, in the order of the domains.
 pub struct Split {
     /// Their files.
@@ -52,8 +54,7 @@ struct Found {
 fn select(roots: &[String], wanted: &[String], dir: &DataDir) -> Result<Vec<Found>> {
     let mut found: Vec<Found> = Vec::new();
     for root in roots {
-        let folder =
-            files::require(dir, root, "put a folder in the layout of MVTec AD there, or name another in `roots`")?;
+        let folder = files::require(dir, root, HINT)?;
         for (name, path, layout) in layout::categories(&folder)? {
             if found.iter().all(|f| f.path != path) {
                 found.push(Found { root: root.clone(), name, path, layout });

@@ -33,11 +33,11 @@ pub struct Limits {
     pub members: usize,
 }
 
-/// What an archive may become however small it is: logs shrink to a tenth and less.
-const FLOOR: u64 = 2 << 30;
+/// What an archive may become however small it is: logs and tables of digits shrink to a tenth and less.
+const FLOOR: u64 = 8 << 30;
 
 impl Limits {
-    /// Those of an archive of `size` bytes: four times as many, where that is more than 2 GiB.
+    /// Those of an archive of `size` bytes: four times as many, where that is more than 8 GiB.
     pub fn of_archive(size: u64) -> Self {
         Limits { bytes: size.saturating_mul(4).max(FLOOR), ..Limits::default() }
     }
@@ -73,7 +73,9 @@ pub fn unpack(archive: &Path, spec: &Unpack, into: &Path, limits: &Limits, progr
     }
     file.seek(SeekFrom::Start(0)).map_err(|e| Error::io(archive, &e))?;
     let file = BufReader::with_capacity(1 << 16, file);
-    let staging = Staging::new(into, archive)?;
+    // A folder that is a link to a larger disk: what is unpacked has to lie on that disk to be renamed.
+    let real = into.canonicalize().unwrap_or_else(|_| into.to_owned());
+    let staging = Staging::new(&real, archive)?;
     let mut sink = Sink::new(archive, spec, limits, staging.path(), progress)?;
     match spec.kind {
         ArchiveKind::Zip => zipped::read(file, &mut sink)?,
@@ -82,7 +84,7 @@ pub fn unpack(archive: &Path, spec: &Unpack, into: &Path, limits: &Limits, progr
         ArchiveKind::TarXz => tape::read(lzma_rust2::XzReader::new_mem_limit(file, true, XZ_MEMORY), &mut sink)?,
     }
     let unpacked = sink.finish();
-    staging.publish(into, &unpacked.files)?;
+    staging.publish(&real, &unpacked.files)?;
     Ok(unpacked)
 }
 

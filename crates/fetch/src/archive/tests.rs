@@ -110,6 +110,19 @@ fn what_is_there_already_stays_and_what_a_crash_left_goes() {
     assert_eq!(fs::read(into.join("bottle/train/good/000.png")).unwrap(), b"a picture");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_target_that_is_a_link_stays_one_and_is_filled_where_it_leads() {
+    let (dir, disk) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (real, link) = (disk.path().join("large/target"), dir.path().join("target"));
+    fs::create_dir_all(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    unpack(&fixture("good.zip"), &spec("good.zip"), &link, &SMALL, &mut |_| Ok(())).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(fs::read(real.join("readme.txt")).unwrap(), b"read me");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count() + fs::read_dir(disk.path().join("large")).unwrap().count(), 2);
+}
+
 #[test]
 fn work_that_is_to_end_leaves_nothing() {
     let dir = TempDir::new().unwrap();
@@ -254,6 +267,6 @@ fn a_header_that_lies_about_its_length_is_refused_without_reading_it_whole() {
 
 #[test]
 fn limits_follow_the_archives_size() {
-    assert_eq!(Limits::of_archive(1000).bytes, 2 << 30);
+    assert_eq!(Limits::of_archive(1000).bytes, 8 << 30);
     assert_eq!(Limits::of_archive(5_264_982_680).bytes, 21_059_930_720);
 }
