@@ -201,6 +201,25 @@ fn an_empty_data_folder_is_filled_from_a_mirror_and_a_run_goes_on_it() {
 }
 
 #[test]
+fn every_experiment_that_lacks_data_says_what_there_is_to_fetch() {
+    let (sandbox, mut said) = (Sandbox::default(), 0);
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "yaml") {
+            continue;
+        }
+        let done = sandbox.run(&["plan", path.to_str().unwrap(), "--data", "nowhere"]);
+        // Digits are in the program.
+        if done.code != 0 {
+            let last = done.err.lines().last().unwrap_or_default();
+            assert!(last.starts_with("to fetch what is missing: zsad data fetch "), "{}: {last}", path.display());
+            said += 1;
+        }
+    }
+    assert!(said >= 12, "{said}");
+}
+
+#[test]
 fn a_run_says_which_data_were_trusted_on_first_use() {
     let sandbox = Sandbox::default();
     let row = |i: usize| format!("d{},{},{},{}\n", i / 60, i * 37 % 101, i * 53 % 89, usize::from(i % 20 == 7));

@@ -150,13 +150,17 @@ fn bringing<'a>(manifests: &'a [Manifest], data: &DataDir, path: &Path, reader: 
     };
     let brings = |file: &ManifestFile| file.provides().iter().any(|p| within(Path::new(p), relative));
     let by_path = manifests.iter().filter(is_read).find(|m| m.files.iter().any(brings));
+    // A data set may look for its files in several layouts, and name another than the archive's.
+    let unpacks_there =
+        |file: &ManifestFile| file.unpacking().is_some_and(|(_, into)| relative.starts_with(into)) && reader.is_some();
+    let by_folder = || manifests.iter().filter(is_read).find(|m| m.files.iter().any(unpacks_there));
     // Weights are looked for by the backbone's name, with whichever ending is there.
     let stem = relative.file_stem()?.to_string_lossy().into_owned();
     let by_name = || {
         let weights = relative.starts_with("weights") && reader.is_none();
         manifests.iter().find(|m| weights && m.kind == Kind::Weights && m.used_by.contains(&stem))
     };
-    by_path.or_else(by_name)
+    by_path.or_else(by_folder).or_else(by_name)
 }
 
 /// Whether one of two paths leads to the other.
