@@ -1,10 +1,10 @@
-//! What `run` and `work` share: a plan carried out on this machine.
+//! What `plan`, `run` and `work` share: a plan made, and carried out on this machine.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
 
 use zsad_core::job::FitJob;
-use zsad_core::{Error, Result};
+use zsad_core::{Environment, Error, Result};
 use zsad_store::provenance::{self, RunFacts};
 use zsad_store::{CellRecord, RunFolder, Status};
 
@@ -16,7 +16,8 @@ use crate::executor::Executor;
 use crate::executor::fit::{Bench, WAIT};
 use crate::executor::local::Local;
 use crate::exit::Exit;
-use crate::plan::Plan;
+use crate::library::Library;
+use crate::plan::{Plan, Wanted};
 use crate::progress::ProgressReporter;
 
 /// How much of this machine is used.
@@ -43,6 +44,23 @@ pub struct Ended {
     stopped: bool,
     /// Cells that failed for want of data or weights.
     data_failures: usize,
+}
+
+/// What `experiment` comes to, and the records that are in its folder.
+///
+/// # Errors
+/// Where a record comes from a newer zsad.
+pub fn planned(
+    experiment: &Experiment,
+    library: &Library,
+    env: &Environment,
+    folder: &RunFolder,
+) -> Result<(Plan, BTreeMap<String, CellRecord>)> {
+    let wanted = Wanted::new(experiment, library, env);
+    env.digests.keep();
+    let records = folder.records()?;
+    let plan = wanted.diff(experiment, folder, &records);
+    Ok((plan, records))
 }
 
 /// Writes down in the folder what it is for.

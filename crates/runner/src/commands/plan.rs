@@ -7,10 +7,10 @@ use anyhow::Result;
 use zsad_store::{CellRecord, ModelStore, RunFolder};
 
 use super::data::missing;
-use super::{ExperimentArgs, counted};
+use super::{ExperimentArgs, counted, launch};
 use crate::exit::Exit;
 use crate::library::Library;
-use crate::plan::{self, PlannedFit, Wanted};
+use crate::plan::{self, PlannedFit};
 use crate::registry::Registry;
 use crate::results::later_metrics;
 
@@ -40,10 +40,7 @@ impl Plan {
         let (experiment, folder) = self.experiment.load()?;
         let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
         let library = Library::new(Registry::built_in());
-        let wanted = Wanted::new(&experiment, &library, &env);
-        env.digests.keep();
-        let records = folder.records()?;
-        let plan = wanted.diff(&experiment, &folder, &records);
+        let (plan, records) = launch::planned(&experiment, &library, &env, &folder)?;
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&plan.to_json())?)?;
             return Ok(exit(&plan));

@@ -16,7 +16,7 @@ use crate::config::Experiment;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
 use crate::library::Library;
-use crate::plan::{Plan, Wanted};
+use crate::plan::Plan;
 use crate::registry::Registry;
 use crate::remarks;
 use crate::results::{self, outside};
@@ -80,10 +80,7 @@ impl Run {
         }
         let library = Library::new(Registry::built_in());
         let started = provenance::now();
-        let wanted = Wanted::new(&experiment, &library, &env);
-        env.digests.keep();
-        let records = folder.records()?;
-        let mut plan = wanted.diff(&experiment, &folder, &records);
+        let (mut plan, records) = launch::planned(&experiment, &library, &env, &folder)?;
         if let Some(key) = &self.fit {
             plan.only(key)?;
         }

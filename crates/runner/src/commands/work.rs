@@ -14,7 +14,6 @@ use crate::config;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
 use crate::library::Library;
-use crate::plan::Wanted;
 use crate::registry::Registry;
 use crate::shard::Shard;
 
@@ -69,10 +68,7 @@ impl Work {
         interrupt::listen(&env.stop)?;
         let library = Library::new(Registry::built_in());
         let started = provenance::now();
-        let wanted = Wanted::new(&experiment, &library, &env);
-        env.digests.keep();
-        let before = folder.records()?;
-        let mut plan = wanted.diff(&experiment, &folder, &before);
+        let (mut plan, before) = launch::planned(&experiment, &library, &env, &folder)?;
         if let Some(shard) = shard {
             plan.share(shard);
         }
