@@ -6,6 +6,7 @@ pub mod compare;
 pub mod export;
 pub mod grid;
 pub mod heatmaps;
+pub mod html;
 mod labels;
 pub mod plots;
 pub mod published;

@@ -1,0 +1,127 @@
+//! HTML: a fragment to stand in a page of one's own, and in ours.
+
+use std::fmt::Display;
+
+use super::Exporter;
+
+use crate::html::{Markup, Place, scrolled};
+use crate::sheet::{Block, Sheet, Text, letters};
+
+/// HTML tables under headings; without style of their own.
+pub struct Html;
+
+impl Exporter for Html {
+    fn page(&self, sheet: &Sheet) -> String {
+        let mut html = Markup::default();
+        html.element("section", &[], |html| {
+            html.leaf("h2", &[], &sheet.title);
+            html.line();
+            html.leaf("p", &[], &sheet.legend);
+            html.line();
+            blocks(html, sheet, &None);
+        });
+        html.line();
+        html.into_string()
+    }
+}
+
+/// The grids of a sheet, one after the other; `run` is what filters call their run.
+pub(crate) fn blocks(html: &mut Markup, sheet: &Sheet, run: &Option<String>) {
+    for block in &sheet.blocks {
+        grid(html, block, run);
+        html.line();
+    }
+}
+
+fn grid(html: &mut Markup, block: &Block, run: &Option<String>) {
+    let shared = shared(block, run);
+    html.element("div", &shared.with(&[("class", &"grid"), ("data-any", &"th.point|tbody tr")]), |html| {
+        scrolled(html, &block.caption, |html| {
+            html.element("table", &[], |html| table(html, block));
+        });
+        for (i, note) in block.notes.iter().enumerate() {
+            html.element("p", &[("class", &"note")], |html| {
+                html.leaf("sup", &[], letters(i));
+                html.text(" ");
+                html.text(note);
+            });
+        }
+    });
+}
+
+fn table(html: &mut Markup, block: &Block) {
+    html.leaf("caption", &[], &block.caption);
+    html.element("thead", &[], |html| {
+        html.element("tr", &[], |html| {
+            for (c, head) in block.header.iter().enumerate() {
+                let class = class(block, c);
+                let place = place(block, c);
+                html.leaf("th", &place.with(&[("scope", &"col"), ("class", &class)]), head);
+            }
+        });
+    });
+    html.line();
+    html.element("tbody", &[], |html| {
+        for line in &block.lines {
+            html.element("tr", &row(block, line), |html| {
+                for (c, text) in line.iter().enumerate() {
+                    let (class, place) = (class(block, c), place(block, c));
+                    let attributes = place.with(&[("class", &class)]);
+                    if c == 0 {
+                        html.element("th", &[("scope", &"row")], |html| cell(html, text));
+                    } else {
+                        html.element("td", &attributes, |html| cell(html, text));
+                    }
+                }
+            });
+            html.line();
+        }
+    });
+}
+
+fn cell(html: &mut Markup, text: &Text) {
+    if text.bold {
+        html.leaf("strong", &[], &text.plain);
+    } else {
+        html.text(&text.plain);
+    }
+    if !text.marks.is_empty() {
+        html.leaf("sup", &[], &text.marks);
+    }
+}
+
+fn class(block: &Block, column: usize) -> &'static str {
+    match (column < block.words, point(block, column)) {
+        (true, _) => "word",
+        (false, None) => "number",
+        (false, Some(_)) => "number point",
+    }
+}
+
+/// The protocol point of a column, where columns are points.
+fn point(block: &Block, column: usize) -> Option<&crate::grid::Point> {
+    block.points.get((column + block.points.len()).checked_sub(block.header.len())?)
+}
+
+fn place(block: &Block, column: usize) -> Place {
+    point(block, column).map(|p| Place::of_point(&None, p)).unwrap_or_default()
+}
+
+/// What all points of a grid have in common.
+fn shared(block: &Block, run: &Option<String>) -> Place {
+    let mut places = block.points.iter().map(|p| Place::of_point(run, p));
+    let Some(first) = places.next() else { return Place { run: run.clone(), ..Place::default() } };
+    places.fold(first, |mut all, next| {
+        let keep = |a: &mut Option<String>, b: &Option<String>| if a != b { *a = None };
+        keep(&mut all.dataset, &next.dataset);
+        keep(&mut all.batch_size, &next.batch_size);
+        keep(&mut all.contamination, &next.contamination);
+        all
+    })
+}
+
+/// What filters know of a line of methods.
+fn row<'a>(block: &Block, line: &'a [Text]) -> Vec<(&'static str, &'a dyn Display)> {
+    let words = ["data-method", "data-setting"].into_iter().take(if block.points.is_empty() { 0 } else { block.words });
+    words.zip(line).map(|(name, text)| (name, &text.plain as &dyn Display)).collect()
+}

@@ -1,0 +1,204 @@
+//! The table that is sorted and filtered: a row a run, method and protocol point, a column a metric.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use zsad_core::MetricSpec;
+use zsad_core::protocol::percent;
+
+use super::markup::Markup;
+use super::place::Place;
+use super::scrolled;
+use crate::grid::{MethodKey, Point};
+use crate::table::{Entry, Outcome, Table};
+
+/// One row: the entries of a method at a point, one a metric that was measured there.
+pub(super) struct Line<'a> {
+    pub place: Place,
+    point: &'a Point,
+    entries: Vec<&'a Entry>,
+}
+
+/// The rows of a run's table. A method that was never asked for on a data set has none there.
+pub(super) fn lines<'a>(run: &Option<String>, table: &'a Table) -> Vec<Line<'a>> {
+    let mut found: BTreeMap<(&Point, &MethodKey), Vec<&Entry>> = BTreeMap::new();
+    for entry in &table.entries {
+        found.entry((&entry.point, &entry.method)).or_default().push(entry);
+    }
+    let asked: BTreeSet<(&str, &MethodKey)> = found
+        .iter()
+        .filter(|(_, entries)| entries.iter().any(|e| e.outcome != Outcome::NotRun))
+        .map(|((point, method), _)| (point.dataset.as_str(), *method))
+        .collect();
+    let wanted = found.into_iter().filter(|((point, method), _)| asked.contains(&(point.dataset.as_str(), method)));
+    let line = |((point, method), entries): ((&'a Point, &MethodKey), Vec<&'a Entry>)| {
+        let place = Place::of_point(run, point).with_method(method.setting, &entries[0].label);
+        Line { place, point, entries }
+    };
+    wanted.map(line).collect()
+}
+
+/// A column: its head, and its cell in a line.
+struct Column {
+    head: &'static str,
+    /// Whether it holds numbers: these are sorted from the highest down first.
+    number: bool,
+    cell: Box<dyn Fn(&mut Markup, &Line)>,
+}
+
+/// The table of `lines` under these metrics.
+pub(super) fn table(html: &mut Markup, lines: &[Line], metrics: &[&'static MetricSpec]) {
+    let columns = columns(lines, metrics);
+    scrolled(html, "All results", |html| {
+        html.element("table", &[("data-table", &"results"), ("class", &"sortable")], |html| {
+            html.leaf("caption", &[], "One row a method and protocol point. A column's head sorts by it.");
+            html.element("thead", &[], |html| {
+                html.element("tr", &[], |html| {
+                    for column in &columns {
+                        let class = if column.number { "number" } else { "word" };
+                        html.leaf("th", &[("scope", &"col"), ("class", &class)], column.head);
+                    }
+                });
+            });
+            html.line();
+            html.element("tbody", &[], |html| {
+                for line in lines {
+                    html.element("tr", &line.place.attributes(), |html| {
+                        columns.iter().for_each(|column| (column.cell)(html, line));
+                    });
+                    html.line();
+                }
+            });
+        });
+    });
+}
+
+fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
+    let word = |head, of: fn(&Line) -> String| Column {
+        head,
+        number: false,
+        cell: Box::new(move |html, line| html.leaf("td", &[("class", &"word")], of(line))),
+    };
+    let mut columns = vec![Column {
+        head: "method",
+        number: false,
+        cell: Box::new(|html, line| html.leaf("th", &[("scope", &"row")], &line.entries[0].label)),
+    }];
+    if lines.iter().any(|l| l.place.run.is_some()) {
+        columns.push(word("run", |l| l.place.run.clone().unwrap_or_default()));
+    }
+    columns.push(word("setting", |l| l.entries[0].method.setting.to_string()));
+    columns.push(word("data set", |l| l.point.dataset.clone()));
+    columns.push(number("batch size", size));
+    columns.push(number("contamination", |l| {
+        let share = l.point.contamination.ratio();
+        (share, l.point.contamination.to_string())
+    }));
+    columns.push(number("realised", |l| {
+        let share = l.entries[0].realised;
+        (share, share.map_or_else(|| "–".into(), |s| format!("{:.1} %", s * 100.0)))
+    }));
+    if lines.iter().any(|l| l.point.pooling != lines[0].point.pooling) {
+        columns.push(word("pooling", |l| l.point.pooling.to_string()));
+    }
+    columns.extend(metrics.iter().map(|&metric| Column {
+        head: metric.label,
+        number: true,
+        cell: Box::new(move |html, line| measured(html, line.entries.iter().find(|e| e.metric == metric))),
+    }));
+    let count = |of: fn(&Entry) -> Option<usize>| move |l: &Line| l.entries.iter().find_map(|e| of(e));
+    let domains = count(|e| e.outcome.number().map(|s| s.domains));
+    let seeds = count(|e| e.outcome.number().map(|s| s.seeds));
+    let counted = |n: Option<usize>| (n.map(|n| n as f64), n.map_or_else(|| "–".to_owned(), |n| n.to_string()));
+    columns.push(number("domains", move |l| counted(domains(l))));
+    columns.push(number("seeds", move |l| counted(seeds(l))));
+    columns.push(number("cells that failed or were refused", |l| {
+        let e = l.entries[0];
+        let bad = e.failed + e.refused;
+        (Some(bad as f64), if bad == 0 { "0".into() } else { format!("{bad} of {}", e.cells) })
+    }));
+    columns
+}
+
+/// A column of numbers, each with the value that it is sorted by.
+fn number(head: &'static str, of: impl Fn(&Line) -> (Option<f64>, String) + 'static) -> Column {
+    let cell = move |html: &mut Markup, line: &Line| {
+        let (value, text) = of(line);
+        let mut attributes: Vec<(&'static str, &dyn Display)> = vec![("class", &"number")];
+        if let Some(value) = &value {
+            attributes.push(("data-value", value));
+        }
+        html.leaf("td", &attributes, text);
+    };
+    Column { head, number: true, cell: Box::new(cell) }
+}
+
+/// The size of a batch, and by what it is sorted: batches of all samples are the largest.
+fn size(line: &Line) -> (Option<f64>, String) {
+    use zsad_core::BatchSize::{All, Normals, Total};
+    match line.point.size {
+        Total(n) => (Some(n as f64), n.to_string()),
+        Normals(n) => (Some(n as f64), format!("{n} normals")),
+        All => (Some(1e18), "all".into()),
+    }
+}
+
+/// Mean, spread and interval in per cent; the value behind it is the share, at full precision.
+fn measured(html: &mut Markup, entry: Option<&&Entry>) {
+    let Some(entry) = entry else { return html.leaf("td", &[("class", &"number")], "–") };
+    let Some(s) = entry.outcome.number() else {
+        return html.leaf("td", &[("class", &"number")], entry.outcome.word());
+    };
+    let mean = format!("{:.1}", s.mean * 100.0);
+    html.element("td", &[("class", &"number"), ("data-value", &s.mean)], |html| {
+        if entry.best {
+            html.leaf("strong", &[], mean);
+        } else {
+            html.text(mean);
+        }
+        if entry.tied {
+            html.leaf("sup", &[], "≈");
+        }
+        let std = s.std.map(|d| format!(" ± {:.1}", d * 100.0));
+        let interval = s.interval.filter(|_| entry.metric.headline);
+        let interval = interval.map(|(l, h)| format!(" [{:.1}, {:.1}]", l * 100.0, h * 100.0));
+        if std.is_some() || interval.is_some() {
+            html.leaf("small", &[], std.unwrap_or_default() + &interval.unwrap_or_default());
+        }
+    });
+}
+
+/// The values of the filters over these rows: name of the control, head, and (value, text) of its options.
+pub(super) fn choices(lines: &[Line]) -> Vec<(&'static str, &'static str, Vec<(String, String)>)> {
+    let points: BTreeSet<&Point> = lines.iter().map(|l| l.point).collect();
+    let in_order = |values: Vec<(String, String)>| {
+        let mut seen = BTreeSet::new();
+        values.into_iter().filter(|(value, _)| seen.insert(value.clone())).collect::<Vec<_>>()
+    };
+    let same = |values: Vec<String>| in_order(values.into_iter().map(|v| (v.clone(), v)).collect());
+    let mut sizes: Vec<_> = points.iter().map(|p| p.size).collect();
+    sizes.sort();
+    let mut shares: Vec<_> = points.iter().map(|p| p.contamination).collect();
+    shares.sort();
+    let mut settings: Vec<_> = lines.iter().filter_map(|l| l.place.setting).collect();
+    settings.sort();
+    let mut methods: Vec<(_, _)> = lines.iter().map(|l| (l.place.setting, l.place.method.clone())).collect();
+    methods.sort();
+    vec![
+        ("run", "run", same(lines.iter().filter_map(|l| l.place.run.clone()).collect())),
+        ("dataset", "data set", same(points.iter().map(|p| p.dataset.clone()).collect())),
+        ("batch-size", "batch", in_order(sizes.iter().map(|s| (s.to_column(), s.to_string())).collect())),
+        (
+            "contamination",
+            "contamination",
+            in_order(shares.iter().map(|c| (super::place::contamination(*c), c.to_string())).collect()),
+        ),
+        ("setting", "setting", same(settings.iter().map(|s| s.to_string()).collect())),
+        ("method", "method", same(methods.into_iter().filter_map(|(_, m)| m).collect())),
+    ]
+}
+
+/// `5 %, 10 % and 20 %`.
+pub(super) fn percents(shares: &[f64]) -> String {
+    super::listed(&shares.iter().map(|s| format!("{} %", percent(*s))).collect::<Vec<_>>())
+}

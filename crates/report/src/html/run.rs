@@ -1,0 +1,63 @@
+//! What a page shows of a run: everything that its folder holds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use zsad_core::Result;
+use zsad_store::{CellRecord, ModelStore, Row, RunFolder, provenance};
+
+use crate::plots::{Training, trainings};
+use crate::published::Beside;
+
+/// A run, read from its folder. Published folders hold results and provenance alone.
+pub struct Run {
+    /// What the page calls it.
+    pub name: String,
+    /// Its folder.
+    pub folder: RunFolder,
+    /// Its results.
+    pub rows: Vec<Row>,
+    /// Its records by key; none where they were not kept.
+    pub records: BTreeMap<String, CellRecord>,
+    /// The text of the experiment.
+    pub experiment: Option<String>,
+    /// Calls of the program, the oldest first.
+    pub calls: Vec<Value>,
+    /// What was found strange in its results.
+    pub findings: Vec<Value>,
+    /// Trainings whose loss is known.
+    pub trainings: Vec<Training>,
+    /// Tables of its numbers beside published ones.
+    pub beside: Vec<Beside>,
+}
+
+impl Run {
+    /// The run in a folder, with the trainings that the store has of it.
+    ///
+    /// # Errors
+    /// [`zsad_core::Error::Data`] where there are no results, or they are damaged or of a newer zsad.
+    pub fn read(dir: &Path, store: &ModelStore) -> Result<Run> {
+        let folder = RunFolder::new(dir);
+        let rows = zsad_store::read_results(dir)?;
+        let name = dir.canonicalize().ok().and_then(|d| Some(d.file_name()?.to_string_lossy().into_owned()));
+        Ok(Run {
+            name: name.unwrap_or_else(|| dir.display().to_string()),
+            records: folder.records()?,
+            experiment: std::fs::read_to_string(folder.experiment()).ok(),
+            calls: provenance::runs(dir),
+            findings: findings(dir),
+            trainings: trainings(&rows, store)?,
+            beside: Vec::new(),
+            rows,
+            folder,
+        })
+    }
+}
+
+/// The findings in `anomalies.json`; none where there is no such file or it is no list of them.
+fn findings(dir: &Path) -> Vec<Value> {
+    let text = std::fs::read(dir.join("anomalies.json")).ok();
+    let found = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    found.and_then(|found| found["findings"].as_array().cloned()).unwrap_or_default()
+}
