@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod new_method;
 pub mod plan;
 pub mod plot;
+pub mod report;
 pub mod run;
 pub mod score;
 pub mod status;
@@ -106,11 +107,16 @@ fn from_one(text: &str) -> Result<NonZero<usize>, String> {
     text.parse().map_err(|_| "want a whole number from 1".to_owned())
 }
 
+/// Whether a run left something in a folder.
+fn has_results(folder: &Path) -> bool {
+    ["records", "results.parquet", "results.csv"].iter().any(|f| folder.join(f).exists())
+}
+
 /// The folder of a finished run: `what` itself, or a run of that name under `results/runs`.
 fn run_folder(what: &Path) -> Result<PathBuf> {
     let named = Path::new(RUNS).join(what);
     for folder in [what.to_owned(), named] {
-        if ["records", "results.parquet", "results.csv"].iter().any(|f| folder.join(f).exists()) {
+        if has_results(&folder) {
             return Ok(folder);
         }
     }

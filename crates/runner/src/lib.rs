@@ -16,6 +16,7 @@ pub mod executor;
 mod exit;
 mod heatmaps;
 pub mod library;
+mod pictures;
 pub mod plan;
 pub mod progress;
 pub mod registry;

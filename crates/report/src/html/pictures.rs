@@ -2,11 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zsad_core::{LabelledBatch, Result};
+use image::codecs::jpeg::JpegEncoder;
+use image::{RgbImage, imageops};
+use zsad_core::{Error, LabelledBatch, Result};
 use zsad_store::{CellRecord, RunFolder};
 
 use super::drill::Batch;
 use super::markup::Markup;
+use crate::plots::canvas::encode;
 
 /// Bytes that all pictures of a page may take, encoded.
 const BUDGET: usize = 2_000_000;
@@ -15,10 +18,34 @@ const BUDGET: usize = 2_000_000;
 pub struct Thumbnail {
     /// What it is called.
     pub name: String,
-    /// A PNG file.
-    pub png: Vec<u8>,
-    /// Its anomaly map over it, a PNG file.
-    pub map: Option<Vec<u8>>,
+    /// A small image file.
+    bytes: Vec<u8>,
+    /// Its kind.
+    mime: &'static str,
+}
+
+/// Pixels along the longer side; what is smaller stays as it is.
+const SIDE: u32 = 64;
+
+impl Thumbnail {
+    /// An image of `[height, width, 3]` bytes, made small.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where the size is another.
+    pub fn of(name: String, image: Vec<u8>, (height, width): (usize, usize)) -> Result<Thumbnail> {
+        let whole = RgbImage::from_raw(width as u32, height as u32, image);
+        let whole = whole.ok_or_else(|| Error::failed(format!("{name}: its pixels are not {height} × {width}")))?;
+        let scale = f64::from(SIDE) / f64::from(whole.width().max(whole.height()));
+        if scale >= 1.0 {
+            return Ok(Thumbnail { name, bytes: encode(&whole)?, mime: "image/png" });
+        }
+        let [w, h] = [whole.width(), whole.height()].map(|n| ((f64::from(n) * scale).round() as u32).max(1));
+        let small = imageops::resize(&whole, w, h, imageops::FilterType::Triangle);
+        let mut bytes = Vec::new();
+        let written = JpegEncoder::new_with_quality(&mut bytes, 75).encode_image(&small);
+        written.map_err(|e| Error::failed(format!("{name}: {e}")))?;
+        Ok(Thumbnail { name, bytes, mime: "image/jpeg" })
+    }
 }
 
 /// Who brings pictures: those of the samples with these numbers in a batch, in their order.
@@ -82,11 +109,9 @@ impl<'a> Pictures<'a> {
         let truth = if anomalous { "anomalous" } else { "normal" };
         let about = format!("{}, {truth}, score {score:.4}", picture.name);
         html.element("li", &[("class", &truth)], |html| {
-            for png in std::iter::once(&picture.png).chain(&picture.map) {
-                let source = format!("data:image/png;base64,{}", STANDARD.encode(png));
-                self.bytes += source.len();
-                html.void("img", &[("src", &source), ("alt", &about), ("title", &about)]);
-            }
+            let source = format!("data:{};base64,{}", picture.mime, STANDARD.encode(&picture.bytes));
+            self.bytes += source.len();
+            html.void("img", &[("src", &source), ("alt", &about), ("title", &about)]);
             html.leaf("small", &[], truth);
         });
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use zsad_core::{Error, Result, suggest};
 use zsad_store::Row;
 
+use crate::table::Outcome;
+
 pub use beside::{Beside, Line, Verdict, build};
 pub use reference::{Origin, Published, Reference, Selector};
 pub use spec::{Division, Entry, Form, Ours, Spec};
@@ -64,6 +66,27 @@ pub fn rows(spec: &Spec, results: &Path) -> Result<Vec<Row>> {
     let folders = spec.experiments.iter().flat_map(|e| run_folders(results, e));
     let each = folders.map(|folder| zsad_store::read_results(&folder)).collect::<Result<Vec<_>>>()?;
     Ok(each.concat())
+}
+
+/// The tables that a run belongs to, with the lines that it has cells for.
+///
+/// # Errors
+/// [`Error::Data`] or [`Error::Config`] where a table cannot be read or has mistakes.
+pub fn of_rows(tables: &Path, reference: &Reference, rows: &[Row]) -> Result<Vec<Beside>> {
+    let mut found = Vec::new();
+    for name in names(tables)? {
+        let mut spec = find(tables, &name, reference)?;
+        if !rows.iter().any(|r| spec.experiments.contains(&r.asked().experiment)) {
+            continue;
+        }
+        let all = build(&spec, reference, rows)?;
+        let is_ours = |name: &str| all.lines.iter().any(|l| l.name == name && l.ours != Outcome::NotRun);
+        spec.rows.retain(|entry| is_ours(&entry.name));
+        if !spec.rows.is_empty() {
+            found.push(build(&spec, reference, rows)?);
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
