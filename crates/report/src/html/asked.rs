@@ -68,11 +68,14 @@ fn protocols(rows: &[Row]) -> Vec<String> {
 
 impl Protocol {
     fn sentence(mut self, pooling: Pooling) -> String {
+        // A number alone is that of samples, said once after the last of them.
+        let last = self.sizes.iter().rev().find(|s| matches!(s, BatchSize::Total(_))).copied();
         let sizes: Vec<String> = self
             .sizes
             .iter()
             .map(|size| match size {
-                BatchSize::Total(n) => format!("{n} samples"),
+                BatchSize::Total(n) if last == Some(*size) => format!("{n} samples"),
+                BatchSize::Total(n) => n.to_string(),
                 BatchSize::Normals(n) => format!("{n} normals with anomalies on top"),
                 BatchSize::All => "all samples of a domain".into(),
             })
@@ -93,11 +96,11 @@ impl Protocol {
             Pooling::Domain => "the scores of a domain's batches are pooled before a metric is taken",
         };
         let datasets: Vec<String> = self.datasets.into_iter().collect();
-        let batches = if batches.is_empty() { String::new() } else { format!("{} a domain; ", listed(&batches)) };
+        let batches = if batches.is_empty() { String::new() } else { format!("{} batches a domain; ", listed(&batches)) };
         format!(
-            "Test batches on {} of {}, with {}; {batches}{pooling}. Seeds: {}.",
-            listed(&datasets),
+            "Test batches of {} on {}, with {}; {batches}{pooling}. Seeds: {}.",
             listed(&sizes),
+            listed(&datasets),
             listed(&shares),
             seeds.join(", ")
         )

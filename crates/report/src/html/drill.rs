@@ -7,6 +7,7 @@ use zsad_metrics::{METRICS, evaluate};
 use zsad_store::{CellRecord, Row};
 
 use super::bounds::Bounds;
+use super::counted;
 use super::markup::Markup;
 use super::pictures::Pictures;
 use super::place::Place;
@@ -37,23 +38,35 @@ pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>, pictu
     let grid = Grid::new(&run.rows);
     let bounds = Bounds::of(&run.rows, |key| run.records.contains_key(key));
     let (mut inside, mut left_out) = (Markup::default(), LeftOut::default());
-    for point in &grid.points {
-        for (method, label) in &grid.methods {
+    for (method, label) in &grid.methods {
+        let mut cells = Markup::default();
+        let mut points = 0;
+        for point in &grid.points {
             let Some(cell) = grid.cell(point, method) else { continue };
             let kept = |r: &&&Row| r.result.n_batches > 0 && run.records.contains_key(&r.record.cell_key);
             let rows: Vec<&Row> = cell.ok.iter().filter(kept).copied().collect();
             if rows.is_empty() {
                 continue;
             }
-            let place = Place::of_point(name, point).with_method(method.setting, label);
+            points += 1;
             let (domains, seeds) = counts(&rows);
-            inside.element("details", &place.with(&[("class", &"cell")]), |html| {
+            cells.element("details", &Place::of_point(name, point).with(&[("class", &"cell")]), |html| {
                 html.element("summary", &[], |html| {
-                    html.leaf("strong", &[], label);
-                    html.text(format_args!(" on {}, {}, contamination {}", point.dataset, point.size, point.contamination));
-                    html.leaf("small", &[], format_args!(" {domains} domains × {seeds} seeds"));
+                    html.text(format_args!("{}, {}, contamination {}", point.dataset, point.size, point.contamination));
+                    html.leaf("small", &[], format_args!(" {domains}, {seeds}"));
                 });
                 Domains { run, bounds: &bounds }.write(html, rows, pictures, &mut left_out);
+            });
+            cells.line();
+        }
+        if points > 0 {
+            let place = Place { run: name.clone(), ..Place::default() }.with_method(method.setting, label);
+            inside.element("details", &place.with(&[("data-any", &"details.cell")]), |html| {
+                html.element("summary", &[], |html| {
+                    html.leaf("strong", &[], label);
+                    html.leaf("small", &[], format_args!(" {}", counted(points, "protocol point")));
+                });
+                html.append(cells);
             });
             inside.line();
         }
@@ -63,10 +76,11 @@ pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>, pictu
     html.append(inside);
 }
 
-fn counts(rows: &[&Row]) -> (usize, usize) {
+/// Domains and seeds, counted.
+fn counts(rows: &[&Row]) -> (String, String) {
     let domains: BTreeSet<&str> = rows.iter().map(|r| r.result.domain.as_str()).collect();
     let seeds: BTreeSet<u64> = rows.iter().map(|r| r.seed()).collect();
-    (domains.len(), seeds.len())
+    (counted(domains.len(), "domain"), counted(seeds.len(), "seed"))
 }
 
 /// What is shown, and what is not.

@@ -113,12 +113,14 @@ impl Page<'_> {
                 let names: Vec<String> = names.iter().flatten().cloned().collect();
                 section(html, "changed", "What changed", |html| differences::section(html, self.runs, &names, tables));
             }
+            // It stands beside the sections, and stays in sight while they are read.
+            filters::form(html, &lines);
             section(html, "tables", "Results", |html| {
                 html.leaf("p", &[("class", &"note")], &tables.first().map_or("", |t| &t.sheet().legend));
-                filters::form(html, &lines);
                 each(html, &mut |html, _, run, name| {
                     blocks(html, comparison(&run.rows, &table::default_metrics(&run.rows)).sheet(), name);
                 });
+                html.leaf("h3", &[], "All numbers");
                 results::table(html, &lines, &metrics);
                 for sheet in self.runs.iter().flat_map(|r| &r.beside).map(Printed::sheet) {
                     html.leaf("h3", &[], format_args!("Beside published numbers: {}", sheet.title));

@@ -229,7 +229,8 @@ fn legend(html: &mut Markup, grid: &Grid, dataset: &str) {
 /// A horizontal axis of per cents over some values, with room at its ends.
 pub(super) fn percents(values: impl Iterator<Item = f64> + Clone, ticks: usize) -> Axis {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
-    let axis = Axis::nice("", low, high, 100.0, ticks);
+    // Where all are equal an axis has a length all the same.
+    let axis = Axis::nice("", low.min(high - 1.0), high, 100.0, ticks);
     let room = 0.015 * (axis.high - axis.low);
     Axis { low: axis.low - room, high: axis.high + room, ..axis }
 }

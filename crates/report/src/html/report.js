@@ -95,7 +95,7 @@
   }
 
   // On paper nothing can be unfolded; single batches would be a book, and keep their summaries.
-  const folded = all("details").filter((details) => !details.matches(".cell, .domain"));
+  const folded = all("details").filter((details) => !details.closest("#batches"));
   addEventListener("beforeprint", () => {
     for (const details of folded) {
       details.dataset.open = details.open;

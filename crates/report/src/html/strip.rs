@@ -13,7 +13,9 @@ use crate::table::headline;
 /// Samples of a batch that are drawn of each kind.
 pub(super) const MOST: usize = 160;
 const WIDTH: f64 = 312.0;
-const FOOT: f64 = 40.0;
+/// Bars are drawn in a finer unit, so that whole numbers do: there are very many of them.
+const FINE: f64 = 2.0;
+const FOOT: f64 = 40.0 * FINE;
 /// Ranks that a description names.
 const NAMED: usize = 12;
 
@@ -35,7 +37,7 @@ pub(super) fn values(html: &mut Markup, batches: &[Batch]) {
         // A fixed low-discrepancy offset keeps dots of equal value apart.
         let y = 13.0 + ((i as f64 * 0.618_033_988_75).fract() - 0.5) * 16.0;
         // Writing into a string cannot fail.
-        let _ = write!(dots, "M{} {}h0", short(at(value)), short(y));
+        let _ = write!(dots, "M{} {y:.0}h0", short(at(value)));
     }
     let about = format!("{} of {} batches", headline().label, batches.len());
     picture(html, (WIDTH, canvas.height), &about, |html| {
@@ -52,7 +54,7 @@ pub(super) fn ranked(html: &mut Markup, batch: &Batch) {
     let (Some(&first), Some(&last)) = (order.first(), order.last()) else { return };
     let (high, low) = (scores[first], scores[last]);
     let n = order.len();
-    let step = WIDTH / n as f64;
+    let step = WIDTH * FINE / n as f64;
     let thin = [false, true].map(|kind| labels.iter().filter(|l| **l == kind).count().div_ceil(MOST).max(1));
     let (mut bars, mut dots, mut seen) = ([String::new(), String::new()], String::new(), [0, 0]);
     for (rank, &i) in order.iter().enumerate() {
@@ -62,17 +64,17 @@ pub(super) fn ranked(html: &mut Markup, batch: &Batch) {
             continue;
         }
         let share = if high > low { (scores[i] - low) / (high - low) } else { 0.5 };
-        let x = short(step * (rank as f64 + 0.5));
+        let (x, y) = ((step * (rank as f64 + 0.5)).round(), (FOOT - 4.0 - (FOOT - 8.0) * share).round());
         // Writing into a string cannot fail.
-        let _ = write!(bars[kind], "M{x} {FOOT}V{}", short(FOOT - 2.0 - (FOOT - 4.0) * share));
+        let _ = write!(bars[kind], "M{x} {FOOT}V{y}");
         if labels[i] {
-            let _ = write!(dots, "M{x} {}h0", FOOT + 5.0);
+            let _ = write!(dots, "M{x} {}h0", FOOT + 5.0 * FINE);
         }
     }
-    let width = short((step * 0.7).clamp(0.6, 9.0));
-    let dot = short(step.clamp(1.5, 5.0));
+    let width = short((step * 0.7).clamp(1.0, 18.0));
+    let dot = short(step.clamp(3.0, 10.0));
     let ranks: Vec<usize> = order.iter().enumerate().filter(|(_, i)| labels[**i]).map(|(rank, _)| rank + 1).collect();
-    picture(html, (WIDTH, FOOT + 9.0), &description(n, &ranks), |html| {
+    picture(html, (WIDTH * FINE, FOOT + 9.0 * FINE), &description(n, &ranks), |html| {
         for (class, d) in [("line normal", &bars[0]), ("line anomalous", &bars[1])] {
             if !d.is_empty() {
                 html.leaf("path", &[("class", &class), ("d", d), ("stroke-width", &width)], "");
@@ -91,7 +93,7 @@ fn description(n: usize, ranks: &[usize]) -> String {
     let named: Vec<String> = ranks.iter().take(NAMED).map(usize::to_string).collect();
     let more = if ranks.len() > NAMED { format!(" and {} more", ranks.len() - NAMED) } else { String::new() };
     match ranks.is_empty() {
-        true => format!("Ranked scores of {n} samples; none is anomalous"),
-        false => format!("Ranked scores of {n} samples; anomalies have the ranks {}{more}", named.join(", ")),
+        true => format!("Scores of {n} samples; none is anomalous"),
+        false => format!("Scores of {n} samples; ranks of anomalies: {}{more}", named.join(", ")),
     }
 }
