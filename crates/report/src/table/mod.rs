@@ -2,6 +2,7 @@
 
 mod entry;
 mod layout;
+mod ties;
 
 use std::path::Path;
 
@@ -38,8 +39,8 @@ pub fn comparison(rows: &[Row], metrics: &[&'static MetricSpec]) -> Table {
 
 /// The comparison of all methods in `rows` under `metrics`, laid out as `style` says.
 ///
-/// A number is the mean over seeds of the mean over domains, ± the standard deviation over seeds, with the 95 %
-/// percentile bootstrap interval over seeds and domains. Everything is a function of the rows alone.
+/// A number is the mean over seeds of the mean over domains, ± the standard deviation over seeds, with its 95 % interval
+/// over seeds and domains ([`crossed`](zsad_metrics::stats::crossed)). Everything is a function of the rows alone.
 pub fn styled(rows: &[Row], metrics: &[&'static MetricSpec], style: &Style) -> Table {
     let grid = Grid::new(rows);
     let all = metrics.iter().flat_map(|m| grid.points.iter().map(|p| entry::column(&grid, p, m)));
@@ -130,6 +131,9 @@ impl Printed for Table {
         column!("n_failed", u64, |e| e.failed as u64);
         column!("n_refused", u64, |e| e.refused as u64);
         column!("reasons", String, |e| e.reasons.join("; "));
+        column!("rank", Option<u64>, |e| e.rank.map(|r| r as u64));
+        column!("ranks_not_told_apart", String, |e| ties::ranks(&e.not_parted));
+        column!("resolution", Option<f64>, |e| e.resolution);
         DataFrame::new(self.entries.len(), columns)
     }
 }

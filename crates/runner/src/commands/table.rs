@@ -48,7 +48,7 @@ pub struct Table {
     /// Methods and numbers alone: no columns of settings, domains and seeds
     #[arg(long)]
     compact: bool,
-    /// Numbers without their bootstrap intervals
+    /// Numbers without their intervals
     #[arg(long)]
     no_interval: bool,
     /// What the columns are
