@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::Exporter;
 
-use crate::html::{Markup, Place, scrolled};
+use crate::html::{Attributes, Markup, Place, scrolled};
 use crate::sheet::{Block, Sheet, Text, letters};
 
 /// HTML tables under headings; without style of their own.
@@ -54,29 +54,34 @@ fn table(html: &mut Markup, block: &Block) {
     html.element("thead", &[], |html| {
         html.element("tr", &[], |html| {
             for (c, head) in block.header.iter().enumerate() {
-                let class = class(block, c);
-                let place = place(block, c);
+                let (class, place) = (class(block, c, &Text::default()), place(block, c));
                 html.leaf("th", &place.with(&[("scope", &"col"), ("class", &class)]), head);
             }
         });
     });
     html.line();
     html.element("tbody", &[], |html| {
-        for line in &block.lines {
-            html.element("tr", &row(block, line), |html| {
-                for (c, text) in line.iter().enumerate() {
-                    let (class, place) = (class(block, c), place(block, c));
-                    let attributes = place.with(&[("class", &class)]);
-                    if c == 0 {
-                        html.element("th", &[("scope", &"row")], |html| cell(html, text));
-                    } else {
-                        html.element("td", &attributes, |html| cell(html, text));
-                    }
-                }
-            });
-            html.line();
+        block.lines.iter().for_each(|line| row(html, block, line, &about(block, line)));
+    });
+    if !block.foot.is_empty() {
+        html.element("tfoot", &[], |html| {
+            block.foot.iter().for_each(|line| row(html, block, line, &[]));
+        });
+    }
+}
+
+fn row(html: &mut Markup, block: &Block, line: &[Text], attributes: Attributes) {
+    html.element("tr", attributes, |html| {
+        for (c, text) in line.iter().enumerate() {
+            let (class, place) = (class(block, c, text), place(block, c));
+            if c == 0 {
+                html.element("th", &[("scope", &"row"), ("class", &class)], |html| cell(html, text));
+            } else {
+                html.element("td", &place.with(&[("class", &class)]), |html| cell(html, text));
+            }
         }
     });
+    html.line();
 }
 
 fn cell(html: &mut Markup, text: &Text) {
@@ -90,8 +95,12 @@ fn cell(html: &mut Markup, text: &Text) {
     }
 }
 
-fn class(block: &Block, column: usize) -> &'static str {
+/// A text that wants some room, so that it does not stand in a column of single words.
+const LONG: usize = 14;
+
+fn class(block: &Block, column: usize, text: &Text) -> &'static str {
     match (column < block.words, point(block, column)) {
+        (true, _) if text.plain.chars().count() > LONG => "word long",
         (true, _) => "word",
         (false, None) => "number",
         (false, Some(_)) => "number point",
@@ -121,7 +130,7 @@ fn shared(block: &Block, run: &Option<String>) -> Place {
 }
 
 /// What filters know of a line of methods.
-fn row<'a>(block: &Block, line: &'a [Text]) -> Vec<(&'static str, &'a dyn Display)> {
+fn about<'a>(block: &Block, line: &'a [Text]) -> Vec<(&'static str, &'a dyn Display)> {
     let words = ["data-method", "data-setting"].into_iter().take(if block.points.is_empty() { 0 } else { block.words });
     words.zip(line).map(|(name, text)| (name, &text.plain as &dyn Display)).collect()
 }

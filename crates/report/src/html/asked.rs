@@ -89,6 +89,7 @@ impl Protocol {
         if self.natural {
             shares.push("the share of anomalies that the data have".into());
         }
+        let one = self.batches.iter().eq([&1]);
         let batches: Vec<String> = self.batches.iter().map(usize::to_string).collect();
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let pooling = match pooling {
@@ -96,7 +97,7 @@ impl Protocol {
             Pooling::Domain => "the scores of a domain's batches are pooled before a metric is taken",
         };
         let datasets: Vec<String> = self.datasets.into_iter().collect();
-        let batches = if batches.is_empty() { String::new() } else { format!("{} batches a domain; ", listed(&batches)) };
+        let batches = if batches.is_empty() { String::new() } else { format!("{} {} a domain; ", listed(&batches), if one { "batch" } else { "batches" }) };
         format!(
             "Test batches of {} on {}, with {}; {batches}{pooling}. Seeds: {}.",
             listed(&sizes),

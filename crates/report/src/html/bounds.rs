@@ -9,11 +9,20 @@ use super::strip::MOST;
 use crate::table::headline;
 
 /// Bytes that all batches may take, about.
-const BUDGET: usize = 1_000_000;
+const BUDGET: usize = 600_000;
 
 /// What is kept: so many domains of a method at a point (with their seeds), so many batches of each.
-const LADDER: [(usize, usize); 8] =
-    [(usize::MAX, usize::MAX), (usize::MAX, 8), (usize::MAX, 2), (24, 2), (12, 2), (6, 2), (3, 2), (2, 1)];
+const LADDER: [(usize, usize); 9] = [
+    (usize::MAX, usize::MAX),
+    (usize::MAX, 8),
+    (usize::MAX, 2),
+    (usize::MAX, 1),
+    (24, 2),
+    (12, 2),
+    (6, 2),
+    (3, 2),
+    (2, 1),
+];
 
 /// The first step of the ladder that is small enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +44,7 @@ impl Bounds {
             cells.entry(key).or_default().push((batches, samples));
         }
         let cost = |(domains, most): (usize, usize)| -> usize {
-            let domain = |(n, samples): &(usize, usize)| 330 + 10 * n + (*n).min(most) * (320 + 9 * (*samples).min(MOST));
+            let domain = |(n, samples): &(usize, usize)| 400 + 9 * n + (*n).min(most) * (340 + 9 * (*samples).min(MOST));
             let cell = |all: &Vec<(usize, usize)>| 300 + all.iter().take(domains).map(domain).sum::<usize>();
             cells.values().map(cell).sum()
         };

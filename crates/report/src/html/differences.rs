@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use zsad_core::MetricSpec;
+use zsad_core::{BatchSize, MetricSpec};
 use zsad_core::key::canonical_json;
-use zsad_store::Status;
+use zsad_store::{Row, Status};
 
 use super::asked::head;
 use super::markup::Markup;
@@ -36,9 +36,9 @@ const FACTS: [Fact; 11] = [
     ("device", |r| each(r.rows.iter().map(|r| r.record.provenance.device.clone()).filter(|d| !d.is_empty()))),
     ("instructions", |r| each(r.calls.iter().filter_map(|c| c["simd"].as_str().map(str::to_owned)))),
     ("data sets", |r| each(r.rows.iter().map(|r| r.asked().dataset.clone()))),
-    ("batches", |r| each(r.rows.iter().map(|r| r.point().size.to_column()))),
-    ("contaminations", |r| each(r.rows.iter().map(|r| r.point().contamination.to_string()))),
-    ("seeds", |r| each(r.rows.iter().map(|r| format!("{:>3}", r.seed())))),
+    ("batches", |r| in_order(r.rows.iter().map(|r| r.point().size), BatchSize::to_column)),
+    ("contaminations", |r| in_order(r.rows.iter().map(|r| r.point().contamination), |c| c.to_string())),
+    ("seeds", |r| in_order(r.rows.iter().map(Row::seed), |s| s.to_string())),
     ("cells that ended well", |r| {
         let cells = |ok: bool| {
             let rows = r.rows.iter().filter(|r| !ok || r.record.status == Status::Ok);
@@ -48,9 +48,14 @@ const FACTS: [Fact; 11] = [
     }),
 ];
 
+/// Every value once.
 fn each(values: impl Iterator<Item = String>) -> String {
-    let values: BTreeSet<String> = values.collect();
-    let values: Vec<&str> = values.iter().map(|v| v.trim()).collect();
+    in_order(values, |v| v)
+}
+
+fn in_order<T: Ord>(values: impl Iterator<Item = T>, said: fn(T) -> String) -> String {
+    let values: BTreeSet<T> = values.collect();
+    let values: Vec<String> = values.into_iter().map(said).collect();
     if values.is_empty() { "–".into() } else { values.join(", ") }
 }
 

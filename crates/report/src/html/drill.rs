@@ -87,8 +87,8 @@ fn counts(rows: &[&Row]) -> (String, String) {
 fn note(html: &mut Markup, bounds: &Bounds, left_out: &LeftOut) {
     html.element("p", &[("class", &"note")], |html| {
         html.text(format_args!(
-            "{} of every batch; of single batches the scores from the highest to the lowest, anomalies in colour and with a \
-             dot below.",
+            "{} of every batch; of single batches the scores from the highest to the lowest, anomalies in colour, \
+             reaching below the others. A dot is a batch, between the lines at 0, 50 and 100.",
             headline().label
         ));
         if left_out.batches > 0 {

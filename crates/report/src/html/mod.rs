@@ -20,6 +20,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use base64::Engine;
@@ -29,9 +30,10 @@ use zsad_core::{MetricSpec, Result};
 use zsad_metrics::METRICS;
 
 use crate::export::{Printed, blocks};
+use crate::published::OfRun;
 use crate::table::{self, Table, comparison};
 pub use asked::Defaults;
-pub(crate) use markup::Markup;
+pub(crate) use markup::{Attributes, Markup};
 pub use pictures::{Bringer, Thumbnail};
 use pictures::Pictures;
 pub(crate) use place::Place;
@@ -60,7 +62,8 @@ impl Page<'_> {
     pub fn to_html(&self) -> Result<String> {
         let tables: Vec<Table> =
             self.runs.iter().map(|r| comparison(&r.rows, &table::shown(&r.rows, |_| true))).collect();
-        let title = tables.iter().map(|t| t.title.as_str()).collect::<Vec<_>>().join(", ");
+        let titles: BTreeSet<&str> = tables.iter().map(|t| t.title.as_str()).collect();
+        let title = titles.into_iter().collect::<Vec<_>>().join(", ");
         let main = self.main(&title, &tables)?;
         let mut html = Markup::default();
         html.literal("<!DOCTYPE html>\n");
@@ -122,11 +125,7 @@ impl Page<'_> {
                 });
                 html.leaf("h3", &[], "All numbers");
                 results::table(html, &lines, &metrics);
-                for sheet in self.runs.iter().flat_map(|r| &r.beside).map(Printed::sheet) {
-                    html.leaf("h3", &[], format_args!("Beside published numbers: {}", sheet.title));
-                    html.leaf("p", &[("class", &"note")], &sheet.legend);
-                    blocks(html, sheet, &None);
-                }
+                self.runs.iter().for_each(|run| beside(html, &run.beside));
             });
             section(html, "plots", "Plots", |html| html.append(plots));
             if with_records {
@@ -179,6 +178,18 @@ fn head(html: &mut Markup, title: &str) {
 
 fn hash(text: &str) -> String {
     STANDARD.encode(Sha256::digest(text.as_bytes()))
+}
+
+/// Our numbers beside published ones; and of which none is known, and why.
+fn beside(html: &mut Markup, of: &OfRun) {
+    for sheet in of.beside.iter().map(Printed::sheet) {
+        html.leaf("h3", &[], format_args!("Beside published numbers: {}", sheet.title));
+        html.leaf("p", &[("class", &"note")], &sheet.legend);
+        blocks(html, sheet, &None);
+    }
+    for (title, why) in &of.without {
+        html.leaf("p", &[("class", &"note")], format_args!("{title}: no published number is known; {why}."));
+    }
 }
 
 fn contents(html: &mut Markup, several: bool, with_records: bool) {

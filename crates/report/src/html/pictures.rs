@@ -12,7 +12,7 @@ use super::markup::Markup;
 use crate::plots::canvas::encode;
 
 /// Bytes that all pictures of a page may take, encoded.
-const BUDGET: usize = 2_000_000;
+const BUDGET: usize = 1_000_000;
 
 /// One sample.
 pub struct Thumbnail {

@@ -8,7 +8,7 @@ use super::markup::Markup;
 use super::place::Place;
 use super::run::Run;
 use super::svg::{picture, shapes};
-use super::{heading, spread};
+use super::{counted, heading, spread};
 use crate::grid::{Grid, MethodKey, Point};
 use crate::plots::axes::{Axis, Panel};
 use crate::plots::canvas::{Canvas, GREY};
@@ -194,7 +194,7 @@ impl Shown<'_> {
             drawn.line();
         }
         html.element("details", &[], |html| {
-            html.leaf("summary", &[], format_args!("Training loss of {} methods", panels.len()));
+            html.leaf("summary", &[], format_args!("Training loss of {}", counted(panels.len(), "method")));
             html.element("div", &[("class", &"panels")], |html| html.append(drawn));
         });
         html.line();

@@ -39,8 +39,8 @@ fn line(html: &mut Markup, call: &Value) {
         other => other.to_string(),
     };
     html.element("tr", &[], |html| {
-        html.leaf("th", &[("scope", &"row")], text("started"));
-        html.leaf("td", &[], text("finished"));
+        html.leaf("th", &[("scope", &"row"), ("class", &"time")], text("started"));
+        html.leaf("td", &[("class", &"time")], text("finished"));
         html.leaf("td", &[], format_args!("zsad {}", text("version")));
         html.leaf("td", &[("class", &"key")], text("git_sha"));
         html.leaf("td", &[], format_args!("{} computed, {} found", text("cells_computed"), text("cells_cached")));

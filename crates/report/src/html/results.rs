@@ -10,7 +10,7 @@ use super::markup::Markup;
 use super::place::Place;
 use super::scrolled;
 use crate::grid::{MethodKey, Point};
-use crate::table::{Entry, Outcome, Table};
+use crate::table::{self, Entry, Outcome, Table, headline};
 
 /// One row: the entries of a method at a point, one a metric that was measured there.
 pub(super) struct Line<'a> {
@@ -51,7 +51,7 @@ pub(super) fn table(html: &mut Markup, lines: &[Line], metrics: &[&'static Metri
     let columns = columns(lines, metrics);
     scrolled(html, "All results", |html| {
         html.element("table", &[("data-table", &"results"), ("class", &"sortable")], |html| {
-            html.leaf("caption", &[], "One row a method and protocol point. A column's head sorts by it.");
+            html.leaf("caption", &[], format_args!("One row a method and protocol point; a column's head sorts by it. Rank: by {}, in brackets the ranks that cannot be told apart.", headline().label));
             html.element("thead", &[], |html| {
                 html.element("tr", &[], |html| {
                     for column in &columns {
@@ -106,6 +106,12 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
         number: true,
         cell: Box::new(move |html, line| measured(html, line.entries.iter().find(|e| e.metric == metric))),
     }));
+    columns.push(number("rank", |l| {
+        let found = l.entries.iter().find(|e| e.metric == headline()).and_then(|e| Some((e.rank?, &e.not_parted)));
+        let Some((rank, others)) = found else { return (None, "–".into()) };
+        let others = if others.len() > 1 { format!(" ({})", table::ranks(others)) } else { String::new() };
+        (Some(rank as f64), format!("{rank}{others}"))
+    }));
     let count = |of: fn(&Entry) -> Option<usize>| move |l: &Line| l.entries.iter().find_map(|e| of(e));
     let domains = count(|e| e.outcome.number().map(|s| s.domains));
     let seeds = count(|e| e.outcome.number().map(|s| s.seeds));
@@ -151,7 +157,7 @@ fn measured(html: &mut Markup, entry: Option<&&Entry>) {
     };
     let mean = format!("{:.1}", s.mean * 100.0);
     html.element("td", &[("class", &"number"), ("data-value", &s.mean)], |html| {
-        if entry.best {
+        if entry.best || entry.tied {
             html.leaf("strong", &[], mean);
         } else {
             html.text(mean);

@@ -8,7 +8,7 @@ use zsad_core::Result;
 use zsad_store::{CellRecord, ModelStore, Row, RunFolder, provenance};
 
 use crate::plots::{Training, trainings};
-use crate::published::Beside;
+use crate::published::OfRun;
 
 /// A run, read from its folder. Published folders hold results and provenance alone.
 pub struct Run {
@@ -28,8 +28,8 @@ pub struct Run {
     pub findings: Vec<Value>,
     /// Trainings whose loss is known.
     pub trainings: Vec<Training>,
-    /// Tables of its numbers beside published ones.
-    pub beside: Vec<Beside>,
+    /// Its numbers beside published ones.
+    pub beside: OfRun,
 }
 
 impl Run {
@@ -48,7 +48,7 @@ impl Run {
             calls: provenance::runs(dir),
             findings: findings(dir),
             trainings: trainings(&rows, store)?,
-            beside: Vec::new(),
+            beside: OfRun::default(),
             rows,
             folder,
         })

@@ -4,10 +4,7 @@ use std::fmt::Write;
 
 use super::drill::Batch;
 use super::markup::Markup;
-use super::plots::percents;
-use super::svg::{picture, shapes, short};
-use crate::plots::axes::SMALL;
-use crate::plots::canvas::{Anchor, Canvas, GREY, LIGHT};
+use super::svg::{picture, short};
 use crate::table::headline;
 
 /// Samples of a batch that are drawn of each kind.
@@ -16,6 +13,8 @@ const WIDTH: f64 = 312.0;
 /// Bars are drawn in a finer unit, so that whole numbers do: there are very many of them.
 const FINE: f64 = 2.0;
 const FOOT: f64 = 40.0 * FINE;
+/// How far bars of anomalies reach below the others, so that colour is not all that tells them apart.
+const BELOW: f64 = 6.0 * FINE;
 /// Ranks that a description names.
 const NAMED: usize = 12;
 
@@ -25,24 +24,19 @@ pub(super) fn values(html: &mut Markup, batches: &[Batch]) {
     if values().count() < 2 {
         return;
     }
-    let axis = percents(values(), 5);
-    let at = |v: f64| 12.0 + (WIDTH - 24.0) * (v - axis.low) / (axis.high - axis.low);
-    let mut canvas = Canvas::new(WIDTH, 38.0);
-    for tick in &axis.ticks {
-        canvas.line(&[(at(tick.value), 2.0), (at(tick.value), 24.0)], LIGHT, 1.0);
-        canvas.text((at(tick.value), 31.0), tick.label.join(" "), SMALL, GREY, Anchor::Middle);
-    }
+    let at = |v: f64| 4.0 + (WIDTH - 8.0) * v / 100.0;
+    let lines: String = [0.0, 50.0, 100.0].map(|v| format!("M{} 1V23", short(at(v)))).concat();
     let mut dots = String::new();
     for (i, value) in values().enumerate() {
         // A fixed low-discrepancy offset keeps dots of equal value apart.
-        let y = 13.0 + ((i as f64 * 0.618_033_988_75).fract() - 0.5) * 16.0;
+        let y = 12.0 + ((i as f64 * 0.618_033_988_75).fract() - 0.5) * 16.0;
         // Writing into a string cannot fail.
         let _ = write!(dots, "M{} {y:.0}h0", short(at(value)));
     }
-    let about = format!("{} of {} batches", headline().label, batches.len());
-    picture(html, (WIDTH, canvas.height), &about, |html| {
-        shapes(html, &canvas.shapes);
-        html.leaf("path", &[("class", &"disc batches"), ("d", &dots), ("stroke-width", &5)], "");
+    let about = format!("{} of {} batches, from 0 to 100", headline().label, batches.len());
+    picture(html, (WIDTH, 24.0), &about, |html| {
+        html.leaf("path", &[("class", &"line rule"), ("d", &lines)], "");
+        html.leaf("path", &[("class", &"disc batches"), ("d", &dots)], "");
     });
 }
 
@@ -56,7 +50,7 @@ pub(super) fn ranked(html: &mut Markup, batch: &Batch) {
     let n = order.len();
     let step = WIDTH * FINE / n as f64;
     let thin = [false, true].map(|kind| labels.iter().filter(|l| **l == kind).count().div_ceil(MOST).max(1));
-    let (mut bars, mut dots, mut seen) = ([String::new(), String::new()], String::new(), [0, 0]);
+    let (mut bars, mut seen) = ([String::new(), String::new()], [0, 0]);
     for (rank, &i) in order.iter().enumerate() {
         let kind = usize::from(labels[i]);
         seen[kind] += 1;
@@ -66,22 +60,16 @@ pub(super) fn ranked(html: &mut Markup, batch: &Batch) {
         let share = if high > low { (scores[i] - low) / (high - low) } else { 0.5 };
         let (x, y) = ((step * (rank as f64 + 0.5)).round(), (FOOT - 4.0 - (FOOT - 8.0) * share).round());
         // Writing into a string cannot fail.
-        let _ = write!(bars[kind], "M{x} {FOOT}V{y}");
-        if labels[i] {
-            let _ = write!(dots, "M{x} {}h0", FOOT + 5.0 * FINE);
-        }
+        let foot = if labels[i] { FOOT + BELOW } else { FOOT };
+        let _ = write!(bars[kind], "M{x} {foot}V{y}");
     }
     let width = short((step * 0.7).clamp(1.0, 18.0));
-    let dot = short(step.clamp(3.0, 10.0));
     let ranks: Vec<usize> = order.iter().enumerate().filter(|(_, i)| labels[**i]).map(|(rank, _)| rank + 1).collect();
-    picture(html, (WIDTH * FINE, FOOT + 9.0 * FINE), &description(n, &ranks), |html| {
+    picture(html, (WIDTH * FINE, FOOT + BELOW + 2.0), &description(n, &ranks), |html| {
         for (class, d) in [("line normal", &bars[0]), ("line anomalous", &bars[1])] {
             if !d.is_empty() {
                 html.leaf("path", &[("class", &class), ("d", d), ("stroke-width", &width)], "");
             }
-        }
-        if !dots.is_empty() {
-            html.leaf("path", &[("class", &"disc anomalous"), ("d", &dots), ("stroke-width", &dot)], "");
         }
     });
     if thin.iter().any(|t| *t > 1) {

@@ -68,22 +68,34 @@ pub fn rows(spec: &Spec, results: &Path) -> Result<Vec<Row>> {
     Ok(each.concat())
 }
 
-/// The tables that a run belongs to, with the lines that it has cells for.
+/// What is known beside the numbers of a run.
+#[derive(Debug, Default)]
+pub struct OfRun {
+    /// The tables that it belongs to, with the lines that have a number of both sides.
+    pub beside: Vec<Beside>,
+    /// Titles of tables for which no published number is known, with the reason.
+    pub without: Vec<(String, String)>,
+}
+
+/// The tables that the rows of a run belong to.
 ///
 /// # Errors
 /// [`Error::Data`] or [`Error::Config`] where a table cannot be read or has mistakes.
-pub fn of_rows(tables: &Path, reference: &Reference, rows: &[Row]) -> Result<Vec<Beside>> {
-    let mut found = Vec::new();
+pub fn of_rows(tables: &Path, reference: &Reference, rows: &[Row]) -> Result<OfRun> {
+    let mut found = OfRun::default();
     for name in names(tables)? {
         let mut spec = find(tables, &name, reference)?;
         if !rows.iter().any(|r| spec.experiments.contains(&r.asked().experiment)) {
             continue;
         }
         let all = build(&spec, reference, rows)?;
-        let is_ours = |name: &str| all.lines.iter().any(|l| l.name == name && l.ours != Outcome::NotRun);
-        spec.rows.retain(|entry| is_ours(&entry.name));
-        if !spec.rows.is_empty() {
-            found.push(build(&spec, reference, rows)?);
+        let both = |name: &str| all.lines.iter().any(|l| l.name == name && l.ours != Outcome::NotRun && l.published.is_some());
+        let why = spec.rows.iter().find_map(|entry| entry.none_because.clone());
+        spec.rows.retain(|entry| both(&entry.name));
+        match why {
+            _ if !spec.rows.is_empty() => found.beside.push(build(&spec, reference, rows)?),
+            Some(why) => found.without.push((spec.title, why)),
+            None => {}
         }
     }
     Ok(found)

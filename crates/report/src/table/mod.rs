@@ -16,6 +16,7 @@ pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
 pub use layout::Style;
 pub(crate) use layout::{level_head, number};
+pub(crate) use ties::ranks;
 
 use crate::export::{Latex, Markdown, Printed};
 use crate::grid::Grid;

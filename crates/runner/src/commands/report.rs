@@ -7,7 +7,7 @@ use anyhow::Result;
 use zsad_core::params::Object;
 use zsad_core::{Error, file};
 use zsad_report::html::{Defaults, Page, Run};
-use zsad_report::published::{self, Beside, Reference};
+use zsad_report::published::{self, OfRun, Reference};
 use zsad_store::{ModelStore, Row, provenance};
 
 use super::table::{REFERENCE, RESULTS, TABLES};
@@ -98,15 +98,15 @@ fn read(dir: &Path, store: &ModelStore) -> zsad_core::Result<Run> {
 }
 
 /// The tables of published numbers that a run belongs to. They are an extra: a damaged one is named, and left out.
-fn beside(rows: &[Row]) -> Vec<Beside> {
+fn beside(rows: &[Row]) -> OfRun {
     if !Path::new(TABLES).is_dir() {
-        return Vec::new();
+        return OfRun::default();
     }
     let found = Reference::read(Path::new(REFERENCE))
         .and_then(|reference| published::of_rows(Path::new(TABLES), &reference, rows));
     found.unwrap_or_else(|e| {
         note(format_args!("without published numbers: {e}"));
-        Vec::new()
+        OfRun::default()
     })
 }
 
