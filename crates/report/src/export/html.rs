@@ -50,30 +50,32 @@ fn grid(html: &mut Markup, block: &Block, run: &Option<String>) {
 }
 
 fn table(html: &mut Markup, block: &Block) {
+    let places: Vec<Place> = (0..block.header.len()).map(|c| place(block, c)).collect();
+    let of = (block, places.as_slice());
     html.leaf("caption", &[], &block.caption);
     html.element("thead", &[], |html| {
         html.element("tr", &[], |html| {
-            for (c, head) in block.header.iter().enumerate() {
-                let (class, place) = (class(block, c, &Text::default()), place(block, c));
+            for (c, (head, place)) in block.header.iter().zip(&places).enumerate() {
+                let class = class(block, c, &Text::default());
                 html.leaf("th", &place.with(&[("scope", &"col"), ("class", &class)]), head);
             }
         });
     });
     html.line();
     html.element("tbody", &[], |html| {
-        block.lines.iter().for_each(|line| row(html, block, line, &about(block, line)));
+        block.lines.iter().for_each(|line| row(html, of, line, &about(block, line)));
     });
     if !block.foot.is_empty() {
         html.element("tfoot", &[], |html| {
-            block.foot.iter().for_each(|line| row(html, block, line, &[]));
+            block.foot.iter().for_each(|line| row(html, of, line, &[]));
         });
     }
 }
 
-fn row(html: &mut Markup, block: &Block, line: &[Text], attributes: Attributes) {
+fn row(html: &mut Markup, (block, places): (&Block, &[Place]), line: &[Text], attributes: Attributes) {
     html.element("tr", attributes, |html| {
-        for (c, text) in line.iter().enumerate() {
-            let (class, place) = (class(block, c, text), place(block, c));
+        for (c, (text, place)) in line.iter().zip(places).enumerate() {
+            let class = class(block, c, text);
             if c == 0 {
                 html.element("th", &[("scope", &"row"), ("class", &class)], |html| cell(html, text));
             } else {
@@ -112,8 +114,17 @@ fn point(block: &Block, column: usize) -> Option<&crate::grid::Point> {
     block.points.get((column + block.points.len()).checked_sub(block.header.len())?)
 }
 
+/// What filters know of a column: that in which it differs from the others, for the rest stands beside the whole grid.
 fn place(block: &Block, column: usize) -> Place {
-    point(block, column).map(|p| Place::of_point(&None, p)).unwrap_or_default()
+    let Some(point) = point(block, column) else { return Place::default() };
+    let (own, shared) = (Place::of_point(&None, point), shared(block, &None));
+    let differing = |own: Option<String>, shared: Option<String>| own.filter(|_| shared.is_none());
+    Place {
+        dataset: differing(own.dataset, shared.dataset),
+        batch_size: differing(own.batch_size, shared.batch_size),
+        contamination: differing(own.contamination, shared.contamination),
+        ..Place::default()
+    }
 }
 
 /// What all points of a grid have in common.

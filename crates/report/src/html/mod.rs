@@ -42,6 +42,9 @@ pub use run::Run;
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 
+/// Rows from which a page is large.
+const LARGE: usize = 1000;
+
 /// What a page is made of.
 pub struct Page<'a> {
     /// The runs, in their order.
@@ -108,7 +111,9 @@ impl Page<'_> {
             contents(html, several, with_records);
         });
         html.line();
-        html.element("main", &[], |html| {
+        // Browsers lay out a large page piece by piece, as it is read.
+        let class = if lines.len() > LARGE { "large" } else { "" };
+        html.element("main", &[("class", &class)], |html| {
             section(html, "asked", "What was asked", |html| {
                 each(html, &mut |html, _, run, _| asked::section(html, run, self.defaults));
             });

@@ -15,7 +15,7 @@ use crate::plots::canvas::{Canvas, GREY};
 use crate::plots::curves::{self, Along, Group};
 use crate::plots::palette::Look;
 use crate::plots::{Style, loss, parameter};
-use crate::table::{Entry, Table, headline};
+use crate::table::{Entry, Outcome, Table, headline};
 
 /// Size of a panel in units, which are pixels on a narrow screen.
 const WIDTH: f64 = 312.0;
@@ -24,6 +24,9 @@ const HEIGHT: f64 = 236.0;
 const FRAME: Frame = Frame { left: 34.0, top: 10.0, width: 268.0, height: 172.0 };
 /// Millimetres of a figure of parameters: one panel wide.
 const COLUMN: f64 = 85.0;
+
+/// Points of curves up to which all is drawn; of more, one axis without intervals.
+const POINTS: usize = 3000;
 
 struct Frame {
     left: f64,
@@ -54,7 +57,12 @@ pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>, table
         let shown = Shown { run: name, grid: &grid, dataset, pooling: *pooling };
         let mut inside = Markup::default();
         for metric in &metrics {
-            let entries: Vec<Entry> = table.entries.iter().filter(|e| e.metric == *metric).cloned().collect();
+            let mut entries: Vec<Entry> = table.entries.iter().filter(|e| e.metric == *metric).cloned().collect();
+            if entries.len() > POINTS {
+                entries.iter_mut().for_each(without_interval);
+                let note = format!("{} of {} points: along one axis, without intervals.", metric.label, entries.len());
+                inside.leaf("p", &[("class", &"note")], note);
+            }
             shown.curves(&mut inside, metric, &entries)?;
             if *metric == headline() {
                 shown.parameters(&mut inside, &table.title, &entries)?;
@@ -73,6 +81,12 @@ pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>, table
     Ok(())
 }
 
+fn without_interval(entry: &mut Entry) {
+    if let Outcome::Number(summary) = &mut entry.outcome {
+        summary.interval = None;
+    }
+}
+
 impl Shown<'_> {
     fn part(&self) -> (&str, Pooling) {
         (self.dataset, self.pooling)
@@ -80,7 +94,13 @@ impl Shown<'_> {
 
     /// A panel a batch size along contamination, and the other way round.
     fn curves(&self, html: &mut Markup, metric: &MetricSpec, entries: &[Entry]) -> Result<()> {
-        for along in [Along::Contamination, Along::BatchSize] {
+        let count = |along| curves::groups(self.grid, self.part(), along).iter().map(|g| g.points.len()).sum::<usize>();
+        let axes: &[Along] = match count(Along::Contamination) >= count(Along::BatchSize) {
+            _ if entries.len() <= POINTS => &[Along::Contamination, Along::BatchSize],
+            true => &[Along::Contamination],
+            false => &[Along::BatchSize],
+        };
+        for &along in axes {
             let mut drawn = Markup::default();
             for group in curves::groups(self.grid, self.part(), along) {
                 let measured = |e: &&Entry| e.outcome.number().is_some() && group.points.contains(&&e.point);

@@ -29,13 +29,16 @@
   form.addEventListener("change", filter);
   form.addEventListener("reset", () => setTimeout(filter));
   form.addEventListener("submit", (event) => event.preventDefault());
-  filter();
+  // Browsers keep what was chosen before a page was loaded again.
+  if (names.some((name) => form.elements[name].value)) filter();
+  else count();
 
   const collator = new Intl.Collator(undefined, { numeric: true });
-  const value = (row, column) => {
+  const value = (row, column, isNumber) => {
     const cell = row.cells[column];
     const text = cell.dataset.value ?? cell.textContent.trim();
-    const number = text === "" ? NaN : Number(text);
+    // A number begins its text: `20 normals`, `3 (2–4)`.
+    const number = isNumber || cell.dataset.value ? Number.parseFloat(text) : NaN;
     return { text, number, missing: Number.isNaN(number) && /^(–|)$/.test(text) };
   };
   const compare = (a, b) => {
@@ -50,7 +53,7 @@
     const order = before === first ? second : first;
     const sign = order === "ascending" ? 1 : -1;
     const body = table.tBodies[0];
-    const rows = [...body.rows].map((row) => ({ row, key: value(row, column) }));
+    const rows = [...body.rows].map((row) => ({ row, key: value(row, column, head.classList.contains("number")) }));
     // What is no number or not there comes last in both directions of a column of numbers.
     const isWord = !rows.some(({ key }) => !Number.isNaN(key.number));
     rows.sort((a, b) => {

@@ -1,9 +1,8 @@
 //! The table that is sorted and filtered: a row a run, method and protocol point, a column a metric.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
-use zsad_core::MetricSpec;
+use zsad_core::{BatchSize, MetricSpec};
 use zsad_core::protocol::percent;
 
 use super::markup::Markup;
@@ -77,7 +76,7 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
     let word = |head, of: fn(&Line) -> String| Column {
         head,
         number: false,
-        cell: Box::new(move |html, line| html.leaf("td", &[("class", &"word")], of(line))),
+        cell: Box::new(move |html, line| html.leaf("td", &[("class", &"w")], of(line))),
     };
     let mut columns = vec![Column {
         head: "method",
@@ -89,14 +88,14 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
     }
     columns.push(word("setting", |l| l.entries[0].method.setting.to_string()));
     columns.push(word("data set", |l| l.point.dataset.clone()));
-    columns.push(number("batch size", size));
-    columns.push(number("contamination", |l| {
-        let share = l.point.contamination.ratio();
-        (share, l.point.contamination.to_string())
+    columns.push(number("batch size", |l| match l.point.size {
+        BatchSize::Total(n) => n.to_string(),
+        BatchSize::Normals(n) => format!("{n} normals"),
+        BatchSize::All => "all".into(),
     }));
+    columns.push(number("contamination", |l| l.point.contamination.to_string()));
     columns.push(number("realised", |l| {
-        let share = l.entries[0].realised;
-        (share, share.map_or_else(|| "–".into(), |s| format!("{:.1} %", s * 100.0)))
+        l.entries[0].realised.map_or_else(|| "–".into(), |share| format!("{:.1} %", share * 100.0))
     }));
     if lines.iter().any(|l| l.point.pooling != lines[0].point.pooling) {
         columns.push(word("pooling", |l| l.point.pooling.to_string()));
@@ -108,55 +107,37 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
     }));
     columns.push(number("rank", |l| {
         let found = l.entries.iter().find(|e| e.metric == headline()).and_then(|e| Some((e.rank?, &e.not_parted)));
-        let Some((rank, others)) = found else { return (None, "–".into()) };
+        let Some((rank, others)) = found else { return "–".into() };
         let others = if others.len() > 1 { format!(" ({})", table::ranks(others)) } else { String::new() };
-        (Some(rank as f64), format!("{rank}{others}"))
+        format!("{rank}{others}")
     }));
     let count = |of: fn(&Entry) -> Option<usize>| move |l: &Line| l.entries.iter().find_map(|e| of(e));
     let domains = count(|e| e.outcome.number().map(|s| s.domains));
     let seeds = count(|e| e.outcome.number().map(|s| s.seeds));
-    let counted = |n: Option<usize>| (n.map(|n| n as f64), n.map_or_else(|| "–".to_owned(), |n| n.to_string()));
+    let counted = |n: Option<usize>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
     columns.push(number("domains", move |l| counted(domains(l))));
     columns.push(number("seeds", move |l| counted(seeds(l))));
     columns.push(number("cells that failed or were refused", |l| {
         let e = l.entries[0];
         let bad = e.failed + e.refused;
-        (Some(bad as f64), if bad == 0 { "0".into() } else { format!("{bad} of {}", e.cells) })
+        if bad == 0 { "0".into() } else { format!("{bad} of {}", e.cells) }
     }));
     columns
 }
 
-/// A column of numbers, each with the value that it is sorted by.
-fn number(head: &'static str, of: impl Fn(&Line) -> (Option<f64>, String) + 'static) -> Column {
-    let cell = move |html: &mut Markup, line: &Line| {
-        let (value, text) = of(line);
-        let mut attributes: Vec<(&'static str, &dyn Display)> = vec![("class", &"number")];
-        if let Some(value) = &value {
-            attributes.push(("data-value", value));
-        }
-        html.leaf("td", &attributes, text);
-    };
-    Column { head, number: true, cell: Box::new(cell) }
-}
-
-/// The size of a batch, and by what it is sorted: batches of all samples are the largest.
-fn size(line: &Line) -> (Option<f64>, String) {
-    use zsad_core::BatchSize::{All, Normals, Total};
-    match line.point.size {
-        Total(n) => (Some(n as f64), n.to_string()),
-        Normals(n) => (Some(n as f64), format!("{n} normals")),
-        All => (Some(1e18), "all".into()),
-    }
+/// A column whose texts begin with the numbers that it is sorted by.
+fn number(head: &'static str, of: impl Fn(&Line) -> String + 'static) -> Column {
+    Column { head, number: true, cell: Box::new(move |html, line| html.leaf("td", &[], of(line))) }
 }
 
 /// Mean, spread and interval in per cent; the value behind it is the share, at full precision.
 fn measured(html: &mut Markup, entry: Option<&&Entry>) {
-    let Some(entry) = entry else { return html.leaf("td", &[("class", &"number")], "–") };
+    let Some(entry) = entry else { return html.leaf("td", &[], "–") };
     let Some(s) = entry.outcome.number() else {
-        return html.leaf("td", &[("class", &"number")], entry.outcome.word());
+        return html.leaf("td", &[], entry.outcome.word());
     };
     let mean = format!("{:.1}", s.mean * 100.0);
-    html.element("td", &[("class", &"number"), ("data-value", &s.mean)], |html| {
+    html.element("td", &[("data-value", &s.mean)], |html| {
         if entry.best || entry.tied {
             html.leaf("strong", &[], mean);
         } else {

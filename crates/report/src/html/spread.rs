@@ -16,8 +16,9 @@ use crate::table::headline;
 const WIDTH: f64 = 312.0;
 /// Label and strip of a method.
 const ROW: f64 = 42.0;
-/// Dots of a data set; where there are more, one point is drawn instead of all.
+/// Dots and strips of a data set; where there are more, one point is drawn instead of all.
 const DOTS: usize = 12_000;
+const STRIPS: usize = 300;
 
 /// The panels of a data set, folded away.
 ///
@@ -33,7 +34,7 @@ pub(super) fn details(
     let of = |p: &&Point| p.dataset == dataset && p.pooling == pooling;
     let mut points: Vec<&Point> = grid.points.iter().filter(of).collect();
     let dots: usize = points.iter().map(|p| grid.axes(p).1.len() * grid.methods.len()).sum();
-    let all = dots <= DOTS;
+    let all = dots <= DOTS && points.len() * grid.methods.len() <= STRIPS;
     if !all {
         points = vec![typical];
     }

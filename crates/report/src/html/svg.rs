@@ -20,7 +20,7 @@ pub(super) fn short(value: f64) -> impl Display {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// How a shape looks; neighbours that look alike become one path.
+/// How a shape looks.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Line(f64),
@@ -28,9 +28,10 @@ enum Kind {
     Disc(f64),
 }
 
-/// The shapes in their order.
+/// The shapes, those that look alike as one path, where the first of them stands; texts lie above all. What belongs
+/// together and overlaps does so in one colour.
 pub(super) fn shapes(html: &mut Markup, shapes: &[Shape]) {
-    let mut path: Option<(Kind, Color, String)> = None;
+    let mut paths: Vec<(Kind, Color, String)> = Vec::new();
     for shape in shapes {
         let (kind, color, piece) = match shape {
             Shape::Line { points, color, width } => (Kind::Line(*width), *color, polyline(points)),
@@ -38,37 +39,39 @@ pub(super) fn shapes(html: &mut Markup, shapes: &[Shape]) {
             Shape::Disc { at, radius, color } => {
                 (Kind::Disc(*radius), *color, format!("M{} {}h0", short(at.0), short(at.1)))
             }
-            Shape::Text(label) => {
-                flush(html, path.take());
-                text(html, label);
-                continue;
-            }
+            Shape::Text(_) => continue,
         };
-        match &mut path {
-            // Lines and areas that shine through would do so less where two lie on one another; of dots there are too many.
-            Some((k, c, d)) if *k == kind && *c == color && (color.3 >= 1.0 || matches!(kind, Kind::Disc(_))) => {
-                d.push_str(&piece);
-            }
-            _ => {
-                flush(html, path.take());
-                path = Some((kind, color, piece));
-            }
+        match paths.iter_mut().find(|(k, c, _)| *k == kind && *c == color) {
+            Some((_, _, d)) => d.push_str(&piece),
+            None => paths.push((kind, color, piece)),
         }
     }
-    flush(html, path);
+    paths.into_iter().for_each(|(kind, color, d)| path(html, kind, color, &d));
+    for shape in shapes {
+        if let Shape::Text(label) = shape {
+            text(html, label);
+        }
+    }
 }
 
 fn polyline(points: &[(f64, f64)]) -> String {
     let mut d = String::new();
-    for (i, (x, y)) in points.iter().enumerate() {
+    let mut last: Option<(String, String)> = None;
+    for (x, y) in points {
+        let (x, y) = (short(*x).to_string(), short(*y).to_string());
         // Writing into a string cannot fail.
-        let _ = write!(d, "{}{} {}", if i == 0 { "M" } else { "L" }, short(*x), short(*y));
+        let _ = match &last {
+            None => write!(d, "M{x} {y}"),
+            Some((before, _)) if *before == x => write!(d, "V{y}"),
+            Some((_, before)) if *before == y => write!(d, "H{x}"),
+            Some(_) => write!(d, "L{x} {y}"),
+        };
+        last = Some((x, y));
     }
     d
 }
 
-fn flush(html: &mut Markup, path: Option<(Kind, Color, String)>) {
-    let Some((kind, color, d)) = path else { return };
+fn path(html: &mut Markup, kind: Kind, color: Color, d: &str) {
     let (class, width) = match kind {
         Kind::Line(width) => ("line", Some(width)),
         Kind::Area => ("area", None),
@@ -132,14 +135,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_that_look_alike_are_one_path_and_greys_are_the_pages() {
+    fn what_looks_alike_is_one_path_and_greys_are_the_pages() {
         let line = |x: f64| Shape::Line { points: vec![(x, 0.0), (x, 2.25)], color: BLACK, width: 1.0 };
         let disc = Shape::Disc { at: (1.0, 1.0), radius: 2.0, color: (1, 2, 3, 0.5) };
         let mut html = Markup::default();
         shapes(&mut html, &[line(0.0), line(-0.01), disc]);
         assert_eq!(
             html.into_string(),
-            "<path class=\"line ink\" d=\"M0 0L0 2.2M0 0L0 2.2\" stroke-width=\"1\"></path>\
+            "<path class=\"line ink\" d=\"M0 0V2.2M0 0V2.2\" stroke-width=\"1\"></path>\
              <path class=\"disc\" d=\"M1 1h0\" stroke=\"#010203\" opacity=\"0.5\" stroke-width=\"4\"></path>"
         );
     }
