@@ -127,7 +127,7 @@ fn datasets(html: &mut Markup, run: &Run) {
                     html.element("tr", &[], |html| {
                         html.leaf("th", &[("scope", &"row")], dataset);
                         let given = records.first().map(|r| pairs(&r.asked.dataset_params));
-                        html.leaf("td", &[], given.filter(|g| !g.is_empty()).unwrap_or_else(|| "–".into()));
+                        html.leaf("td", &[("class", &"given")], given.filter(|g| !g.is_empty()).unwrap_or_else(|| "–".into()));
                         html.leaf("td", &[], names(&domains));
                         html.leaf("td", &[("class", &"key")], digests(&records));
                     });
@@ -171,7 +171,7 @@ fn methods(html: &mut Markup, run: &Run, defaults: &Defaults) {
                         html.leaf("td", &[], name);
                         html.leaf("td", &[("class", &"number")], method.version);
                         html.leaf("td", &[], method.setting);
-                        html.leaf("td", &[], given(&method.params, defaults.get(name)));
+                        html.leaf("td", &[("class", &"given")], given(&method.params, defaults.get(name)));
                         html.leaf("td", &[("class", &"key")], artifacts(run, &method.method));
                     });
                 }

@@ -37,6 +37,9 @@ pub(super) fn lines<'a>(run: &Option<String>, table: &'a Table) -> Vec<Line<'a>>
     wanted.map(line).collect()
 }
 
+/// Columns that fit on paper as they are.
+const WIDE: usize = 14;
+
 /// A column: its head, and its cell in a line.
 struct Column {
     head: &'static str,
@@ -49,7 +52,9 @@ struct Column {
 pub(super) fn table(html: &mut Markup, lines: &[Line], metrics: &[&'static MetricSpec]) {
     let columns = columns(lines, metrics);
     scrolled(html, "All results", |html| {
-        html.element("table", &[("data-table", &"results"), ("class", &"sortable")], |html| {
+        // On paper many columns have to break their words.
+        let class = if columns.len() > WIDE { "sortable tight" } else { "sortable" };
+        html.element("table", &[("data-table", &"results"), ("class", &class)], |html| {
             html.leaf("caption", &[], format_args!("One row a method and protocol point; a column's head sorts by it. Rank: by {}, in brackets the ranks that cannot be told apart.", headline().label));
             html.element("thead", &[], |html| {
                 html.element("tr", &[], |html| {
