@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod export;
+pub mod findings;
 pub mod grid;
 pub mod heatmaps;
 pub mod html;

@@ -90,6 +90,8 @@ pub struct Entry {
     pub cells: usize,
     /// Why cells failed or were refused, each reason once.
     pub reasons: Vec<String>,
+    /// What was found odd about them, a sentence each.
+    pub remarks: Vec<String>,
     /// Domains that were too small and are left out.
     pub left_out: BTreeSet<String>,
 }
@@ -125,6 +127,7 @@ pub(crate) fn column(grid: &Grid, point: &Point, metric: &'static MetricSpec) ->
             refused,
             cells: keys(&cell.ok, Status::Ok) + failed + refused,
             reasons: reasons(&cell.bad),
+            remarks: Vec::new(),
             left_out: cell.ok.iter().filter(|r| r.result.n_batches == 0).map(|r| r.result.domain.clone()).collect(),
         };
         (entry, matrix)

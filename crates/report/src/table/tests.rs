@@ -52,14 +52,14 @@ fn data_sets_are_columns_of_bare_numbers_where_a_paper_wants_it() {
     }
     let rows: Vec<Row> = rows.into_iter().map(Row::from).collect();
     let style = Style { compact: true, no_interval: true, by_dataset: true, ..Style::default() };
-    let table = styled(&rows, &default_metrics(&rows), &style);
+    let table = styled(&rows, &default_metrics(&rows), &[], &style);
     assert_eq!(table.sheet.blocks.len(), 1);
     let block = &table.sheet.blocks[0];
     assert_eq!(block.header, ["method", "digits", "omniglot"]);
     let lines: Vec<Vec<&str>> = block.lines.iter().map(|l| l.iter().map(|t| t.plain.as_str()).collect()).collect();
     assert_eq!(lines, [["knn", "50.0 ± 0.0", "75.0 ± 0.0"], ["lof", "25.0", "50.0"]]);
     let own = Style { caption: Some("Ours.".into()), label: Some("tab:a".into()), ..style };
-    let tex = styled(&rows, &default_metrics(&rows), &own).print(&Latex);
+    let tex = styled(&rows, &default_metrics(&rows), &[], &own).print(&Latex);
     assert!(tex.contains("\\caption{Ours.}\n\\label{tab:a}") && !tex.contains("par\\footnotesize"), "{tex}");
 }
 
@@ -128,7 +128,7 @@ fn the_files_are_written_and_do_not_depend_on_the_order_of_rows() {
     let mut rows = omniglot();
     let write = |rows: &[Row]| {
         let dir = tempfile::tempdir().unwrap();
-        write_all(dir.path(), rows).unwrap();
+        write_all(dir.path(), rows, &[]).unwrap();
         ["table.md", "table.tex", "table.csv"].map(|f| std::fs::read_to_string(dir.path().join(f)).unwrap())
     };
     let first = write(&rows);

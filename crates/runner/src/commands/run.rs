@@ -15,6 +15,7 @@ use super::{ExperimentArgs, counted, data, interrupt};
 use crate::config::Experiment;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
+use crate::findings;
 use crate::library::Library;
 use crate::plan::Plan;
 use crate::registry::Registry;
@@ -122,16 +123,16 @@ impl Run {
         let rows = results::rows(plan, &records, registry, folder)?;
         zsad_store::write_results(folder.root(), &rows)?;
         launch::keep_provenance(plan, bench, workers, started)?;
-        let table = zsad_report::table::write_all(folder.root(), &rows)?;
+        let findings = findings::find(&rows, folder, store, registry)?;
+        zsad_store::findings::write(folder.root(), &findings)?;
+        let table = zsad_report::table::write_all(folder.root(), &rows, &findings)?;
         super::plot::write_all(folder, store, &rows, &Style::default())?;
         super::table::print(&table, out)?;
         for line in remarks::of_data(plan, &records).into_iter().chain(remarks::of_training(plan, store)?) {
             writeln!(out, "{line}")?;
         }
         writeln!(out, "\n{}", folder.root().display())?;
-        for line in remarks::below_chance(&rows) {
-            super::note(format_args!("warning: {line}"));
-        }
+        super::odd(&findings);
         Ok(launch::exit(plan, &records, &ended))
     }
 }
