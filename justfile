@@ -34,6 +34,10 @@ table WHAT *ARGS:
 plot DIR *ARGS:
     {{zsad}} plot {{DIR}} {{ARGS}}
 
+# a page of a run to look at: just report results/runs/quickstart
+report DIR *ARGS:
+    {{zsad}} report {{DIR}} {{ARGS}}
+
 # check every experiment file without touching data
 validate:
     {{zsad}} validate experiments/*.yaml

@@ -26,7 +26,13 @@ impl<'a> Samples<'a> {
     }
 
     /// The batch that was scored, sample by sample.
-    fn drawn(&self, view: &dyn Dataset, fold: usize, record: &CellRecord, batch: &LabelledBatch<f64>) -> Result<Vec<SampleRef>> {
+    fn drawn(
+        &self,
+        view: &dyn Dataset,
+        fold: usize,
+        record: &CellRecord,
+        batch: &LabelledBatch<f64>,
+    ) -> Result<Vec<SampleRef>> {
         let info = view.info();
         let key = format!("{} {}", record.cell_key, batch.domain);
         let mut last = self.last.borrow_mut();

@@ -132,7 +132,11 @@ fn shared(block: &Block, run: &Option<String>) -> Place {
     let mut places = block.points.iter().map(|p| Place::of_point(run, p));
     let Some(first) = places.next() else { return Place { run: run.clone(), ..Place::default() } };
     places.fold(first, |mut all, next| {
-        let keep = |a: &mut Option<String>, b: &Option<String>| if a != b { *a = None };
+        let keep = |a: &mut Option<String>, b: &Option<String>| {
+            if a != b {
+                *a = None
+            }
+        };
         keep(&mut all.dataset, &next.dataset);
         keep(&mut all.batch_size, &next.batch_size);
         keep(&mut all.contamination, &next.contamination);

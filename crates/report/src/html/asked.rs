@@ -97,7 +97,11 @@ impl Protocol {
             Pooling::Domain => "the scores of a domain's batches are pooled before a metric is taken",
         };
         let datasets: Vec<String> = self.datasets.into_iter().collect();
-        let batches = if batches.is_empty() { String::new() } else { format!("{} {} a domain; ", listed(&batches), if one { "batch" } else { "batches" }) };
+        let batches = if batches.is_empty() {
+            String::new()
+        } else {
+            format!("{} {} a domain; ", listed(&batches), if one { "batch" } else { "batches" })
+        };
         format!(
             "Test batches of {} on {}, with {}; {batches}{pooling}. Seeds: {}.",
             listed(&sizes),
@@ -127,7 +131,11 @@ fn datasets(html: &mut Markup, run: &Run) {
                     html.element("tr", &[], |html| {
                         html.leaf("th", &[("scope", &"row")], dataset);
                         let given = records.first().map(|r| pairs(&r.asked.dataset_params));
-                        html.leaf("td", &[("class", &"given")], given.filter(|g| !g.is_empty()).unwrap_or_else(|| "–".into()));
+                        html.leaf(
+                            "td",
+                            &[("class", &"given")],
+                            given.filter(|g| !g.is_empty()).unwrap_or_else(|| "–".into()),
+                        );
                         html.leaf("td", &[], names(&domains));
                         html.leaf("td", &[("class", &"key")], digests(&records));
                     });
@@ -145,7 +153,8 @@ fn names(domains: &BTreeSet<&str>) -> String {
 }
 
 fn digests(records: &[&CellRecord]) -> String {
-    let of = |r: &&CellRecord| Some([r.cell.fit.data.digest.as_deref()?, r.cell.test_digest.as_deref()?].map(str::to_owned));
+    let of =
+        |r: &&CellRecord| Some([r.cell.fit.data.digest.as_deref()?, r.cell.test_digest.as_deref()?].map(str::to_owned));
     let found: BTreeSet<[String; 2]> = records.iter().filter_map(of).collect();
     let said = |[training, tests]: &[String; 2]| match (training.is_empty(), tests.is_empty()) {
         (true, true) => "needs no files".to_owned(),
@@ -157,12 +166,14 @@ fn digests(records: &[&CellRecord]) -> String {
 
 fn methods(html: &mut Markup, run: &Run, defaults: &Defaults) {
     let grid = Grid::new(&run.rows);
-    let names: BTreeMap<&str, &str> =
-        run.rows.iter().map(|r| (r.method(), r.fit().method.name.as_str())).collect();
+    let names: BTreeMap<&str, &str> = run.rows.iter().map(|r| (r.method(), r.fit().method.name.as_str())).collect();
     scrolled(html, &format!("Methods of {}", run.name), |html| {
         html.element("table", &[], |html| {
             html.leaf("caption", &[], "Methods");
-            head(html, &["method", "registered name", "version", "setting", "other than by default", "weights and programs"]);
+            head(
+                html,
+                &["method", "registered name", "version", "setting", "other than by default", "weights and programs"],
+            );
             html.element("tbody", &[], |html| {
                 for (method, label) in &grid.methods {
                     let name = names.get(method.method.as_str()).copied().unwrap_or_default();

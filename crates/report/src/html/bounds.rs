@@ -44,7 +44,8 @@ impl Bounds {
             cells.entry(key).or_default().push((batches, samples));
         }
         let cost = |(domains, most): (usize, usize)| -> usize {
-            let domain = |(n, samples): &(usize, usize)| 400 + 9 * n + (*n).min(most) * (340 + 9 * (*samples).min(MOST));
+            let domain =
+                |(n, samples): &(usize, usize)| 400 + 9 * n + (*n).min(most) * (340 + 9 * (*samples).min(MOST));
             let cell = |all: &Vec<(usize, usize)>| 300 + all.iter().take(domains).map(domain).sum::<usize>();
             cells.values().map(cell).sum()
         };
@@ -85,7 +86,10 @@ impl Bounds {
 
     /// Which domains are there.
     pub fn domains_in_words(&self) -> String {
-        format!("Of a method's domains and seeds at a protocol point the {} worst and the best one are here", self.domains - 1)
+        format!(
+            "Of a method's domains and seeds at a protocol point the {} worst and the best one are here",
+            self.domains - 1
+        )
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use zsad_core::{BatchSize, MetricSpec};
 use zsad_core::key::canonical_json;
+use zsad_core::{BatchSize, MetricSpec};
 use zsad_store::{Row, Status};
 
 use super::asked::head;
@@ -110,7 +110,10 @@ fn parameters(html: &mut Markup, runs: &[Run], names: &[String]) {
     for method in methods {
         let own: Vec<Option<&BTreeSet<(u32, String)>>> = all.iter().map(|m| m.get(method)).collect();
         if own.iter().any(Option::is_none) {
-            lines.push((method.to_owned(), own.iter().map(|o| if o.is_some() { "yes" } else { "not here" }.into()).collect()));
+            lines.push((
+                method.to_owned(),
+                own.iter().map(|o| if o.is_some() { "yes" } else { "not here" }.into()).collect(),
+            ));
         }
         let values: Vec<BTreeMap<String, BTreeSet<String>>> = own.iter().map(|o| values(*o)).collect();
         let keys: BTreeSet<&String> = values.iter().flat_map(BTreeMap::keys).collect();
@@ -166,14 +169,19 @@ fn numbers(html: &mut Markup, names: &[String], tables: &[Table]) {
         let (low, high) = values.iter().flatten().fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
         high - low
     };
-    let mut differing: Vec<_> = found.into_iter().map(|(spot, (m, v))| (span(&v), spot, m, v)).filter(|d| d.0 != 0.0).collect();
+    let mut differing: Vec<_> =
+        found.into_iter().map(|(spot, (m, v))| (span(&v), spot, m, v)).filter(|d| d.0 != 0.0).collect();
     differing.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let listed = differing.len().min(LISTED);
-    let beyond = if listed < differing.len() { format!("; the {listed} that differ most are listed") } else { String::new() };
+    let beyond =
+        if listed < differing.len() { format!("; the {listed} that differ most are listed") } else { String::new() };
     html.leaf(
         "p",
         &[],
-        format_args!("Of {shared} means that more than one run has, {} are not the same to the last bit{beyond}.", differing.len()),
+        format_args!(
+            "Of {shared} means that more than one run has, {} are not the same to the last bit{beyond}.",
+            differing.len()
+        ),
     );
     if differing.is_empty() {
         return;
@@ -201,7 +209,11 @@ fn numbers(html: &mut Markup, names: &[String], tables: &[Table]) {
                             let said = value.map_or("–".into(), |v| format!("{:.2}", v * 100.0));
                             html.leaf("td", &[("class", &"number")], said);
                         }
-                        html.leaf("td", &[("class", &"number"), ("data-value", span)], format_args!("{:.2}", span * 100.0));
+                        html.leaf(
+                            "td",
+                            &[("class", &"number"), ("data-value", span)],
+                            format_args!("{:.2}", span * 100.0),
+                        );
                     });
                     html.line();
                 }

@@ -1,9 +1,8 @@
-//! What went wrong, what did not apply, and what looks strange.
+//! What went wrong, what did not apply, and what is odd.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-use zsad_store::{Row, Status};
+use zsad_store::{Finding, Row, Status};
 
 use super::asked::head;
 use super::markup::Markup;
@@ -57,19 +56,17 @@ fn cells(html: &mut Markup, run: &Run, name: &Option<String>, bad: &[&Row]) {
     });
 }
 
-/// What a run found strange in its own results: a list of what each finding says, with what else is known of it.
-fn findings(html: &mut Markup, findings: &[Value]) {
+/// What a run found odd about its own numbers.
+fn findings(html: &mut Markup, findings: &[Finding]) {
     if findings.is_empty() {
         return;
     }
-    html.leaf("h3", &[], "What looks strange");
+    html.leaf("h3", &[], "What is odd about the numbers");
     html.element("ul", &[], |html| {
         for finding in findings {
-            let text = |key: &str| finding[key].as_str().filter(|text| !text.is_empty());
-            let about: Vec<&str> = ["kind", "method", "dataset", "domain"].into_iter().filter_map(text).collect();
             html.element("li", &[], |html| {
-                html.leaf("strong", &[], about.join(", "));
-                html.text(format_args!(": {}", text("message").unwrap_or("no more is said")));
+                html.text(finding.sentence());
+                html.leaf("small", &[], format_args!(" ({})", finding.kind));
             });
         }
     });

@@ -81,9 +81,6 @@ mod tests {
     fn values_and_texts_stay_what_they_are() {
         let mut html = Markup::default();
         html.element("td", &[("data-x", &"\"><b>"), ("hidden", &"")], |h| h.leaf("i", &[], "</td>"));
-        assert_eq!(
-            html.into_string(),
-            "<td data-x=\"&quot;&gt;&lt;b&gt;\" hidden=\"\"><i>&lt;/td&gt;</i></td>"
-        );
+        assert_eq!(html.into_string(), "<td data-x=\"&quot;&gt;&lt;b&gt;\" hidden=\"\"><i>&lt;/td&gt;</i></td>");
     }
 }

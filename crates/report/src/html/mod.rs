@@ -31,11 +31,11 @@ use zsad_metrics::METRICS;
 
 use crate::export::{Printed, blocks};
 use crate::published::OfRun;
-use crate::table::{self, Table, comparison};
+use crate::table::{self, Style, Table, styled};
 pub use asked::Defaults;
 pub(crate) use markup::{Attributes, Markup};
-pub use pictures::{Bringer, Thumbnail};
 use pictures::Pictures;
+pub use pictures::{Bringer, Thumbnail};
 pub(crate) use place::Place;
 pub use run::Run;
 
@@ -63,8 +63,7 @@ impl Page<'_> {
     /// # Errors
     /// [`zsad_core::Error::Failed`] where a plot cannot be drawn.
     pub fn to_html(&self) -> Result<String> {
-        let tables: Vec<Table> =
-            self.runs.iter().map(|r| comparison(&r.rows, &table::shown(&r.rows, |_| true))).collect();
+        let tables: Vec<Table> = self.runs.iter().map(|r| of_run(r, &table::shown(&r.rows, |_| true))).collect();
         let titles: BTreeSet<&str> = tables.iter().map(|t| t.title.as_str()).collect();
         let title = titles.into_iter().collect::<Vec<_>>().join(", ");
         let main = self.main(&title, &tables)?;
@@ -76,7 +75,11 @@ impl Page<'_> {
             html.element("body", &[], |html| {
                 html.append(main);
                 html.element("footer", &[], |html| {
-                    html.leaf("p", &[], format_args!("Made by {}. This file is complete: it asks for nothing.", self.program));
+                    html.leaf(
+                        "p",
+                        &[],
+                        format_args!("Made by {}. This file is complete: it asks for nothing.", self.program),
+                    );
                 });
                 html.element("script", &[], |html| html.literal(SCRIPT));
             });
@@ -126,7 +129,7 @@ impl Page<'_> {
             section(html, "tables", "Results", |html| {
                 html.leaf("p", &[("class", &"note")], &tables.first().map_or("", |t| &t.sheet().legend));
                 each(html, &mut |html, _, run, name| {
-                    blocks(html, comparison(&run.rows, &table::default_metrics(&run.rows)).sheet(), name);
+                    blocks(html, of_run(run, &table::default_metrics(&run.rows)).sheet(), name);
                 });
                 html.leaf("h3", &[], "All numbers");
                 results::table(html, &lines, &metrics);
@@ -185,6 +188,11 @@ fn hash(text: &str) -> String {
     STANDARD.encode(Sha256::digest(text.as_bytes()))
 }
 
+/// The table of a run, with what was found odd about it.
+fn of_run(run: &Run, metrics: &[&'static MetricSpec]) -> Table {
+    styled(&run.rows, metrics, &run.findings, &Style::default())
+}
+
 /// Our numbers beside published ones; and of which none is known, and why.
 fn beside(html: &mut Markup, of: &OfRun) {
     for sheet in of.beside.iter().map(Printed::sheet) {
@@ -240,7 +248,11 @@ fn heading(html: &mut Markup, run: &Option<String>, what: impl Display) {
 
 /// What may be wider than the page: it scrolls by itself, also by keyboard.
 pub(crate) fn scrolled(html: &mut Markup, about: &str, inside: impl FnOnce(&mut Markup)) {
-    html.element("div", &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"group"), ("aria-label", &about)], inside);
+    html.element(
+        "div",
+        &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"group"), ("aria-label", &about)],
+        inside,
+    );
 }
 
 /// `a, b and c`.

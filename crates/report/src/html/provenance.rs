@@ -18,15 +18,26 @@ pub(super) fn section(html: &mut Markup, run: &Run) {
         scrolled(html, &format!("Calls of {}", run.name), |html| {
             html.element("table", &[], |html| {
                 html.leaf("caption", &[], "Calls of the program");
-                head(html, &["started", "finished", "program", "commit", "cells", "device", "threads", "machine", "data"]);
+                head(
+                    html,
+                    &["started", "finished", "program", "commit", "cells", "device", "threads", "machine", "data"],
+                );
                 html.element("tbody", &[], |html| run.calls.iter().for_each(|call| line(html, call)));
             });
         });
-        let first_use: BTreeSet<&str> =
-            run.calls.iter().flat_map(|c| c["first_use"].as_array().into_iter().flatten()).filter_map(Value::as_str).collect();
+        let first_use: BTreeSet<&str> = run
+            .calls
+            .iter()
+            .flat_map(|c| c["first_use"].as_array().into_iter().flatten())
+            .filter_map(Value::as_str)
+            .collect();
         if !first_use.is_empty() {
             let files: Vec<&str> = first_use.into_iter().collect();
-            html.leaf("p", &[], format_args!("Trusted on first use, for nobody publishes their checksum: {}.", files.join(", ")));
+            html.leaf(
+                "p",
+                &[],
+                format_args!("Trusted on first use, for nobody publishes their checksum: {}.", files.join(", ")),
+            );
         }
     }
     fits(html, run);
@@ -113,7 +124,11 @@ fn command(call: &Value) -> Option<String> {
 
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// A text with a button that copies it.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zsad_core::{BatchSize, MetricSpec};
 use zsad_core::protocol::percent;
+use zsad_core::{BatchSize, MetricSpec};
 
 use super::markup::Markup;
 use super::place::Place;
@@ -127,6 +127,14 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
         let bad = e.failed + e.refused;
         if bad == 0 { "0".into() } else { format!("{bad} of {}", e.cells) }
     }));
+    let remarks = |l: &Line| l.entries.iter().flat_map(|e| e.remarks.clone()).collect::<Vec<_>>().join("; ");
+    if lines.iter().any(|l| !remarks(l).is_empty()) {
+        columns.push(Column {
+            head: "what is odd",
+            number: false,
+            cell: Box::new(move |html, line| html.leaf("td", &[("class", &"w remark")], remarks(line))),
+        });
+    }
     columns
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use zsad_core::Result;
-use zsad_store::{CellRecord, ModelStore, Row, RunFolder, provenance};
+use zsad_store::{CellRecord, Finding, ModelStore, Row, RunFolder, findings, provenance};
 
 use crate::plots::{Training, trainings};
 use crate::published::OfRun;
@@ -24,8 +24,8 @@ pub struct Run {
     pub experiment: Option<String>,
     /// Calls of the program, the oldest first.
     pub calls: Vec<Value>,
-    /// What was found strange in its results.
-    pub findings: Vec<Value>,
+    /// What was found odd about its numbers.
+    pub findings: Vec<Finding>,
     /// Trainings whose loss is known.
     pub trainings: Vec<Training>,
     /// Its numbers beside published ones.
@@ -46,18 +46,11 @@ impl Run {
             records: folder.records()?,
             experiment: std::fs::read_to_string(folder.experiment()).ok(),
             calls: provenance::runs(dir),
-            findings: findings(dir),
+            findings: findings::read(dir)?,
             trainings: trainings(&rows, store)?,
             beside: OfRun::default(),
             rows,
             folder,
         })
     }
-}
-
-/// The findings in `anomalies.json`; none where there is no such file or it is no list of them.
-fn findings(dir: &Path) -> Vec<Value> {
-    let text = std::fs::read(dir.join("anomalies.json")).ok();
-    let found = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    found.and_then(|found| found["findings"].as_array().cloned()).unwrap_or_default()
 }

@@ -89,7 +89,8 @@ pub fn of_rows(tables: &Path, reference: &Reference, rows: &[Row]) -> Result<OfR
             continue;
         }
         let all = build(&spec, reference, rows)?;
-        let both = |name: &str| all.lines.iter().any(|l| l.name == name && l.ours != Outcome::NotRun && l.published.is_some());
+        let both =
+            |name: &str| all.lines.iter().any(|l| l.name == name && l.ours != Outcome::NotRun && l.published.is_some());
         let why = spec.rows.iter().find_map(|entry| entry.none_because.clone());
         spec.rows.retain(|entry| both(&entry.name));
         match why {
