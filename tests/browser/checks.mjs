@@ -22,6 +22,12 @@ async function open(context, file) {
 }
 
 const visible = (page, selector) => page.locator(selector).evaluateAll((all) => all.filter((e) => e.checkVisibility() && e.getClientRects().length > 0).length);
+// What reaches beyond the paper.
+const clipped = (page) =>
+  page.locator("main *").evaluateAll((all) => {
+    const isOut = (e) => e.checkVisibility() && !e.closest("svg") && e.getBoundingClientRect().right > innerWidth + 1;
+    return all.filter(isOut).map((e) => e.outerHTML.slice(0, 120));
+  });
 const choose = (page, name, value) => page.selectOption(`#filters select[name=${name}]`, value);
 
 export const checks = {
@@ -120,6 +126,17 @@ export const checks = {
     assert.equal(await visible(page, ROWS), all);
   },
 
+  "two runs stand side by side, and what changed is said": async ({ pages, context }) => {
+    const { page } = await open(await context(), pages.both.file);
+    const all = await visible(page, ROWS);
+    const changed = await page.locator("#changed").innerText();
+    assert.match(changed, /knn: k\s+5\s+3/);
+    await choose(page, "run", "other");
+    assert.equal(await visible(page, ROWS), all / 2);
+    assert.equal(await visible(page, "[data-run=odd]"), 0);
+    assert.ok((await visible(page, "#plots section[data-run=other] figure")) > 0);
+  },
+
   "one comes down to a single batch by keyboard": async ({ pages, context }) => {
     const { page } = await open(await context(), pages.odd.file);
     let at = page.locator("#batches > details", { hasText: "knn" }).first();
@@ -151,13 +168,15 @@ export const checks = {
 
   "on paper nothing is clipped and no control is left": async ({ pages, context, pictures }) => {
     // A4 less its margins, in the pixels of CSS.
-    const { page } = await open(await context({ viewport: { width: 703, height: 1000 } }), pages.odd.file);
+    const paper = { viewport: { width: 703, height: 1000 } };
+    for (const { file } of [pages.odd, pages.both]) {
+      const { page } = await open(await context(paper), file);
+      await page.emulateMedia({ media: "print" });
+      assert.deepEqual(await clipped(page), []);
+    }
+    const { page } = await open(await context(paper), pages.odd.file);
     const pdf = await page.pdf({ format: "A4", ...(pictures ? { path: join(pictures, "report.pdf") } : {}) });
     await page.emulateMedia({ media: "print" });
-    const wide = await page.locator("main *").evaluateAll((all) =>
-      all.filter((e) => e.checkVisibility() && !e.closest("svg") && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 120)),
-    );
-    assert.deepEqual(wide, []);
     assert.equal(await visible(page, "#filters, nav, button[data-copy]"), 0);
     const sheets = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g).length;
     assert.ok(sheets >= 3);
@@ -189,15 +208,15 @@ export const checks = {
   },
 
   "axe-core has nothing to say in light and dark": async ({ pages, context }) => {
-    for (const colorScheme of ["light", "dark"])
-      for (const width of [360, 1280]) {
-        const { page } = await open(await context({ colorScheme, viewport: { width, height: 900 } }), pages.odd.file);
+    const looks = [pages.odd.file, pages.both.file].flatMap((file) => [[file, "light", 1280], [file, "dark", 360]]);
+    for (const [file, colorScheme, width] of looks) {
+        const { page } = await open(await context({ colorScheme, viewport: { width, height: 900 } }), file);
         await page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));
         await page.evaluate(axe.source);
         const { violations } = await page.evaluate(() => globalThis.axe.run());
         const said = violations.map((v) => `${v.id}: ${v.help} (${v.nodes.length}): ${v.nodes[0].html.slice(0, 160)}`);
         assert.deepEqual(said, []);
-      }
+    }
   },
 
   "ten thousand rows are opened, sorted and filtered": async ({ pages, context }) => {

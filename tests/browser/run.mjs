@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { large, odd } from "./runs.mjs";
+import { both, large, odd } from "./runs.mjs";
 
 const [, , zsad = "zsad", pictures] = process.argv;
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -23,7 +23,7 @@ const browser = await chromium.launch({ executablePath, args: flags.split(" ").m
 let failures = 0;
 try {
   const program = zsad === "zsad" ? zsad : resolve(zsad);
-  const pages = { odd: odd(program, folder), large: large(program, folder) };
+  const pages = { odd: odd(program, folder), both: both(program, folder), large: large(program, folder) };
   for (const [name, check] of Object.entries(checks)) {
     const contexts = [];
     const context = async (options = {}) => {

@@ -29,6 +29,16 @@ seeds: [0, 1]
   return { file: join(folder, "odd", "report.html"), folder: join(folder, "odd") };
 }
 
+// The same run beside another one, with another parameter.
+export function both(zsad, folder) {
+  const other = readFileSync(join(folder, "odd.yaml"), "utf8").replace("[knn,", "[{name: knn, params: {k: 3}},");
+  writeFileSync(join(folder, "other.yaml"), other);
+  const options = { cwd: folder, env: { ...process.env, ZSAD_DATA: folder, ZSAD_STORE: join(folder, "store") } };
+  spawnSync(zsad, ["run", "other.yaml", "--out", "other"], options);
+  execFileSync(zsad, ["report", "odd", "other", "-o", "both.html"], options);
+  return { file: join(folder, "both.html") };
+}
+
 // Ten thousand rows: 50 methods at 200 protocol points; results alone, as published folders hold them.
 export function large(zsad, folder) {
   const header =

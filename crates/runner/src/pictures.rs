@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use zsad_core::{Dataset, Environment, Error, LabelledBatch, Result, SampleRef};
+use zsad_core::{Dataset, Environment, Error, LabelledBatch, Modality, Result, SampleRef};
 use zsad_data::sampler;
 use zsad_report::html::{Bringer, Thumbnail};
 use zsad_store::{CellRecord, RunFolder};
@@ -60,6 +60,9 @@ impl Bringer for Samples<'_> {
     ) -> Result<Vec<Thumbnail>> {
         let dataset = self.library.get(&record.cell.fit.data.name, &record.asked.dataset_params)?;
         let described = dataset.describe(self.env)?;
+        if !matches!(described.info.modality, Modality::Image { .. }) {
+            return Err(Error::refused(format!("{} holds no pictures", record.asked.dataset)));
+        }
         let fold = DataSet::fold(&described.info, &record.cell.fit.fold)?;
         let tests = digest_of(&described.files(&described.info.folds[fold]).1);
         if record.cell.test_digest.as_ref().is_some_and(|digest| *digest != tests) {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::Exporter;
 
-use crate::html::{Attributes, Markup, Place, scrolled};
+use crate::html::{Attributes, Markup, Place, caption, scrolled};
 use crate::sheet::{Block, Sheet, Text, letters};
 
 /// HTML tables under headings; without style of their own.
@@ -52,7 +52,7 @@ fn grid(html: &mut Markup, block: &Block, run: &Option<String>) {
 fn table(html: &mut Markup, block: &Block) {
     let places: Vec<Place> = (0..block.header.len()).map(|c| place(block, c)).collect();
     let of = (block, places.as_slice());
-    html.leaf("caption", &[], &block.caption);
+    caption(html, &block.caption);
     html.element("thead", &[], |html| {
         html.element("tr", &[], |html| {
             for (c, (head, place)) in block.header.iter().zip(&places).enumerate() {

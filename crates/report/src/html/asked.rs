@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 use zsad_core::{BatchSize, Pooling};
 use zsad_store::{CellRecord, Row};
 
+use super::frame::{caption, head, scrolled};
+use super::listed;
 use super::markup::Markup;
 use super::results::percents;
 use super::run::Run;
-use super::{listed, scrolled};
 use crate::grid::Grid;
 
 /// Default values of the parameters of methods, by registered name.
@@ -122,7 +123,7 @@ fn datasets(html: &mut Markup, run: &Run) {
     }
     scrolled(html, &format!("Data sets of {}", run.name), |html| {
         html.element("table", &[], |html| {
-            html.leaf("caption", &[], "Data sets");
+            caption(html, "Data sets");
             head(html, &["data set", "given", "domains tested", "digests of their files: training, tests"]);
             html.element("tbody", &[], |html| {
                 for (dataset, domains) in domains {
@@ -169,7 +170,7 @@ fn methods(html: &mut Markup, run: &Run, defaults: &Defaults) {
     let names: BTreeMap<&str, &str> = run.rows.iter().map(|r| (r.method(), r.fit().method.name.as_str())).collect();
     scrolled(html, &format!("Methods of {}", run.name), |html| {
         html.element("table", &[], |html| {
-            html.leaf("caption", &[], "Methods");
+            caption(html, "Methods");
             head(
                 html,
                 &["method", "registered name", "version", "setting", "other than by default", "weights and programs"],
@@ -180,7 +181,7 @@ fn methods(html: &mut Markup, run: &Run, defaults: &Defaults) {
                     html.element("tr", &[], |html| {
                         html.leaf("th", &[("scope", &"row")], label);
                         html.leaf("td", &[], name);
-                        html.leaf("td", &[("class", &"number")], method.version);
+                        html.leaf("td", &[], method.version);
                         html.leaf("td", &[], method.setting);
                         html.leaf("td", &[("class", &"given")], given(&method.params, defaults.get(name)));
                         html.leaf("td", &[("class", &"key")], artifacts(run, &method.method));
@@ -217,11 +218,4 @@ fn artifacts(run: &Run, method: &str) -> String {
     let found: BTreeSet<(&String, &String)> = own.flat_map(|r| &r.cell.fit.method.artifacts).collect();
     let said: Vec<String> = found.into_iter().map(|(file, digest)| format!("{file} {digest}")).collect();
     if said.is_empty() { "–".into() } else { said.join(", ") }
-}
-
-/// The head of a table of words.
-pub(super) fn head(html: &mut Markup, names: &[&str]) {
-    html.element("thead", &[], |html| {
-        html.element("tr", &[], |html| names.iter().for_each(|name| html.leaf("th", &[("scope", &"col")], name)));
-    });
 }

@@ -7,11 +7,10 @@ use zsad_core::key::canonical_json;
 use zsad_core::{BatchSize, MetricSpec};
 use zsad_store::{Row, Status};
 
-use super::asked::head;
+use super::frame::{caption, head, head_with_numbers, scrolled};
 use super::markup::Markup;
 use super::place::Place;
 use super::run::Run;
-use super::scrolled;
 use crate::grid::Point;
 use crate::table::Table;
 
@@ -69,12 +68,12 @@ fn facts(html: &mut Markup, runs: &[Run], names: &[String]) {
 }
 
 /// A table with a column a run.
-fn grid(html: &mut Markup, caption: &str, first: &str, names: &[String], rows: impl FnOnce(&mut Markup)) {
+fn grid(html: &mut Markup, title: &str, first: &str, names: &[String], rows: impl FnOnce(&mut Markup)) {
     let first = if first.is_empty() { "what" } else { first };
     let columns: Vec<&str> = std::iter::once(first).chain(names.iter().map(String::as_str)).collect();
-    scrolled(html, caption, |html| {
+    scrolled(html, title, |html| {
         html.element("table", &[], |html| {
-            html.leaf("caption", &[], caption);
+            caption(html, title);
             head(html, &columns);
             html.element("tbody", &[], rows);
         });
@@ -186,15 +185,12 @@ fn numbers(html: &mut Markup, names: &[String], tables: &[Table]) {
     if differing.is_empty() {
         return;
     }
-    let columns: Vec<&str> = ["method", "data set", "batch", "contamination", "metric"]
-        .into_iter()
-        .chain(names.iter().map(String::as_str))
-        .chain(["largest difference"])
-        .collect();
+    let words = ["method", "data set", "batch", "contamination", "metric"];
+    let columns: Vec<&str> = names.iter().map(String::as_str).chain(["largest difference"]).collect();
     scrolled(html, "Numbers that differ between the runs", |html| {
         html.element("table", &[("class", &"sortable")], |html| {
-            html.leaf("caption", &[], "Numbers that differ, in per cent; differences in points");
-            head(html, &columns);
+            caption(html, "Numbers that differ, in per cent; differences in points");
+            head_with_numbers(html, &words, &columns);
             html.element("tbody", &[], |html| {
                 for (span, (_, point, label), metric, values) in &differing[..listed] {
                     let mut place = Place::of_point(&None, point);

@@ -29,8 +29,6 @@ pub(super) struct LeftOut {
     batches: usize,
     /// Cells whose scores are missing or damaged.
     cells: BTreeSet<String>,
-    /// Why pictures are missing, each reason once.
-    pictures: BTreeSet<String>,
 }
 
 /// All batches of a run whose scores were kept.
@@ -71,8 +69,7 @@ pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>, pictu
             inside.line();
         }
     }
-    left_out.pictures.extend(pictures.problem());
-    note(html, &bounds, &left_out);
+    note(html, &bounds, &left_out, pictures);
     html.append(inside);
 }
 
@@ -84,7 +81,7 @@ fn counts(rows: &[&Row]) -> (String, String) {
 }
 
 /// What is shown, and what is not.
-fn note(html: &mut Markup, bounds: &Bounds, left_out: &LeftOut) {
+fn note(html: &mut Markup, bounds: &Bounds, left_out: &LeftOut, pictures: &Pictures) {
     html.element("p", &[("class", &"note")], |html| {
         html.text(format_args!(
             "{} of every batch; of single batches the scores from the highest to the lowest, anomalies in colour, \
@@ -100,8 +97,8 @@ fn note(html: &mut Markup, bounds: &Bounds, left_out: &LeftOut) {
         if !left_out.cells.is_empty() {
             html.text(format_args!(" The scores of {} cells are missing or damaged.", left_out.cells.len()));
         }
-        for reason in &left_out.pictures {
-            html.text(format_args!(" Pictures are not shown: {reason}."));
+        for reason in pictures.problems() {
+            html.text(format_args!(" Not all pictures are here: {reason}."));
         }
     });
 }

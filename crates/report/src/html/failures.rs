@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zsad_store::{Finding, Row, Status};
 
-use super::asked::head;
+use super::frame::{caption, head, scrolled};
 use super::markup::Markup;
 use super::place::Place;
 use super::run::Run;
-use super::scrolled;
 
 /// The failed and refused cells of a run, those with one error together, and its findings.
 pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>) {
@@ -31,7 +30,7 @@ fn cells(html: &mut Markup, run: &Run, name: &Option<String>, bad: &[&Row]) {
     }
     scrolled(html, &format!("Cells of {} that failed or were refused", run.name), |html| {
         html.element("table", &[], |html| {
-            html.leaf("caption", &[], "Cells that failed or were refused, by their reason");
+            caption(html, "Cells that failed or were refused, by their reason");
             head(html, &["method", "data set", "how", "cells", "seeds", "where", "reason"]);
             html.element("tbody", &[], |html| {
                 for ([status, method, dataset, error], rows) in &found {
@@ -44,9 +43,9 @@ fn cells(html: &mut Markup, run: &Run, name: &Option<String>, bad: &[&Row]) {
                         html.leaf("th", &[("scope", &"row")], method);
                         html.leaf("td", &[], dataset);
                         html.leaf("td", &[], status);
-                        html.leaf("td", &[("class", &"number")], cells.len());
+                        html.leaf("td", &[], cells.len());
                         html.leaf("td", &[], seeds.join(", "));
-                        html.leaf("td", &[], points.join("; "));
+                        html.leaf("td", &[("class", &"long")], points.join("; "));
                         html.leaf("td", &[("class", &"error")], error);
                     });
                     html.line();

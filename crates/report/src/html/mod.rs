@@ -7,6 +7,8 @@ mod drill;
 mod escape;
 mod failures;
 mod filters;
+mod frame;
+mod heatmaps;
 mod markup;
 mod pictures;
 mod place;
@@ -33,9 +35,10 @@ use crate::export::{Printed, blocks};
 use crate::published::OfRun;
 use crate::table::{self, Style, Table, styled};
 pub use asked::Defaults;
+pub(crate) use frame::{caption, scrolled};
 pub(crate) use markup::{Attributes, Markup};
-use pictures::Pictures;
 pub use pictures::{Bringer, Thumbnail};
+use pictures::{Pictures, jpeg};
 pub(crate) use place::Place;
 pub use run::Run;
 
@@ -96,6 +99,7 @@ impl Page<'_> {
         let mut plots = Markup::default();
         for ((run, name), table) in self.runs.iter().zip(&names).zip(tables) {
             plots::section(&mut plots, run, name, table)?;
+            heatmaps::section(&mut plots, run);
         }
         let mut pictures = Pictures::new(self.pictures.map(|p| p.0), self.pictures.map_or(0, |p| p.1));
         let each = |html: &mut Markup, write: &mut dyn FnMut(&mut Markup, usize, &Run, &Option<String>)| {
@@ -244,15 +248,6 @@ fn heading(html: &mut Markup, run: &Option<String>, what: impl Display) {
         (Some(run), true) => html.leaf("h3", &[("data-run", run)], run),
         (Some(run), false) => html.leaf("h3", &[("data-run", run)], format_args!("{run}: {what}")),
     }
-}
-
-/// What may be wider than the page: it scrolls by itself, also by keyboard.
-pub(crate) fn scrolled(html: &mut Markup, about: &str, inside: impl FnOnce(&mut Markup)) {
-    html.element(
-        "div",
-        &[("class", &"scroll"), ("tabindex", &"0"), ("role", &"group"), ("aria-label", &about)],
-        inside,
-    );
 }
 
 /// `a, b and c`.

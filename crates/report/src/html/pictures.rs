@@ -1,5 +1,7 @@
 //! Small pictures of the samples of a batch, as far as somebody can bring them and the page has room.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
@@ -41,11 +43,16 @@ impl Thumbnail {
         }
         let [w, h] = [whole.width(), whole.height()].map(|n| ((f64::from(n) * scale).round() as u32).max(1));
         let small = imageops::resize(&whole, w, h, imageops::FilterType::Triangle);
-        let mut bytes = Vec::new();
-        let written = JpegEncoder::new_with_quality(&mut bytes, 75).encode_image(&small);
-        written.map_err(|e| Error::failed(format!("{name}: {e}")))?;
-        Ok(Thumbnail { name, bytes, mime: "image/jpeg" })
+        Ok(Thumbnail { name, bytes: jpeg(&small)?, mime: "image/jpeg" })
     }
+}
+
+/// An image as a JPEG file.
+pub(super) fn jpeg(image: &RgbImage) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let written = JpegEncoder::new_with_quality(&mut bytes, 75).encode_image(image);
+    written.map_err(|e| Error::failed(format!("a JPEG cannot be made: {e}")))?;
+    Ok(bytes)
 }
 
 /// Who brings pictures: those of the samples with these numbers in a batch, in their order.
@@ -69,24 +76,24 @@ pub(super) struct Pictures<'a> {
     /// Samples a batch, those with the highest scores.
     number: usize,
     bytes: usize,
-    problem: Option<String>,
+    problems: BTreeSet<String>,
 }
 
 impl<'a> Pictures<'a> {
     pub fn new(bringer: Option<&'a dyn Bringer>, number: usize) -> Self {
-        Pictures { bringer, number, bytes: 0, problem: None }
+        Pictures { bringer, number, bytes: 0, problems: BTreeSet::new() }
     }
 
-    /// Why pictures are missing that were asked for.
-    pub fn problem(&self) -> Option<String> {
-        self.problem.clone()
+    /// Why pictures are missing that were asked for, each reason once.
+    pub fn problems(&self) -> &BTreeSet<String> {
+        &self.problems
     }
 
     /// Those of a batch.
     pub fn write(&mut self, html: &mut Markup, folder: &RunFolder, record: &CellRecord, batch: &Batch) {
         let Some(bringer) = self.bringer.filter(|_| self.number > 0) else { return };
         if self.bytes > BUDGET {
-            self.problem = Some(format!("all beyond the first {} MB", BUDGET / 1_000_000));
+            self.problems.insert(format!("those beyond the first {} MB are left out", BUDGET / 1_000_000));
             return;
         }
         let scores = &batch.scored.items;
@@ -101,7 +108,7 @@ impl<'a> Pictures<'a> {
                     }
                 });
             }
-            Err(e) => self.problem = Some(e.to_string()),
+            Err(e) => drop(self.problems.insert(e.to_string())),
         }
     }
 

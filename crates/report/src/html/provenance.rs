@@ -5,10 +5,10 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::asked::head;
+use super::counted;
+use super::frame::{caption, head, scrolled};
 use super::markup::Markup;
 use super::run::Run;
-use super::{counted, scrolled};
 
 /// The calls of the program that made a run.
 pub(super) fn section(html: &mut Markup, run: &Run) {
@@ -17,7 +17,7 @@ pub(super) fn section(html: &mut Markup, run: &Run) {
     } else {
         scrolled(html, &format!("Calls of {}", run.name), |html| {
             html.element("table", &[], |html| {
-                html.leaf("caption", &[], "Calls of the program");
+                caption(html, "Calls of the program");
                 head(
                     html,
                     &["started", "finished", "program", "commit", "cells", "device", "threads", "machine", "data"],
@@ -54,7 +54,11 @@ fn line(html: &mut Markup, call: &Value) {
         html.leaf("td", &[("class", &"time")], text("finished"));
         html.leaf("td", &[], format_args!("zsad {}", text("version")));
         html.leaf("td", &[("class", &"key")], text("git_sha"));
-        html.leaf("td", &[], format_args!("{} computed, {} found", text("cells_computed"), text("cells_cached")));
+        html.leaf(
+            "td",
+            &[("class", &"long")],
+            format_args!("{} computed, {} found", text("cells_computed"), text("cells_cached")),
+        );
         html.leaf("td", &[], format_args!("{} {}", text("device"), call["simd"].as_str().unwrap_or_default()));
         html.leaf("td", &[], format_args!("{} × {}", text("jobs"), text("threads")));
         html.leaf("td", &[], format_args!("{}, {} cores, {} {}", text("cpu"), text("cores"), text("os"), text("arch")));
@@ -77,15 +81,15 @@ fn fits(html: &mut Markup, run: &Run) {
         html.leaf("summary", &[], format_args!("Keys of {}", counted(found.len(), "fit")));
         scrolled(html, &format!("Fits of {}", run.name), |html| {
             html.element("table", &[("class", &"sortable")], |html| {
-                html.leaf("caption", &[], "A key is a hash of all that can change a result.");
+                caption(html, "A key is a hash of all that can change a result.");
                 head(html, &["method", "data set", "seed", "cells", "key of the fit"]);
                 html.element("tbody", &[], |html| {
                     for ((dataset, method, seed, key), cells) in &found {
                         html.element("tr", &[], |html| {
                             html.leaf("th", &[("scope", &"row")], method);
                             html.leaf("td", &[], dataset);
-                            html.leaf("td", &[("class", &"number")], seed);
-                            html.leaf("td", &[("class", &"number")], cells.len());
+                            html.leaf("td", &[], seed);
+                            html.leaf("td", &[], cells.len());
                             html.leaf("td", &[("class", &"key")], key);
                         });
                     }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use zsad_core::protocol::percent;
 use zsad_core::{BatchSize, MetricSpec};
 
+use super::frame::{caption, scrolled};
 use super::markup::Markup;
 use super::place::Place;
-use super::scrolled;
 use crate::grid::{MethodKey, Point};
 use crate::table::{self, Entry, Outcome, Table, headline};
 
@@ -55,7 +55,7 @@ pub(super) fn table(html: &mut Markup, lines: &[Line], metrics: &[&'static Metri
         // On paper many columns have to break their words.
         let class = if columns.len() > WIDE { "sortable tight" } else { "sortable" };
         html.element("table", &[("data-table", &"results"), ("class", &class)], |html| {
-            html.leaf("caption", &[], format_args!("One row a method and protocol point; a column's head sorts by it. Rank: by {}, in brackets the ranks that cannot be told apart.", headline().label));
+            caption(html, format_args!("One row a method and protocol point; a column's head sorts by it. Rank: by {}, in brackets the ranks that cannot be told apart.", headline().label));
             html.element("thead", &[], |html| {
                 html.element("tr", &[], |html| {
                     for column in &columns {
