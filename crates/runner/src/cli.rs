@@ -19,6 +19,7 @@ Examples:
   zsad data fetch omniglot                       fetch a data set, verify it, put it in place
   zsad describe acr_dsvdd                        a method's parameters, defaults and source
   zsad table results/runs/quickstart --format tex
+  zsad report results/runs/quickstart            a page to look at
 
 Data are looked for in --data DIR, else $ZSAD_DATA, else data/. Trained models are kept in --store DIR, else
 $ZSAD_STORE, else results/store/, and are shared by all runs.

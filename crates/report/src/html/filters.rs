@@ -1,7 +1,7 @@
 //! The form that shows and hides parts of the page. It is there with a script alone: without one everything is shown.
 
 use super::markup::Markup;
-use super::results::{Line, choices};
+use super::results::{Choice, Line, choices};
 
 /// One choice a name of data attributes.
 pub(super) fn form(html: &mut Markup, lines: &[Line]) {
@@ -9,7 +9,7 @@ pub(super) fn form(html: &mut Markup, lines: &[Line]) {
         "form",
         &[("id", &"filters"), ("class", &"script"), ("hidden", &""), ("aria-label", &"Filters")],
         |html| {
-            for (name, head, options) in choices(lines) {
+            for Choice { name, head, options } in choices(lines) {
                 // Only a page of several runs has runs to choose from.
                 if name == "run" && options.is_empty() {
                     continue;

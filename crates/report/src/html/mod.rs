@@ -102,12 +102,6 @@ impl Page<'_> {
             heatmaps::section(&mut plots, run);
         }
         let mut pictures = Pictures::new(self.pictures.map(|p| p.0), self.pictures.map_or(0, |p| p.1));
-        let each = |html: &mut Markup, write: &mut dyn FnMut(&mut Markup, usize, &Run, &Option<String>)| {
-            for (i, (run, name)) in self.runs.iter().zip(&names).enumerate() {
-                heading(html, name, "");
-                write(html, i, run, name);
-            }
-        };
         let lines: Vec<_> = names.iter().zip(tables).flat_map(|(name, table)| results::lines(name, table)).collect();
         let shown = |m: &&MetricSpec| tables.iter().any(|t| t.entries.iter().any(|e| e.metric == *m));
         let metrics: Vec<&MetricSpec> = METRICS.iter().map(|m| &m.spec).filter(shown).collect();
@@ -122,17 +116,17 @@ impl Page<'_> {
         let class = if lines.len() > LARGE { "large" } else { "" };
         html.element("main", &[("class", &class)], |html| {
             section(html, "asked", "What was asked", |html| {
-                each(html, &mut |html, _, run, _| asked::section(html, run, self.defaults));
+                self.each(html, &names, |html, run, _| asked::section(html, run, self.defaults));
             });
             if several {
-                let names: Vec<String> = names.iter().flatten().cloned().collect();
-                section(html, "changed", "What changed", |html| differences::section(html, self.runs, &names, tables));
+                let own: Vec<String> = names.iter().flatten().cloned().collect();
+                section(html, "changed", "What changed", |html| differences::section(html, self.runs, &own, tables));
             }
             // It stands beside the sections, and stays in sight while they are read.
             filters::form(html, &lines);
             section(html, "tables", "Results", |html| {
-                html.leaf("p", &[("class", &"note")], &tables.first().map_or("", |t| &t.sheet().legend));
-                each(html, &mut |html, _, run, name| {
+                html.leaf("p", &[("class", &"note")], tables.first().map_or("", |t| &t.sheet().legend));
+                self.each(html, &names, |html, run, name| {
                     blocks(html, of_run(run, &table::default_metrics(&run.rows)).sheet(), name);
                 });
                 html.leaf("h3", &[], "All numbers");
@@ -142,21 +136,38 @@ impl Page<'_> {
             section(html, "plots", "Plots", |html| html.append(plots));
             if with_records {
                 section(html, "batches", "Single batches", |html| {
-                    each(html, &mut |html, _, run, name| drill::section(html, run, name, &mut pictures));
+                    self.each(html, &names, |html, run, name| drill::section(html, run, name, &mut pictures));
                 });
             }
             section(html, "failures", "What went wrong", |html| {
-                each(html, &mut |html, _, run, name| failures::section(html, run, name));
+                self.each(html, &names, |html, run, name| failures::section(html, run, name));
             });
             section(html, "provenance", "Where it comes from", |html| {
-                each(html, &mut |html, _, run, _| provenance::section(html, run));
+                self.each(html, &names, |html, run, _| provenance::section(html, run));
             });
             section(html, "again", "How to run it again", |html| {
-                each(html, &mut |html, i, run, _| provenance::again(html, run, i + 1));
+                let mut number = 0;
+                self.each(html, &names, |html, run, _| {
+                    number += 1;
+                    provenance::again(html, run, number);
+                });
             });
         });
         html.line();
         Ok(html)
+    }
+
+    /// Writes something of each run, under its name where there are several.
+    fn each(
+        &self,
+        html: &mut Markup,
+        names: &[Option<String>],
+        mut write: impl FnMut(&mut Markup, &Run, &Option<String>),
+    ) {
+        for (run, name) in self.runs.iter().zip(names) {
+            heading(html, name, "");
+            write(html, run, name);
+        }
     }
 
     /// The runs' names, each once: namesakes get a number.

@@ -153,7 +153,7 @@ fn copied(html: &mut Markup, id: &str, about: &str, text: &str) {
         );
         // A line break at the beginning of `pre` is not part of it.
         let pre: [(&'static str, &dyn Display); 4] =
-            [("id", &id), ("tabindex", &"0"), ("role", &"region"), ("aria-label", &about)];
+            [("id", &id), ("tabindex", &"0"), ("role", &"group"), ("aria-label", &about)];
         html.leaf("pre", &pre, format_args!("\n{text}"));
     });
     html.line();

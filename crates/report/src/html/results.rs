@@ -40,12 +40,15 @@ pub(super) fn lines<'a>(run: &Option<String>, table: &'a Table) -> Vec<Line<'a>>
 /// Columns that fit on paper as they are.
 const WIDE: usize = 14;
 
+/// What writes the cell of a line.
+type Cell = Box<dyn Fn(&mut Markup, &Line)>;
+
 /// A column: its head, and its cell in a line.
 struct Column {
     head: &'static str,
     /// Whether it holds numbers: these are sorted from the highest down first.
     number: bool,
-    cell: Box<dyn Fn(&mut Markup, &Line)>,
+    cell: Cell,
 }
 
 /// The table of `lines` under these metrics.
@@ -168,33 +171,37 @@ fn measured(html: &mut Markup, entry: Option<&&Entry>) {
     });
 }
 
-/// The values of the filters over these rows: name of the control, head, and (value, text) of its options.
-pub(super) fn choices(lines: &[Line]) -> Vec<(&'static str, &'static str, Vec<(String, String)>)> {
+/// A filter: the name of its control, what stands above it, and the values and texts of its options.
+pub(super) struct Choice {
+    pub name: &'static str,
+    pub head: &'static str,
+    pub options: Vec<(String, String)>,
+}
+
+/// The filters over these rows.
+pub(super) fn choices(lines: &[Line]) -> Vec<Choice> {
     let points: BTreeSet<&Point> = lines.iter().map(|l| l.point).collect();
-    let in_order = |values: Vec<(String, String)>| {
+    let choice = |name, head, values: Vec<(String, String)>| {
         let mut seen = BTreeSet::new();
-        values.into_iter().filter(|(value, _)| seen.insert(value.clone())).collect::<Vec<_>>()
+        let options = values.into_iter().filter(|(value, _)| seen.insert(value.clone())).collect();
+        Choice { name, head, options }
     };
-    let same = |values: Vec<String>| in_order(values.into_iter().map(|v| (v.clone(), v)).collect());
-    let mut sizes: Vec<_> = points.iter().map(|p| p.size).collect();
-    sizes.sort();
-    let mut shares: Vec<_> = points.iter().map(|p| p.contamination).collect();
-    shares.sort();
-    let mut settings: Vec<_> = lines.iter().filter_map(|l| l.place.setting).collect();
-    settings.sort();
-    let mut methods: Vec<(_, _)> = lines.iter().map(|l| (l.place.setting, l.place.method.clone())).collect();
-    methods.sort();
+    let same = |values: Vec<String>| values.into_iter().map(|v| (v.clone(), v)).collect::<Vec<_>>();
+    let sizes: BTreeSet<_> = points.iter().map(|p| p.size).collect();
+    let shares: BTreeSet<_> = points.iter().map(|p| p.contamination).collect();
+    let settings: BTreeSet<_> = lines.iter().filter_map(|l| l.place.setting).collect();
+    let methods: BTreeSet<_> = lines.iter().map(|l| (l.place.setting, l.place.method.clone())).collect();
     vec![
-        ("run", "run", same(lines.iter().filter_map(|l| l.place.run.clone()).collect())),
-        ("dataset", "data set", same(points.iter().map(|p| p.dataset.clone()).collect())),
-        ("batch-size", "batch", in_order(sizes.iter().map(|s| (s.to_column(), s.to_string())).collect())),
-        (
+        choice("run", "run", same(lines.iter().filter_map(|l| l.place.run.clone()).collect())),
+        choice("dataset", "data set", same(points.iter().map(|p| p.dataset.clone()).collect())),
+        choice("batch-size", "batch", sizes.iter().map(|s| (s.to_column(), s.to_string())).collect()),
+        choice(
             "contamination",
             "contamination",
-            in_order(shares.iter().map(|c| (super::place::contamination(*c), c.to_string())).collect()),
+            shares.iter().map(|c| (super::place::contamination(*c), c.to_string())).collect(),
         ),
-        ("setting", "setting", same(settings.iter().map(|s| s.to_string()).collect())),
-        ("method", "method", same(methods.into_iter().filter_map(|(_, m)| m).collect())),
+        choice("setting", "setting", same(settings.iter().map(|s| s.to_string()).collect())),
+        choice("method", "method", same(methods.into_iter().filter_map(|(_, m)| m).collect())),
     ]
 }
 
