@@ -98,7 +98,7 @@ fn cell(html: &mut Markup, text: &Text) {
 }
 
 /// A text that wants some room, so that it does not stand in a column of single words.
-const LONG: usize = 14;
+pub(crate) const LONG: usize = 14;
 
 fn class(block: &Block, column: usize, text: &Text) -> &'static str {
     match (column < block.words, point(block, column)) {

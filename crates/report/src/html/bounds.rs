@@ -80,7 +80,8 @@ impl Bounds {
     pub fn batches_in_words(&self) -> String {
         match self.batches {
             1 => "Of each domain its worst batch is drawn".into(),
-            n => format!("Of each domain the {n} worst and best batches are drawn"),
+            2 => "Of each domain its worst batch and its best one are drawn".into(),
+            n => format!("Of each domain its {} worst batches and its {} best ones are drawn", n.div_ceil(2), n / 2),
         }
     }
 

@@ -140,7 +140,7 @@ impl Page<'_> {
                 });
             }
             section(html, "failures", "What went wrong", |html| {
-                self.each(html, &names, |html, run, name| failures::section(html, run, name));
+                self.each(html, &names, failures::section);
             });
             section(html, "provenance", "Where it comes from", |html| {
                 self.each(html, &names, |html, run, _| provenance::section(html, run));

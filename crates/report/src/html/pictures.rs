@@ -73,7 +73,7 @@ pub trait Bringer {
 /// The pictures of a page.
 pub(super) struct Pictures<'a> {
     bringer: Option<&'a dyn Bringer>,
-    /// Samples a batch, those with the highest scores.
+    /// Samples a batch: those with the highest scores, an anomaly among them.
     number: usize,
     bytes: usize,
     problems: BTreeSet<String>,
@@ -99,7 +99,11 @@ impl<'a> Pictures<'a> {
         let scores = &batch.scored.items;
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-        order.truncate(self.number);
+        // The anomaly that has the highest score is there wherever it ranks.
+        let first = order.iter().copied().find(|&i| batch.scored.labels[i]);
+        let missing = first.filter(|i| !order.iter().take(self.number).any(|shown| shown == i));
+        order.truncate(self.number - usize::from(missing.is_some()));
+        order.extend(missing);
         match bringer.bring(folder, record, batch.scored, &order) {
             Ok(found) => {
                 html.element("ol", &[("class", &"pictures")], |html| {

@@ -68,7 +68,9 @@ pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>, table
                 shown.parameters(&mut inside, &table.title, &entries)?;
             }
         }
-        spread::details(&mut inside, name, &grid, (dataset, *pooling))?;
+        // Where there is no curve this is the plot.
+        let is_alone = inside.len() == 0;
+        spread::details(&mut inside, name, &grid, (dataset, *pooling), is_alone)?;
         shown.losses(&mut inside, run)?;
         let place = Place::of_dataset(name, dataset);
         html.element("section", &place.with(&[("class", &"plots")]), |html| {

@@ -8,6 +8,7 @@ use zsad_core::{BatchSize, MetricSpec};
 use super::frame::{caption, scrolled};
 use super::markup::Markup;
 use super::place::Place;
+use crate::export::LONG;
 use crate::grid::{MethodKey, Point};
 use crate::table::{self, Entry, Outcome, Table, headline};
 
@@ -89,7 +90,11 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
     let mut columns = vec![Column {
         head: "method",
         number: false,
-        cell: Box::new(|html, line| html.leaf("th", &[("scope", &"row")], &line.entries[0].label)),
+        cell: Box::new(|html, line| {
+            let label = &line.entries[0].label;
+            let class = if label.chars().count() > LONG { "long" } else { "" };
+            html.leaf("th", &[("scope", &"row"), ("class", &class)], label);
+        }),
     }];
     if lines.iter().any(|l| l.place.run.is_some()) {
         columns.push(word("run", |l| l.place.run.clone().unwrap_or_default()));

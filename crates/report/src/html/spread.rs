@@ -1,5 +1,7 @@
 //! The spread over domains: a panel a protocol point, a strip a method.
 
+use std::fmt::Display;
+
 use zsad_core::{Pooling, Result};
 
 use super::markup::Markup;
@@ -20,7 +22,7 @@ const ROW: f64 = 42.0;
 const DOTS: usize = 12_000;
 const STRIPS: usize = 300;
 
-/// The panels of a data set, folded away.
+/// The panels of a data set, folded away unless `open`.
 ///
 /// # Errors
 /// Where a text cannot be measured.
@@ -29,6 +31,7 @@ pub(super) fn details(
     run: &Option<String>,
     grid: &Grid,
     (dataset, pooling): (&str, Pooling),
+    open: bool,
 ) -> Result<()> {
     let Some(typical) = spread::point(grid, dataset, pooling) else { return Ok(()) };
     let of = |p: &&Point| p.dataset == dataset && p.pooling == pooling;
@@ -42,7 +45,8 @@ pub(super) fn details(
     for point in points {
         panel(&mut panels, run, grid, point)?;
     }
-    html.element("details", &[], |html| {
+    let unfolded: [(&'static str, &dyn Display); 1] = [("open", &"")];
+    html.element("details", if open { &unfolded } else { &[] }, |html| {
         html.leaf("summary", &[], format_args!("{} of single domains", headline().label));
         let how = "A dot is a domain, its mean over seeds; box: quartiles; diamond: mean.";
         let left_out = if all { "" } else { " Of many protocol points one is drawn." };
@@ -75,7 +79,7 @@ fn panel(html: &mut Markup, run: &Option<String>, grid: &Grid, point: &Point) ->
             for (i, (m, label, values)) in lines.iter().enumerate() {
                 let top = 4.0 + ROW * i as f64;
                 let mut strip = Canvas::new(WIDTH, height);
-                strip.text((16.0, top + 9.0), *label, TEXT, BLACK, Anchor::Left);
+                strip.text((16.0, top + 9.0), shortened(label), TEXT, BLACK, Anchor::Left);
                 spread::line(&mut strip, &panel, top + 29.0, Look::of(*m), values);
                 let place = Place::default().with_method(grid.methods[*m].0.setting, label);
                 html.element("g", &place.attributes(), |html| shapes(html, &strip.shapes));
@@ -84,6 +88,17 @@ fn panel(html: &mut Markup, run: &Option<String>, grid: &Grid, point: &Point) ->
     });
     html.line();
     Ok(())
+}
+
+/// Beginning and end of a long label: the end tells it from its namesakes.
+fn shortened(label: &str) -> String {
+    const PART: usize = 20;
+    let n = label.chars().count();
+    if n <= 2 * PART + 3 {
+        return label.to_owned();
+    }
+    let (start, end): (String, String) = (label.chars().take(PART).collect(), label.chars().skip(n - PART).collect());
+    format!("{start} … {end}")
 }
 
 fn at(point: &Point) -> String {

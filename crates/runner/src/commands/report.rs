@@ -39,7 +39,7 @@ pub struct Report {
     /// The file to write [default: report.html in the folder of a single run, else here]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Pictures of so many samples of each batch that is shown, those with the highest scores
+    /// Pictures of so many samples of each batch that is shown: those with the highest scores, an anomaly among them
     #[arg(long, value_name = "N", default_value_t = 0)]
     thumbnails: usize,
     #[command(flatten)]
