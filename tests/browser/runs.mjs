@@ -6,6 +6,9 @@ import { join } from "node:path";
 // A name that would be markup, would end a script, turns the text around it and rings a bell.
 export const HOSTILE = `</script><b onclick=alert(1)>&amp;"'\u202e\u0007`;
 
+// A name without a place to break it.
+const LONG = "a_name_".repeat(5);
+
 // A small run with everything: two data sets, one with such a name for a domain; a method that fails; two seeds.
 export function odd(zsad, folder) {
   const rows = ["zero", HOSTILE, "two"].flatMap((day) =>
@@ -17,7 +20,7 @@ export function odd(zsad, folder) {
     `experiment: odd
 description: "a </pre></script><b>bold</b> description"
 datasets: [digits, {name: table, as: my_log, params: {file: log.csv, domain: day, label: label, meta_train: [zero]}}]
-methods: [knn, mahalanobis, {name: external, as: broken, params: {command: ["sh", "-c", "echo '</script><b>' >&2; exit 1"]}}]
+methods: [knn, mahalanobis, {name: copod, as: ${LONG}}, {name: external, as: broken, params: {command: ["sh", "-c", "echo '</script><b>' >&2; exit 1"]}}]
 protocol: {batch_size: [10, 20], contamination: [0.1, 0.2], n_batches: 3}
 seeds: [0, 1]
 `,

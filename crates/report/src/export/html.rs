@@ -97,12 +97,14 @@ fn cell(html: &mut Markup, text: &Text) {
     }
 }
 
-/// A text that wants some room, so that it does not stand in a column of single words.
-pub(crate) const LONG: usize = 14;
+/// Whether a text wants some room, so that it does not stand in a column of single words.
+pub(crate) fn is_long(text: &str) -> bool {
+    text.chars().count() > 14
+}
 
 fn class(block: &Block, column: usize, text: &Text) -> &'static str {
     match (column < block.words, point(block, column)) {
-        (true, _) if text.plain.chars().count() > LONG => "word long",
+        (true, _) if is_long(&text.plain) => "word long",
         (true, _) => "word",
         (false, None) => "number",
         (false, Some(_)) => "number point",

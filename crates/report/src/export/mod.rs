@@ -12,7 +12,7 @@ use zsad_core::{Error, Result, file};
 
 use crate::sheet::Sheet;
 pub use html::Html;
-pub(crate) use html::{LONG, blocks};
+pub(crate) use html::{blocks, is_long};
 pub use latex::Latex;
 pub use markdown::Markdown;
 pub use terminal::Terminal;

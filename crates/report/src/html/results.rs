@@ -8,7 +8,7 @@ use zsad_core::{BatchSize, MetricSpec};
 use super::frame::{caption, scrolled};
 use super::markup::Markup;
 use super::place::Place;
-use crate::export::LONG;
+use crate::export::is_long;
 use crate::grid::{MethodKey, Point};
 use crate::table::{self, Entry, Outcome, Table, headline};
 
@@ -85,15 +85,17 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
     let word = |head, of: fn(&Line) -> String| Column {
         head,
         number: false,
-        cell: Box::new(move |html, line| html.leaf("td", &[("class", &"w")], of(line))),
+        cell: Box::new(move |html, line| {
+            let text = of(line);
+            html.leaf("td", &[("class", &if is_long(&text) { "w long" } else { "w" })], text);
+        }),
     };
     let mut columns = vec![Column {
         head: "method",
         number: false,
         cell: Box::new(|html, line| {
             let label = &line.entries[0].label;
-            let class = if label.chars().count() > LONG { "long" } else { "" };
-            html.leaf("th", &[("scope", &"row"), ("class", &class)], label);
+            html.leaf("th", &[("scope", &"row"), ("class", &if is_long(label) { "long" } else { "" })], label);
         }),
     }];
     if lines.iter().any(|l| l.place.run.is_some()) {
