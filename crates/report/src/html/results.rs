@@ -55,9 +55,13 @@ struct Column {
 /// The table of `lines` under these metrics.
 pub(super) fn table(html: &mut Markup, lines: &[Line], metrics: &[&'static MetricSpec]) {
     let columns = columns(lines, metrics);
+    let is_wide = columns.len() > WIDE;
+    if is_wide {
+        let said = "On paper this table holds means alone: it is too wide for spreads and intervals.";
+        html.leaf("p", &[("class", &"note paper")], said);
+    }
     scrolled(html, "All results", |html| {
-        // On paper many columns have to break their words.
-        let class = if columns.len() > WIDE { "sortable tight" } else { "sortable" };
+        let class = if is_wide { "sortable tight" } else { "sortable" };
         html.element("table", &[("data-table", &"results"), ("class", &class)], |html| {
             caption(html, format_args!("One row a method and protocol point; a column's head sorts by it. Rank: by {}, in brackets the ranks that cannot be told apart.", headline().label));
             html.element("thead", &[], |html| {
