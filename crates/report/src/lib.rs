@@ -9,6 +9,7 @@ pub mod heatmaps;
 mod labels;
 pub mod plots;
 pub mod published;
+pub mod ranked;
 mod sheet;
 pub mod stats;
 pub mod table;

@@ -18,6 +18,7 @@ mod heatmaps;
 pub mod library;
 pub mod plan;
 pub mod progress;
+mod ranked;
 pub mod registry;
 mod remarks;
 pub mod results;

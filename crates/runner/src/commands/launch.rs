@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{Plan, Wanted};
 use crate::progress::ProgressReporter;
+use crate::remarks;
 
 /// How much of this machine is used.
 #[derive(clap::Args)]
@@ -111,7 +112,13 @@ pub fn carry_out(
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn keep_provenance(plan: &Plan, bench: Bench, workers: usize, started: &str) -> Result<()> {
+pub fn keep_provenance(
+    plan: &Plan,
+    records: &BTreeMap<String, CellRecord>,
+    bench: Bench,
+    workers: usize,
+    started: &str,
+) -> Result<()> {
     // One at a time: each adds to what is there.
     let _lease = loop {
         match bench.folder.lease("provenance")? {
@@ -129,6 +136,7 @@ pub fn keep_provenance(plan: &Plan, bench: Bench, workers: usize, started: &str)
         data: &bench.env.data,
         cells: (outstanding, plan.asked().count() - outstanding),
         first_use: &first_use(plan, bench.env)?,
+        data_notes: &remarks::of_data(plan, records),
     };
     provenance::write(bench.folder.root(), &facts)
 }

@@ -17,6 +17,7 @@ use crate::executor::fit::Bench;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::Plan;
+use crate::ranked;
 use crate::registry::Registry;
 use crate::remarks;
 use crate::results::{self, outside};
@@ -121,9 +122,15 @@ impl Run {
         results::compute_later(plan, &records, registry, folder)?;
         let rows = results::rows(plan, &records, registry, folder)?;
         zsad_store::write_results(folder.root(), &rows)?;
-        launch::keep_provenance(plan, bench, workers, started)?;
+        launch::keep_provenance(plan, &records, bench, workers, started)?;
         let table = zsad_report::table::write_all(folder.root(), &rows)?;
         super::plot::write_all(folder, store, &rows, &Style::default())?;
+        // What was finished before has its pictures, and its data may be elsewhere by now.
+        if plan.outstanding() > 0
+            && let Err(error) = ranked::write_all(folder, &rows, bench.library, bench.env)
+        {
+            super::note(format_args!("warning: no picture of a ranked batch: {error}"));
+        }
         super::table::print(&table, out)?;
         for line in remarks::of_data(plan, &records).into_iter().chain(remarks::of_training(plan, store)?) {
             writeln!(out, "{line}")?;
