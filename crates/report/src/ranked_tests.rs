@@ -2,10 +2,14 @@ use super::*;
 use crate::testing::{omniglot, sweep};
 use zsad_core::{BatchSize, Contamination};
 
-/// A grey square, dark where it is an anomaly.
+/// Colours that nothing else on a page has.
+const DARK: [u8; 3] = [20, 40, 160];
+const PALE: [u8; 3] = [200, 220, 240];
+
+/// A square of one colour, dark where it is an anomaly.
 fn picture(anomalous: bool, side: usize) -> Picture {
-    let grey = if anomalous { 40 } else { 200 };
-    Picture { anomalous, size: (side, side), image: vec![grey; 3 * side * side] }
+    let colour = if anomalous { DARK } else { PALE };
+    Picture { anomalous, size: (side, side), image: colour.repeat(side * side) }
 }
 
 #[test]
@@ -39,9 +43,9 @@ fn every_method_has_a_line_of_the_batch_in_its_own_order_and_anomalies_are_frame
     let left = |row| framed.iter().filter(|(_, y)| line(*y) == row).map(|(x, _)| *x).min().unwrap();
     let step = ((SIDE + GAP) * SCALE) as u32;
     assert_eq!(left(1), left(0) + 3 * step, "first in one order, fourth in the other");
-    let dark = page.pixels().filter(|p| p.0 == [40; 3]).count();
+    let dark = page.pixels().filter(|p| p.0 == DARK).count();
     assert_eq!(dark, 2 * ((SIDE * SCALE) as usize).pow(2), "the anomaly stands in both lines, whole");
-    let light = page.pixels().filter(|p| p.0 == [200; 3]).count();
+    let light = page.pixels().filter(|p| p.0 == PALE).count();
     assert_eq!(light, 2 * (PICTURES - 1) * ((SIDE * SCALE) as usize).pow(2), "no more than fit in a line");
     let wrong = Picture { size: (9, 8), ..picture(true, 8) };
     assert!(sheet(("", ""), &[wrong], &[Ranking { order: vec![0], ..rankings[0].clone() }]).is_err());

@@ -1,5 +1,6 @@
 //! Pictures of a batch as every method ranks it, from the stored scores: nothing is trained or scored again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use zsad_core::{Environment, Error, LabelledBatch, MetricInput, Modality, Result};
@@ -10,11 +11,12 @@ use zsad_store::{CellRecord, Row, RunFolder};
 use crate::heatmaps::rgb;
 use crate::library::{DataSet, Library, digest_of};
 
-/// The metric by which a batch is chosen.
+/// The metric of a ranking.
 const BY: &str = "auroc";
 
 /// Draws one batch of each data set of pictures in the run, and returns the paths: of all batches of the middle protocol
-/// point and the least seed the one in the middle by AUROC of the method that is best there.
+/// point and the least seed the one whose AUROCs are nearest to the means of the methods, as the table has them. No method
+/// is favoured, and a lucky batch is not chosen.
 ///
 /// # Errors
 /// Where the data are missing or are not those of the run, or a file cannot be read or written.
@@ -26,80 +28,107 @@ pub fn write_all(folder: &RunFolder, rows: &[Row], library: &Library, env: &Envi
     Ok(paths)
 }
 
-/// A scored batch, and the cell that it belongs to.
+/// Fold, domain and number of a batch.
+type Place = (String, String, u32);
+
+/// What a method made of a batch.
 struct Scored {
     auroc: f64,
-    cell: CellRecord,
     batch: LabelledBatch<f64>,
 }
 
+/// The batches of a method that have an AUROC, and the records of its cells, by fold.
+struct Scores {
+    cells: BTreeMap<String, CellRecord>,
+    batches: BTreeMap<Place, Scored>,
+}
+
+impl Scores {
+    fn read(folder: &RunFolder, method: &Method) -> Result<Self> {
+        let (mut cells, mut batches) = (BTreeMap::new(), BTreeMap::new());
+        for key in &method.cells {
+            let missing = || Error::data(folder.root(), format!("cell {key} is missing"), "run the experiment again");
+            let record = folder.record(key)?.ok_or_else(missing)?;
+            let fold = &record.cell.fit.fold;
+            for batch in folder.scores(key)? {
+                let input = MetricInput::Samples { scores: &batch.items, labels: &batch.labels };
+                // A batch of one class has none.
+                if let Some(auroc) = zsad_metrics::find(BY).and_then(|metric| metric.compute(input).value()) {
+                    batches.insert((fold.clone(), batch.domain.clone(), batch.number), Scored { auroc, batch });
+                }
+            }
+            cells.insert(fold.clone(), record);
+        }
+        Ok(Scores { cells, batches })
+    }
+
+    fn mean(&self) -> f64 {
+        self.batches.values().map(|b| b.auroc).sum::<f64>() / self.batches.len().max(1) as f64
+    }
+}
+
 fn one(folder: &RunFolder, candidate: &Candidate, library: &Library, env: &Environment) -> Result<Option<PathBuf>> {
-    let Some(best) = candidate.methods.first() else { return Ok(None) };
-    let Some(record) = records(folder, best)?.into_iter().next() else { return Ok(None) };
+    let shown = &candidate.methods[..candidate.methods.len().min(METHODS)];
+    let scores = shown.iter().map(|method| Scores::read(folder, method)).collect::<Result<Vec<_>>>()?;
+    let Some(record) = scores.first().and_then(|s| s.cells.values().next()) else { return Ok(None) };
     let dataset = library.get(&record.cell.fit.data.name, &record.asked.dataset_params)?;
     if !matches!(dataset.describe(env)?.info.modality, Modality::Image { .. }) {
         return Ok(None);
     }
-    let mut all = Vec::new();
-    for cell in records(folder, best)? {
-        for batch in folder.scores(&cell.cell_key)? {
-            if let Some(auroc) = auroc(&batch) {
-                all.push(Scored { auroc, cell: cell.clone(), batch });
-            }
-        }
-    }
-    // Equals keep the order of folds, domains and batches.
-    all.sort_by(|a, b| a.auroc.total_cmp(&b.auroc));
-    let n = all.len();
-    let Some(chosen) = all.into_iter().nth(n.saturating_sub(1) / 2) else { return Ok(None) };
-    let (pictures, labels) = pictures(&dataset, &chosen, env)?;
-
-    let mut rankings = Vec::new();
-    for method in candidate.methods.iter().take(METHODS) {
-        let of_fold = records(folder, method)?.into_iter().find(|r| r.cell.fit.fold == chosen.cell.cell.fit.fold);
-        let Some(cell) = of_fold else { continue };
-        let is_it = |b: &LabelledBatch<f64>| b.domain == chosen.batch.domain && b.number == chosen.batch.number;
-        // Another draw is no batch to compare on.
-        let batch = folder.scores(&cell.cell_key)?.into_iter().find(|b| is_it(b) && b.labels == labels);
-        let Some((batch, auroc)) = batch.and_then(|b| auroc(&b).map(|auroc| (b, auroc))) else { continue };
+    let Some((place, n)) = most_typical(&scores) else { return Ok(None) };
+    let first = &scores[0];
+    let (cell, batch) = (&first.cells[&place.0], &first.batches[&place].batch);
+    let pictures = pictures(&dataset, cell, batch, env)?;
+    let ranking = |(method, scores): (&Method, &Scores)| {
+        let Scored { auroc, batch } = &scores.batches[&place];
         let mut order: Vec<usize> = (0..batch.items.len()).collect();
         order.sort_by(|&a, &b| batch.items[b].total_cmp(&batch.items[a]).then(a.cmp(&b)));
-        rankings.push(Ranking { label: method.label.clone(), auroc, order });
-    }
-    let point = &candidate.point;
-    let title =
-        format!("{}: a batch of {}, {}, as each method ranks it", candidate.run, point.dataset, chosen.batch.domain);
+        Ranking { label: method.label.clone(), auroc: *auroc, order }
+    };
+    let rankings: Vec<Ranking> = shown.iter().zip(&scores).map(ranking).collect();
+    let (point, (_, domain, number)) = (&candidate.point, &place);
+    let title = format!("{}: a batch of {}, {domain}, as each method ranks it", candidate.run, point.dataset);
     let cut =
         if pictures.len() > PICTURES { format!("; {PICTURES} of {} shown", pictures.len()) } else { String::new() };
     let note = format!(
-        "Highest score first, anomalies framed; numbers: AUROC on this batch ({}, {}, seed {}, batch {}), the middle one of {n} by \
-         AUROC of {}{cut}",
-        point.size, point.contamination, candidate.seed, chosen.batch.number, best.label
+        "Highest score first, anomalies framed; numbers: AUROC on this batch ({}, {}, seed {}, batch {number}), of {n} the one \
+         nearest to the methods' means{cut}",
+        point.size, point.contamination, candidate.seed
     );
     let path = ranked::path(folder.root(), &point.dataset);
     ranked::write(&path, (&title, &note), &pictures, &rankings)?;
     Ok(Some(path))
 }
 
-/// The records of a method's cells.
-fn records(folder: &RunFolder, method: &Method) -> Result<Vec<CellRecord>> {
-    let found = method.cells.iter().map(|key| folder.record(key)).collect::<Result<Vec<_>>>()?;
-    let missing = || Error::data(folder.root().join("records"), "a record is missing", "run the experiment again");
-    found.into_iter().map(|record| record.ok_or_else(missing)).collect()
+/// The batch whose AUROCs are nearest to the means of the methods, by the sum of squares, and of how many: all that every
+/// method has scored. Of equals the first.
+fn most_typical(scores: &[Scores]) -> Option<(Place, usize)> {
+    let means: Vec<f64> = scores.iter().map(Scores::mean).collect();
+    let labels = |of: &Scores, place: &Place| of.batches.get(place).map(|b| b.batch.labels.clone());
+    let of_all = |place: &&Place| {
+        let first = labels(&scores[0], place);
+        scores.iter().all(|s| labels(s, place) == first)
+    };
+    let places: Vec<&Place> = scores.first()?.batches.keys().filter(of_all).collect();
+    let distance = |place: &Place| -> f64 {
+        let differences = scores.iter().zip(&means).map(|(s, mean)| s.batches[place].auroc - mean);
+        differences.map(|d| d * d).sum()
+    };
+    let nearest = places.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+    Some(((*nearest).clone(), places.len()))
 }
 
-/// The AUROC of a batch; `None` where it holds one class alone.
-fn auroc(batch: &LabelledBatch<f64>) -> Option<f64> {
-    let input = MetricInput::Samples { scores: &batch.items, labels: &batch.labels };
-    zsad_metrics::find(BY)?.compute(input).value()
-}
-
-/// The pictures of the chosen batch, which is drawn again, and its labels.
+/// The pictures of a batch, which is drawn again.
 ///
 /// # Errors
 /// Where the data at hand are not those of the run.
-fn pictures(dataset: &DataSet, chosen: &Scored, env: &Environment) -> Result<(Vec<Picture>, Vec<bool>)> {
-    let cell = &chosen.cell.cell;
+fn pictures(
+    dataset: &DataSet,
+    record: &CellRecord,
+    batch: &LabelledBatch<f64>,
+    env: &Environment,
+) -> Result<Vec<Picture>> {
+    let cell = &record.cell;
     let described = dataset.describe(env)?;
     let fold = DataSet::fold(&described.info, &cell.fit.fold)?;
     let other = || Error::data(&env.data.path, "other data than those of the run", "name its data folder with --data");
@@ -110,14 +139,38 @@ fn pictures(dataset: &DataSet, chosen: &Scored, env: &Environment) -> Result<(Ve
     }
     let view = dataset.view(env, fold)?;
     let info = view.info();
-    let domain = info.domains.iter().position(|d| d.name == chosen.batch.domain).ok_or_else(other)?;
+    let domain = info.domains.iter().position(|d| d.name == batch.domain).ok_or_else(other)?;
     let drawn = sampler::test_batches(view.as_ref(), &info.folds[fold], domain, &cell.point, cell.seed())?;
-    let drawn = drawn.into_iter().find(|b| b.number == chosen.batch.number && b.labels == chosen.batch.labels);
-    let LabelledBatch { items, labels, .. } = drawn.ok_or_else(other)?;
+    let drawn = drawn.into_iter().find(|b| b.number == batch.number && b.labels == batch.labels).ok_or_else(other)?;
     let picture = |(sample, &anomalous)| {
         let (image, size) = rgb(view.as_ref(), sample)?;
         Ok(Picture { anomalous, size, image })
     };
-    let pictures = items.iter().zip(&labels).map(picture).collect::<Result<_>>()?;
-    Ok((pictures, labels))
+    drawn.items.iter().zip(&drawn.labels).map(picture).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(aurocs: &[f64]) -> Scores {
+        let batch = |i: usize| {
+            let batch = LabelledBatch { domain: "d".into(), number: i as u32, items: vec![0.0], labels: vec![true] };
+            ((String::new(), "d".to_owned(), i as u32), Scored { auroc: aurocs[i], batch })
+        };
+        Scores { cells: BTreeMap::new(), batches: (0..aurocs.len()).map(batch).collect() }
+    }
+
+    #[test]
+    fn the_batch_that_is_most_like_the_means_of_all_methods_is_chosen() {
+        // Means 0.8 and 0.6: the distances are 0.04 + 0.16, 0 + 0.01, 0.04 + 0.09.
+        let all = [scores(&[1.0, 0.8, 0.6]), scores(&[1.0, 0.5, 0.3])];
+        assert_eq!(most_typical(&all), Some(((String::new(), "d".into(), 1), 3)));
+        // What one method has not scored, or drawn otherwise, is no batch to compare on.
+        let mut fewer = scores(&[1.0, 0.8]);
+        fewer.batches.values_mut().next().unwrap().batch.labels = vec![false];
+        let (place, n) = most_typical(&[scores(&[0.9, 0.1, 0.9]), fewer]).unwrap();
+        assert_eq!((place.2, n), (1, 1));
+        assert_eq!(most_typical(&[scores(&[])]), None);
+    }
 }

@@ -29,7 +29,7 @@ the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for
 batch of each category is scored again, for which the data must be there. Masks are shown where the data have some.
 --pick chooses the samples of that batch: top:N, all, or a name such as `crack/012` or `crack`. With --ranked also
 <dir>/plots/ranked_<data set>.png, from the stored scores: of all batches of the middle protocol point and the least seed the
-one in the middle by AUROC of the method that is best there. `zsad run` draws it, too.";
+one whose AUROCs are nearest to the means of the methods. `zsad run` draws it, too.";
 
 /// Draw the plots of a run as SVG, PNG or PDF
 #[derive(clap::Args)]
