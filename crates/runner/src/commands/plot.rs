@@ -35,7 +35,7 @@ one whose AUROCs are nearest to the means of the methods. `zsad run` draws it, t
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Plot {
-    /// The folder of a run, or its name under results/runs
+    /// The folder of a run, or its name under results/runs or results/published
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Also a sheet of images, masks and anomaly maps for each category
