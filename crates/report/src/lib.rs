@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
+pub mod citations;
 pub mod compare;
 pub mod export;
 pub mod grid;

@@ -1,5 +1,6 @@
 //! One file a subcommand, and what several of them share.
 
+pub mod cite;
 pub mod clean;
 pub mod compare;
 pub mod completions;
@@ -11,6 +12,7 @@ pub mod list;
 pub mod merge;
 pub mod metrics;
 pub mod new_method;
+pub mod pack;
 pub mod plan;
 pub mod plot;
 pub mod run;
@@ -18,6 +20,7 @@ pub mod score;
 pub mod status;
 pub mod table;
 pub mod validate;
+pub mod verify;
 pub mod work;
 
 use std::fmt::Display;

@@ -18,7 +18,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Status {
-    /// The folder of a run, or its name under results/runs or results/published
+    /// The folder of a run, or its name under results/runs
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }
