@@ -69,8 +69,8 @@ pub fn describe(facts: &Facts, files: &BTreeMap<String, (u64, String)>) -> Value
             "datePublished": facts.published(),
             "license": {"@id": licence["@id"]},
             "hasPart": data().map(|path| reference(path)).collect::<Vec<_>>(),
-            "mentions": ids(&runs),
-            "citation": ids(&works),
+            "mentions": single(ids(&runs)),
+            "citation": single(ids(&works)),
         }),
         licence,
         json!({
@@ -101,9 +101,14 @@ pub fn describe(facts: &Facts, files: &BTreeMap<String, (u64, String)>) -> Value
         file
     }));
     json!({
-        "@context": ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}],
+        "@context": ["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}],
         "@graph": graph,
     })
+}
+
+/// A list; of one value that value, as RO-Crate recommends.
+fn single(mut values: Vec<Value>) -> Value {
+    if values.len() == 1 { values.remove(0) } else { Value::Array(values) }
 }
 
 /// A call of the program.
@@ -121,8 +126,8 @@ fn action(i: usize, run: &Value, files: &BTreeMap<String, (u64, String)>) -> Val
         "startTime": text("started"),
         "endTime": text("finished"),
         "instrument": {"@id": "#zsad"},
-        "object": there(&["experiment.yaml"]),
-        "result": there(&["results.parquet", "results.csv"]),
+        "object": single(there(&["experiment.yaml"])),
+        "result": single(there(&["results.parquet", "results.csv"])),
     })
 }
 
