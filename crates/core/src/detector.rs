@@ -56,6 +56,11 @@ pub trait MethodDef: Sync {
     /// What it sees of the target with default parameters.
     fn supervision(&self) -> Supervision;
 
+    /// The registered method that it has to beat for its training to be worth anything: what it is with nothing trained.
+    fn control(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What `zsad describe` prints beside its parameters: how a method is used that is more than its parameters.
     fn guide(&self) -> &'static str {
         ""
@@ -173,6 +178,10 @@ pub struct FitReport {
     pub parameters: u64,
     /// Facts worth keeping, such as the resolved network and learning rate.
     pub notes: Vec<(String, String)>,
+    /// How far training moved the weights, as a share of their length before; `None` where nothing was trained, or by a
+    /// version that did not look.
+    #[serde(default)]
+    pub moved: Option<f64>,
 }
 
 /// Something that scores batches. Scoring never changes it, so cells may share it between threads.

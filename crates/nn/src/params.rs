@@ -95,6 +95,28 @@ impl ParamStore {
         Ok((value, self.trainable().map(|p| gradients.remove(&p.var)).collect()))
     }
 
+    /// The trained values as they are now.
+    ///
+    /// # Errors
+    /// Where the device refuses the memory.
+    pub fn snapshot(&self) -> Result<Vec<Tensor>> {
+        self.trainable().map(|p| Ok(p.var.copy()?)).collect()
+    }
+
+    /// How far the trained values lie from those of [`ParamStore::snapshot`], as a share of the length of these.
+    ///
+    /// # Errors
+    /// Where candle refuses.
+    pub fn moved_from(&self, before: &[Tensor]) -> Result<f64> {
+        let squares = |t: &Tensor| t.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>();
+        let (mut moved, mut length) = (0.0, 0.0);
+        for (param, before) in self.trainable().zip(before) {
+            moved += squares(&(param.var.as_tensor() - before)?)?;
+            length += squares(before)?;
+        }
+        Ok((moved / length.max(f64::MIN_POSITIVE)).sqrt())
+    }
+
     /// All values by name, with what is needed to build the network again.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 pub mod citations;
 pub mod compare;
 pub mod export;
+pub mod findings;
 pub mod grid;
 pub mod heatmaps;
 mod labels;

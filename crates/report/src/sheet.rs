@@ -28,6 +28,8 @@ pub struct Block {
     pub header: Vec<String>,
     /// Lines; each as long as `header`.
     pub lines: Vec<Vec<Text>>,
+    /// Lines about the columns, which stand under the others.
+    pub foot: Vec<Vec<Text>>,
     /// Notes, in the order of their marks.
     pub notes: Vec<String>,
     /// What LaTeX refers to it by; may be empty.

@@ -1,10 +1,6 @@
-//! Means, spreads and bootstrap intervals over seeds and domains.
+//! Means, spreads and intervals over seeds and domains.
 
-use rand::RngExt;
-use zsad_core::rng;
-
-/// Bootstrap resamples behind every interval.
-pub const RESAMPLES: usize = 2000;
+use zsad_metrics::stats::crossed;
 
 /// One value a seed and domain, `[seeds, domains]` row-major; `None` where undefined or not run.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +17,7 @@ pub struct Summary {
     pub mean: f64,
     /// Sample standard deviation (n − 1) over seeds of the mean over domains; `None` for a single seed.
     pub std: Option<f64>,
-    /// 95 % percentile bootstrap interval over seeds and domains; `None` where there is one of each.
+    /// 95 % interval over seeds and domains ([`crossed`]), cut at 0 and 1; `None` where there is one of each.
     pub interval: Option<(f64, f64)>,
     /// Seeds with a defined value.
     pub seeds: usize,
@@ -44,95 +40,38 @@ impl Matrix {
     }
 
     /// Mean, spread and interval; `None` where nothing is defined.
-    pub fn summary(&self, resamples: &Resamples) -> Option<Summary> {
+    pub fn summary(&self) -> Option<Summary> {
         let means = self.seed_means();
-        if means.is_empty() {
-            return None;
-        }
-        let n = means.len() as f64;
-        let mean = means.iter().sum::<f64>() / n;
-        let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        let mean = self.mean()?;
+        let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (means.len() as f64 - 1.0);
         let (seeds, domains) = (means.len(), self.defined_domains());
         Some(Summary {
             mean,
             std: (seeds > 1).then(|| variance.sqrt()),
-            interval: (seeds > 1 || domains > 1).then(|| interval(resamples.means(self))).flatten(),
+            interval: self.half_width().map(|half| ((mean - half).max(0.0), (mean + half).min(1.0))),
             seeds,
             domains,
         })
     }
 
-    /// Whether both have values in the same places.
-    fn same_places(&self, other: &Matrix) -> bool {
-        (self.seeds, self.domains) == (other.seeds, other.domains)
-            && self.values.iter().zip(&other.values).all(|(a, b)| a.is_some() == b.is_some())
+    /// Half of the 95 % interval around the mean; `None` where there is one seed and domain.
+    pub fn half_width(&self) -> Option<f64> {
+        Some(crossed(&self.values, self.domains)?.half_width())
     }
 
-    /// Whether the 95 % interval of the paired difference of two methods contains 0. `None` where the two were not
-    /// measured on the same seeds and domains, or there is only one of each.
-    pub fn indistinguishable(&self, other: &Matrix, resamples: &Resamples) -> Option<bool> {
-        if !self.same_places(other) || (self.seeds < 2 && self.domains < 2) {
-            return None;
-        }
+    /// The paired differences from another method. `None` where the two were not measured on the same seeds and domains.
+    pub fn less(&self, other: &Matrix) -> Option<Matrix> {
+        let same = (self.seeds, self.domains) == (other.seeds, other.domains)
+            && self.values.iter().zip(&other.values).all(|(a, b)| a.is_some() == b.is_some());
         let difference = |(a, b): (&Option<f64>, &Option<f64>)| Some((*a)? - (*b)?);
-        let values = self.values.iter().zip(&other.values).map(difference).collect();
-        let (low, high) = interval(resamples.means(&Matrix { values, ..*self }))?;
-        Some(low <= 0.0 && 0.0 <= high)
-    }
-}
-
-/// How often each seed and each domain is drawn in each resample; the same draws for every method, so that
-/// differences are paired.
-pub(crate) struct Resamples {
-    seeds: Vec<Vec<u16>>,
-    domains: Vec<Vec<u16>>,
-}
-
-impl Resamples {
-    /// Draws for a matrix of this size, from a stream named by the size alone.
-    pub fn new(seeds: usize, domains: usize) -> Self {
-        let sizes = [("seeds", seeds.to_string()), ("domains", domains.to_string())];
-        let axes = [("purpose", "bootstrap"), (sizes[0].0, &sizes[0].1), (sizes[1].0, &sizes[1].1)];
-        let mut stream = rng::stream(0, &axes);
-        let mut draw = |n: usize| {
-            let mut counts = vec![0u16; n];
-            for _ in 0..n {
-                counts[stream.random_range(0..n)] += 1;
-            }
-            counts
-        };
-        let drawn: Vec<_> = (0..RESAMPLES).map(|_| (draw(seeds), draw(domains))).collect();
-        let (seeds, domains) = drawn.into_iter().unzip();
-        Resamples { seeds, domains }
+        same.then(|| Matrix { values: self.values.iter().zip(&other.values).map(difference).collect(), ..*self })
     }
 
-    /// The mean of each resample, as [`Summary::mean`] takes it; resamples that hold nothing defined are left out.
-    pub fn means(&self, matrix: &Matrix) -> Vec<f64> {
-        let mean = |(seeds, domains): (&Vec<u16>, &Vec<u16>)| {
-            let (mut sum, mut weight) = (0.0, 0.0);
-            for (row, &count) in matrix.values.chunks(matrix.domains.max(1)).zip(seeds).filter(|(_, c)| **c > 0) {
-                let (mut inner, mut drawn) = (0.0, 0.0);
-                for (value, &times) in row.iter().zip(domains) {
-                    if let Some(v) = value {
-                        inner += f64::from(times) * v;
-                        drawn += f64::from(times);
-                    }
-                }
-                if drawn > 0.0 {
-                    sum += f64::from(count) * inner / drawn;
-                    weight += f64::from(count);
-                }
-            }
-            (weight > 0.0).then(|| sum / weight)
-        };
-        self.seeds.iter().zip(&self.domains).filter_map(mean).collect()
+    /// The mean over seeds of the mean over domains.
+    pub fn mean(&self) -> Option<f64> {
+        let means = self.seed_means();
+        (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64)
     }
-}
-
-/// The 2.5 % and 97.5 % quantiles.
-fn interval(mut values: Vec<f64>) -> Option<(f64, f64)> {
-    values.sort_by(f64::total_cmp);
-    Some((quantile(&values, 0.025)?, quantile(&values, 0.975)?))
 }
 
 /// The `q` quantile of sorted values, linear between order statistics (numpy's default); `None` of none.
@@ -150,42 +89,40 @@ mod tests {
         Matrix { seeds: rows.len(), domains: rows[0].len(), values: rows.concat() }
     }
 
-    fn summary(m: &Matrix) -> Option<Summary> {
-        m.summary(&Resamples::new(m.seeds, m.domains))
-    }
-
     #[test]
     fn the_mean_is_over_seeds_of_the_mean_over_domains() {
-        let s = summary(&matrix(&[&[Some(0.5), Some(0.7)], &[Some(0.9), None], &[None, None]])).unwrap();
+        let s = matrix(&[&[Some(0.5), Some(0.7)], &[Some(0.9), None], &[None, None]]).summary().unwrap();
         // Seed means 0.6 and 0.9; numpy.std([0.6, 0.9], ddof=1) = 0.21213203435596426.
         assert!((s.mean - 0.75).abs() < 1e-15 && (s.std.unwrap() - 0.21213203435596426).abs() < 1e-15);
         assert_eq!((s.seeds, s.domains), (2, 2));
-        assert_eq!(summary(&matrix(&[&[None, None]])), None);
-        let one = summary(&matrix(&[&[Some(0.4)]])).unwrap();
+        assert_eq!(matrix(&[&[None, None]]).summary(), None);
+        let one = matrix(&[&[Some(0.4)]]).summary().unwrap();
         assert_eq!((one.mean, one.std, one.interval), (0.4, None, None));
     }
 
     #[test]
-    fn the_interval_agrees_with_theory_and_repeats() {
-        // One seed, 400 domains of 0, 1, 0, 1 …: the mean's standard error is 0.5 / sqrt(400) = 0.025.
-        let values: Vec<_> = (0..400).map(|i| Some(f64::from(i % 2))).collect();
-        let m = matrix(&[&values]);
-        let (low, high) = summary(&m).unwrap().interval.unwrap();
-        assert!((low - (0.5 - 1.96 * 0.025)).abs() < 0.004 && (high - (0.5 + 1.96 * 0.025)).abs() < 0.004);
-        assert_eq!(summary(&m), summary(&m));
+    fn an_interval_ends_where_a_share_does() {
+        let s = matrix(&[&[Some(0.9), Some(1.0), Some(0.95)]]).summary().unwrap();
+        let (low, high) = s.interval.unwrap();
+        // scipy.stats.t.interval(0.95, 2, 0.95, scipy.stats.sem([0.9, 1, 0.95])) = (0.82579…, 1.07420…)
+        assert!((low - 0.8257931144124835).abs() < 1e-12 && high == 1.0, "{low} {high}");
     }
 
     #[test]
     fn differences_are_paired() {
-        // The spread over domains is wide, the difference is everywhere 0.01: only a paired comparison sees it.
+        // The spread over domains is wide, the difference is everywhere about 0.01: only a paired comparison sees it.
         let base: Vec<_> = (0..50).map(|i| Some(f64::from(i) / 50.0)).collect();
-        let better: Vec<_> = base.iter().map(|v| v.map(|v| v + 0.01)).collect();
+        let better: Vec<_> =
+            base.iter().enumerate().map(|(i, v)| v.map(|v| v + 0.01 + 0.001 * (i % 3) as f64)).collect();
         let noisy: Vec<_> = (0..50).map(|i| Some(f64::from((i * 7) % 50) / 50.0)).collect();
-        let r = Resamples::new(1, 50);
-        assert_eq!(matrix(&[&better]).indistinguishable(&matrix(&[&base]), &r), Some(false));
-        assert_eq!(matrix(&[&noisy]).indistinguishable(&matrix(&[&base]), &r), Some(true));
+        let parted = |a: &[Option<f64>], b: &[Option<f64>]| {
+            let difference = matrix(&[a]).less(&matrix(&[b]))?;
+            Some(difference.mean()?.abs() > difference.half_width()?)
+        };
+        assert_eq!(parted(&better, &base), Some(true));
+        assert_eq!(parted(&noisy, &base), Some(false));
         let hole: Vec<_> = std::iter::once(None).chain(base[1..].iter().copied()).collect();
-        assert_eq!(matrix(&[&hole]).indistinguishable(&matrix(&[&base]), &r), None);
+        assert_eq!(parted(&hole, &base), None);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use zsad_core::{DataDir, Device, Environment, Error, Result, env, suggest};
-use zsad_store::{ModelStore, RunFolder};
+use zsad_store::{Finding, ModelStore, RunFolder};
 
 use crate::config::{self, ConfigError, Experiment};
 use crate::registry::Registry;
@@ -99,6 +99,13 @@ impl ExperimentArgs {
 /// A line on standard error; where nobody reads it any more, that is no reason to stop.
 pub(crate) fn note(line: impl Display) {
     drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// Says what was found odd about the numbers of a run, a line each.
+fn odd(findings: &[Finding]) {
+    for finding in findings {
+        note(format_args!("warning: {}", finding.sentence()));
+    }
 }
 
 /// `1 cell`, `2 cells`.

@@ -14,6 +14,7 @@ pub mod config;
 pub mod evaluate;
 pub mod executor;
 mod exit;
+mod findings;
 mod heatmaps;
 pub mod library;
 mod pack;

@@ -1,14 +1,11 @@
-//! What is said beside the table of a run: facts of the data, and methods that rank anomalies below normals.
+//! What is said beside the table of a run: facts of the data and of trainings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use zsad_core::Result;
-use zsad_store::{CellRecord, ModelStore, Row};
+use zsad_store::{CellRecord, ModelStore};
 
 use crate::plan::Plan;
-
-/// A mean AUROC below this is further from chance than a method without any use would often be.
-const BELOW_CHANCE: f64 = 0.45;
 
 /// The facts of the data sets that stand in the records, a line each: `log: anomalies: rows of other domains`.
 pub fn of_data(plan: &Plan, records: &BTreeMap<String, CellRecord>) -> Vec<String> {
@@ -34,28 +31,4 @@ pub fn of_training(plan: &Plan, store: &ModelStore) -> Result<Vec<String>> {
         said.extend(unlike.map(|(name, note)| format!("{method} on {}: {name}: {note}", cell.asked.dataset)));
     }
     Ok(said.into_iter().collect())
-}
-
-/// Methods whose mean AUROC over a data set is below chance, a sentence each.
-pub fn below_chance(rows: &[Row]) -> Vec<String> {
-    let mut means: BTreeMap<(&str, &str), (f64, usize)> = BTreeMap::new();
-    let mut scaled: BTreeMap<&str, Option<&str>> = BTreeMap::new();
-    for row in rows {
-        let Some(auroc) = row.metric("auroc") else { continue };
-        let sum = means.entry((&row.asked().dataset, row.method())).or_default();
-        *sum = (sum.0 + auroc, sum.1 + 1);
-        let how = row.fit().data.params.get("standardise").and_then(|how| how.as_str());
-        scaled.insert(&row.asked().dataset, how);
-    }
-    let low =
-        means.into_iter().map(|(names, (sum, n))| (names, sum / n as f64)).filter(|(_, mean)| *mean < BELOW_CHANCE);
-    low.map(|((dataset, method), mean)| {
-        let hint = match scaled.get(dataset) {
-            Some(Some("none")) => "`standardise: pool` brings the features to one scale",
-            _ => "see whether labels and domains are what they should be",
-        };
-        let mean = 100.0 * mean;
-        format!("{method} on {dataset}: mean AUROC {mean:.1}, it ranks anomalies below normals; hint: {hint}")
-    })
-    .collect()
 }

@@ -195,7 +195,7 @@ impl Detector for Distance {
     }
 
     fn report(&self) -> FitReport {
-        FitReport { loss: vec![(1, 0.5)], parameters: 1, notes: vec![] }
+        FitReport { loss: vec![(1, 0.5)], parameters: 1, ..FitReport::default() }
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
+pub mod findings;
 pub mod frame;
 pub mod json;
 pub mod lease;
@@ -16,6 +17,7 @@ pub mod results;
 pub mod run_folder;
 pub mod scores;
 
+pub use findings::{Finding, Oddity};
 pub use frame::{Field, to_csv, to_parquet};
 pub use lease::Lease;
 pub use model_store::ModelStore;

@@ -4,17 +4,17 @@
 //! Time for a Change, JMLR 2017. All of it is checked against SciPy, statsmodels, scikit-posthocs and baycomp.
 
 mod bayes;
+mod crossed;
 mod friedman;
 mod holm;
-mod interval;
 mod ranks;
 mod signed_rank;
 mod studentized;
 
 pub use bayes::{DRAWS, Posterior, bayesian_signed_rank};
+pub use crossed::{Spread, crossed};
 pub use friedman::{Friedman, friedman};
 pub use holm::holm;
-pub use interval::expanded_percentile;
 pub use ranks::{mean_ranks, mid_ranks};
 pub use signed_rank::{SignedRank, least_p, signed_rank};
 pub use studentized::{critical_difference, range_survival};

@@ -53,6 +53,9 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
     type Model = P::Model;
     type Plan = TaskSettings;
 
+    /// What a batch's own statistics find without any network.
+    const CONTROL: Option<&'static str> = Some("bn_distance");
+
     fn check(Both(_, training): &Self::Params) -> Result<(), ParamProblem> {
         training.tasks.check()
     }

@@ -79,6 +79,8 @@ pub(crate) trait FeatureMethod: ParamSet {
     const REDUCTION: Reduction = Reduction::Map;
     /// Whether it trains.
     const LEARNS: bool = false;
+    /// See [`MethodDef::control`].
+    const CONTROL: Option<&'static str> = None;
 
     /// Settles what is left open.
     fn settle(&mut self) {}
@@ -186,6 +188,10 @@ impl<M: FeatureMethod> MethodDef for Features<M> {
 
     fn supervision(&self) -> Supervision {
         Configured::<M>(Both::default()).supervision()
+    }
+
+    fn control(&self) -> Option<&'static str> {
+        M::CONTROL
     }
 
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {

@@ -46,6 +46,7 @@ impl FeatureMethod for ResAd {
     type Selection = FewShotFeatures;
     type Detector = Trained;
     const LEARNS: bool = true;
+    const CONTROL: Option<&'static str> = Some("residual_norm");
 
     fn check(&self) -> Result<(), String> {
         self.flow.check()

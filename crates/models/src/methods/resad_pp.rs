@@ -39,6 +39,7 @@ impl FeatureMethod for ResAdPp {
     type Selection = FewShotFeatures;
     type Detector = Trained;
     const LEARNS: bool = true;
+    const CONTROL: Option<&'static str> = Some("residual_norm");
 
     fn check(&self) -> Result<(), String> {
         self.flow.check()

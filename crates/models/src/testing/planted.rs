@@ -259,7 +259,7 @@ impl Detector for FaultyTraining {
 
     fn report(&self) -> FitReport {
         let loss = self.curve.iter().enumerate().map(|(i, &l)| (i as u64, l)).collect();
-        FitReport { loss, parameters: 1, notes: vec![] }
+        FitReport { loss, parameters: 1, ..FitReport::default() }
     }
 }
 

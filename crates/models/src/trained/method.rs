@@ -65,6 +65,9 @@ pub trait Train: 'static {
         ctx: &FitContext,
     ) -> Result<Outcome>;
 
+    /// See [`MethodDef::control`].
+    const CONTROL: Option<&'static str> = None;
+
     /// See [`Method::shots`].
     fn shots(_params: &Self::Params) -> Shots {
         Shots::Number(0)
@@ -100,6 +103,10 @@ impl<T: Train> MethodDef for TrainedDef<T> {
 
     fn supervision(&self) -> Supervision {
         Configured::<T> { spec: self.spec, params: T::Params::default() }.supervision()
+    }
+
+    fn control(&self) -> Option<&'static str> {
+        T::CONTROL
     }
 
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
@@ -148,9 +155,11 @@ impl<T: Train> Method for Configured<T> {
         let mut params = self.params.clone();
         let (network, plan) = T::settle(&mut params, ctx.data.info(), ctx.data.fold())?;
         let (store, model) = self.fresh(&params, &network, ctx.env.device, ctx.seed)?;
+        let before = store.snapshot()?;
         let (loss, facts) = T::train(&params, plan, &network, &store, &model, ctx)?;
         let notes = [vec![("network".into(), network.describe())], facts].concat();
-        let report = FitReport { loss, parameters: store.count() as u64, notes };
+        let moved = Some(store.moved_from(&before)?);
+        let report = FitReport { loss, parameters: store.count() as u64, notes, moved };
         Ok(Box::new(Trained { network, store, model, report }))
     }
 

@@ -6,7 +6,6 @@ use zsad_metrics::stats::DRAWS;
 use super::values::Unit;
 use super::{Comparison, Pair, Ranked, words};
 use crate::sheet::{BOLD, Block, Sheet, Text};
-use crate::stats::RESAMPLES;
 
 /// Methods up to which a matrix of wins is readable.
 const MATRIX: usize = 12;
@@ -15,8 +14,8 @@ const MATRIX: usize = 12;
 pub(super) fn sheet(title: &str, found: &Comparison, metric: &MetricSpec, ranked: &[Ranked], units: &[Unit]) -> Sheet {
     let legend = format!(
         "The unit is a domain: seeds, batch sizes and contaminations are averaged within it, over the test batches that both \
-         methods saw. Differences in points, first less second, with 95 % bootstrap interval over domains and seeds \
-         ({RESAMPLES} resamples, widened for few domains). p: Wilcoxon's signed-rank test over domains; Holm: corrected for \
+         methods saw. Differences in points, first less second, with 95 % interval over domains and seeds, both random \
+         (two-way analysis of variance, Satterthwaite's t). p: Wilcoxon's signed-rank test over domains; Holm: corrected for \
          all pairs here; {BOLD} below {}. better, alike, worse: how likely the first is better on a further domain, within \
          ± {} points of the second, or worse (Bayesian signed-rank test, {DRAWS} draws).",
         words::LEVEL,

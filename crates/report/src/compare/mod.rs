@@ -13,7 +13,7 @@ use polars_core::prelude::{DataFrame, PolarsResult};
 use serde::Serialize;
 use zsad_core::{Error, MetricSpec, Result};
 use zsad_metrics::stats::{
-    Posterior, bayesian_signed_rank, critical_difference, expanded_percentile, friedman, holm, mean_ranks, signed_rank,
+    Posterior, bayesian_signed_rank, critical_difference, friedman, holm, mean_ranks, signed_rank,
 };
 use zsad_store::{Field, Row};
 
@@ -21,7 +21,7 @@ use self::values::{Unit, Values, collect, complete, differences, named};
 use crate::export::Printed;
 use crate::grid::Grid;
 use crate::sheet::Sheet;
-use crate::stats::{Matrix, Resamples, quantile};
+use crate::stats::Matrix;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct Pair {
     pub n_seeds: usize,
     /// Mean over domains of first less second.
     pub mean_difference: f64,
-    /// Where its 95 % bootstrap interval over domains and seeds begins …
+    /// Where its 95 % interval over domains and seeds begins …
     pub lo: Option<f64>,
     /// … and ends.
     pub hi: Option<f64>,
@@ -190,22 +190,19 @@ const EQUAL: f64 = 1e-12;
 /// `None` where the two have nothing in common. `differences`: a line a domain, a column a seed.
 fn pair(a: &Values, b: &Values, differences: &Matrix, sign: f64, rope: f64) -> Option<Pair> {
     let n_seeds = differences.domains;
-    let mean = |line: &[Option<f64>]| {
+    let of_unit = |line: &[Option<f64>]| {
         let defined: Vec<f64> = line.iter().flatten().copied().collect();
         let mean = defined.iter().sum::<f64>() / defined.len() as f64;
         if mean.abs() < EQUAL { 0.0 } else { mean }
     };
-    let by_unit: Vec<f64> = differences.values.chunks(n_seeds.max(1)).map(mean).collect();
+    let by_unit: Vec<f64> = differences.values.chunks(n_seeds.max(1)).map(of_unit).collect();
     let n = by_unit.len();
     if n == 0 {
         return None;
     }
     let worths: Vec<f64> = by_unit.iter().map(|d| sign * d).collect();
-    let interval = expanded_percentile(n).and_then(|from| {
-        let mut means = Resamples::new(n, n_seeds).means(differences);
-        means.sort_by(f64::total_cmp);
-        Some((quantile(&means, from)?, quantile(&means, 1.0 - from)?))
-    });
+    let mean = by_unit.iter().sum::<f64>() / n as f64;
+    let half = differences.half_width().filter(|_| n > 1);
     let count = |of: fn(&f64) -> bool| worths.iter().filter(|w| of(w)).count();
     let Posterior { first, equivalent, second } = bayesian_signed_rank(&worths, rope);
     Some(Pair {
@@ -213,9 +210,9 @@ fn pair(a: &Values, b: &Values, differences: &Matrix, sign: f64, rope: f64) -> O
         b: b.label.clone(),
         n,
         n_seeds,
-        mean_difference: by_unit.iter().sum::<f64>() / n as f64,
-        lo: interval.map(|i| i.0),
-        hi: interval.map(|i| i.1),
+        mean_difference: mean,
+        lo: half.map(|half| mean - half),
+        hi: half.map(|half| mean + half),
         wilcoxon_p: signed_rank(&worths).map(|t| t.p),
         holm_p: None,
         wins: count(|w| *w > 0.0),

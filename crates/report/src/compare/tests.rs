@@ -1,8 +1,6 @@
 //! Against numbers that are worked out by hand.
 
-use rand::RngExt;
 use zsad_core::MetricSpec;
-use zsad_metrics::stats::expanded_percentile;
 use zsad_store::Row;
 
 use super::*;
@@ -63,9 +61,7 @@ fn everything_but_the_domain_is_averaged_over_what_both_have() {
     assert!((found.ranks["a"] - 4.0 / 3.0).abs() < 1e-12 && (found.ranks["b"] - 5.0 / 3.0).abs() < 1e-12);
     assert!(found.friedman.is_none(), "two methods");
     let page = found.print(&Terminal);
-    for said in
-        ["s 2, t 1; most of the weight is s's", "below 0.250", "It takes 6 domains", "over 3 domains is too narrow"]
-    {
+    for said in ["s 2, t 1; most of the weight is s's", "below 0.250", "It takes 6 domains"] {
         assert!(page.contains(said), "{said} in\n{page}");
     }
 }
@@ -107,34 +103,4 @@ fn what_is_not_there_is_said() {
     assert!(said.contains("no method has a value of `aupro`"), "{said}");
     let alone = Question { methods: vec!["a".into()], ..asked("auroc") };
     assert!(compare(&rows, &alone).is_err());
-}
-
-/// Where 95 % is claimed, and no warning stands beside it, about 95 % of intervals hold the true difference.
-#[test]
-fn intervals_hold_the_true_difference_as_often_as_they_say() {
-    const RUNS: usize = 2000;
-    for n in [8, 12, 40] {
-        let resamples = Resamples::new(n, 1);
-        let from = expanded_percentile(n).unwrap();
-        let values = normals(n * RUNS);
-        let holds = |sample: &&[f64]| {
-            let drawn = sample.iter().map(|v| Some(v + 0.3)).collect();
-            let mut means = resamples.means(&Matrix { seeds: n, domains: 1, values: drawn });
-            means.sort_by(f64::total_cmp);
-            (quantile(&means, from).unwrap()..=quantile(&means, 1.0 - from).unwrap()).contains(&0.3)
-        };
-        let share = values.chunks_exact(n).filter(holds).count() as f64 / RUNS as f64;
-        println!("{n} domains: {share}");
-        assert!((0.93..=0.97).contains(&share), "{n} domains: {share}");
-    }
-}
-
-/// Standard normals, by Box and Muller.
-fn normals(n: usize) -> Vec<f64> {
-    let mut stream = zsad_core::rng::stream(1, &[("purpose", "coverage")]);
-    let mut one = || {
-        let (u, v): (f64, f64) = (stream.random(), stream.random());
-        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-    };
-    (0..n).map(|_| one()).collect()
 }

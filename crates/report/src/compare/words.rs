@@ -13,9 +13,6 @@ pub(super) const LEVEL: f64 = 0.05;
 /// Domains from which the χ² approximation of Friedman's test is good.
 const BLOCKS: usize = 10;
 
-/// Domains below which a bootstrap interval stays too narrow however it is widened.
-const FEW: usize = 8;
-
 /// Where the domains come from.
 pub(super) fn origin(units: &[Unit]) -> String {
     let mut by_set: BTreeMap<&str, usize> = BTreeMap::new();
@@ -61,8 +58,6 @@ pub(super) fn interval(pair: &Pair) -> Option<String> {
     let mut said = Vec::new();
     if pair.n == 1 {
         said.push("One domain: there is no interval over domains.".to_owned());
-    } else if pair.n < FEW {
-        said.push(format!("An interval over {} domains is too narrow.", pair.n));
     }
     if pair.n_seeds == 1 {
         said.push("One seed: how much another training or draw would change is not in the interval.".into());

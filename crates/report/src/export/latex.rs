@@ -28,6 +28,12 @@ impl Exporter for Latex {
             for line in &block.lines {
                 out += &row(line.iter().map(tex_text).collect());
             }
+            if !block.foot.is_empty() {
+                out += "\\midrule\n";
+            }
+            for line in &block.foot {
+                out += &row(line.iter().map(tex_text).collect());
+            }
             out += "\\bottomrule\n\\end{tabular}\n";
             for (i, note) in block.notes.iter().enumerate() {
                 let _ = writeln!(out, "\\par\\footnotesize\\textsuperscript{{{}}} {}", letters(i), tex(note));

@@ -17,7 +17,7 @@ impl Exporter for Markdown {
             out += &row(block.header.iter().map(|h| markdown(h)).collect());
             let rule = |c: usize| if c < block.words { "---" } else { "--:" }.to_owned();
             out += &row((0..block.header.len()).map(rule).collect());
-            for line in &block.lines {
+            for line in block.lines.iter().chain(&block.foot) {
                 out += &row(line.iter().map(markdown_text).collect());
             }
             for (i, note) in block.notes.iter().enumerate() {

@@ -17,7 +17,7 @@ impl Exporter for Terminal {
                 format!("{}{}{marks}", t.plain, if t.bold { "*" } else { "" })
             };
             let mut lines: Vec<Vec<String>> = vec![block.header.clone()];
-            lines.extend(block.lines.iter().map(|line| line.iter().map(plain).collect()));
+            lines.extend(block.lines.iter().chain(&block.foot).map(|line| line.iter().map(plain).collect()));
             let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0);
             let widths: Vec<usize> = (0..block.header.len()).map(width).collect();
             let _ = write!(out, "\n{}\n", block.caption);

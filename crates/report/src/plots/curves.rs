@@ -68,7 +68,7 @@ pub(super) fn figure(
     let most = if panels.len() == 4 { 2 } else { 3 };
     let refused = here.iter().any(|e| e.outcome == Outcome::Refused);
     let note = format!(
-        "{dataset}: mean over seeds and domains; bars: 95 % bootstrap intervals; points of one place are set side by side{}",
+        "{dataset}: mean over seeds and domains; bars: 95 % intervals; points of one place are set side by side{}",
         if refused { "; × at the foot: refused" } else { "" }
     );
     let Page { mut canvas, corners, columns } = style.page((title, &note), (panels.len(), most), &PANEL, &looks)?;

@@ -31,7 +31,7 @@ fn figures_hold_their_methods_and_axes_and_no_picture_is_blank() {
     for (name, content) in write(&sweep(), &[], "sweep") {
         if name.ends_with(".svg") {
             let svg = String::from_utf8(content).unwrap();
-            for word in ["AUROC (%)", "acr_dsvdd", "mahalanobis", "sweep", "95 % bootstrap"] {
+            for word in ["AUROC (%)", "acr_dsvdd", "mahalanobis", "sweep", "95 % intervals"] {
                 assert!(
                     svg.contains(word) || (name.starts_with("domains") && word.starts_with("95")),
                     "{word} in {name}"
@@ -88,7 +88,7 @@ fn a_pdf_is_drawn_for_a_column_of_a_paper() {
     for (name, content) in bytes(&written) {
         if name.ends_with(".svg") {
             let svg = String::from_utf8(content).unwrap();
-            assert!(svg.contains("width=\"85mm\"") && !svg.contains("95 % bootstrap"), "{name}");
+            assert!(svg.contains("width=\"85mm\"") && !svg.contains("95 % intervals"), "{name}");
         } else {
             assert!(content.starts_with(b"%PDF-") && content.ends_with(b"%%EOF"), "{name}");
             // 85 mm are 240.9 points.

@@ -155,7 +155,7 @@ fn line(
 
 fn sheet(spec: &Spec, lines: &[Line]) -> Sheet {
     let legend = format!(
-        "{} Ours in per cent: mean ± standard deviation over seeds [95 % bootstrap interval]; published as printed in \
+        "{} Ours in per cent: mean ± standard deviation over seeds [95 % interval]; published as printed in \
          its source. Difference in per cent points, only where protocol and domains are the same. \
          Division: as_published, the paper's equations and settings; as_released, what the authors' code computes; fixed, a \
          slip of theirs removed; tuned, settings of ours.",

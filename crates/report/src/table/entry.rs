@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use zsad_core::MetricSpec;
 use zsad_store::{Row, Status};
 
+use super::ties;
 use crate::grid::{Cell, Grid, MethodKey, Point};
-use crate::stats::{Matrix, Resamples, Summary};
+use crate::stats::{Matrix, Summary};
 
 /// What stands in the place of one method at one protocol point.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,8 +68,16 @@ pub struct Entry {
     pub outcome: Outcome,
     /// Whether it is the best number of its column.
     pub best: bool,
-    /// Whether the 95 % interval of its paired difference from the best contains 0.
+    /// Whether it cannot be told from the best.
     pub tied: bool,
+    /// Its rank in its column, 1 for the best; equals share one. `None` where it is no number.
+    pub rank: Option<usize>,
+    /// The ranks of those that it cannot be told from, itself among them: the 95 % interval of their paired difference
+    /// contains 0. Empty where nothing can be compared.
+    pub not_parted: BTreeSet<usize>,
+    /// The least difference that its column could have shown: half of the 95 % interval of a paired difference, the median
+    /// over all pairs.
+    pub resolution: Option<f64>,
     /// Batches scored.
     pub batches: u64,
     /// Batches in which the sample-level metrics are undefined.
@@ -81,6 +90,8 @@ pub struct Entry {
     pub cells: usize,
     /// Why cells failed or were refused, each reason once.
     pub reasons: Vec<String>,
+    /// What was found odd about them, a sentence each.
+    pub remarks: Vec<String>,
     /// Domains that were too small and are left out.
     pub left_out: BTreeSet<String>,
 }
@@ -88,7 +99,6 @@ pub struct Entry {
 /// The entries of all methods at a point.
 pub(crate) fn column(grid: &Grid, point: &Point, metric: &'static MetricSpec) -> Vec<Entry> {
     let (seeds, domains) = grid.axes(point);
-    let resamples = Resamples::new(seeds.len(), domains.len());
     let realised = grid.realised(point);
     let one = |(method, label): &(MethodKey, String)| {
         let found = grid.cell(point, method);
@@ -105,29 +115,33 @@ pub(crate) fn column(grid: &Grid, point: &Point, metric: &'static MetricSpec) ->
             method: method.clone(),
             label: label.clone(),
             realised,
-            outcome: outcome(found, matrix.as_ref(), &resamples),
+            outcome: outcome(found, matrix.as_ref()),
             best: false,
             tied: false,
+            rank: None,
+            not_parted: BTreeSet::new(),
+            resolution: None,
             batches: cell.ok.iter().map(|r| r.result.n_batches as u64).sum(),
             undefined: cell.ok.iter().map(|r| r.result.n_undefined as u64).sum(),
             failed,
             refused,
             cells: keys(&cell.ok, Status::Ok) + failed + refused,
             reasons: reasons(&cell.bad),
+            remarks: Vec::new(),
             left_out: cell.ok.iter().filter(|r| r.result.n_batches == 0).map(|r| r.result.domain.clone()).collect(),
         };
         (entry, matrix)
     };
     let mut column: Vec<_> = grid.methods.iter().map(one).collect();
-    mark_best(&mut column, metric, &resamples);
+    ties::mark(&mut column, metric);
     column.into_iter().map(|(e, _)| e).collect()
 }
 
-fn outcome(cell: Option<&Cell>, matrix: Option<&Matrix>, resamples: &Resamples) -> Outcome {
+fn outcome(cell: Option<&Cell>, matrix: Option<&Matrix>) -> Outcome {
     match (cell, matrix) {
         (None, _) => Outcome::NotRun,
         (Some(_), None) => Outcome::Ambiguous,
-        (Some(cell), Some(matrix)) => match matrix.summary(resamples) {
+        (Some(cell), Some(matrix)) => match matrix.summary() {
             Some(summary) => Outcome::Number(summary),
             None if cell.ok.iter().any(|r| r.result.n_undefined > 0) => Outcome::Undefined,
             None if !cell.ok.is_empty() => Outcome::NotApplicable,
@@ -146,22 +160,4 @@ fn reasons(bad: &[&Row]) -> Vec<String> {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     counts.into_iter().map(|(reason, _)| reason.to_owned()).collect()
-}
-
-/// Marks the best numbers of a column (all of them where they are equal) and those that cannot be told from them.
-fn mark_best(column: &mut [(Entry, Option<Matrix>)], metric: &MetricSpec, resamples: &Resamples) {
-    let worth = |e: &Entry| e.outcome.number().map(|s| if metric.higher_is_better { s.mean } else { -s.mean });
-    let numbers: Vec<(usize, f64)> = column.iter().enumerate().filter_map(|(i, (e, _))| Some((i, worth(e)?))).collect();
-    let Some(&(first, best)) = numbers.iter().reduce(|a, b| if b.1 > a.1 { b } else { a }) else { return };
-    if numbers.len() < 2 {
-        return;
-    }
-    let winner = column[first].1.clone();
-    for (i, value) in numbers {
-        let (entry, matrix) = &mut column[i];
-        entry.best = value == best;
-        if let (false, Some(winner), Some(matrix)) = (entry.best, &winner, matrix) {
-            entry.tied = winner.indistinguishable(matrix, resamples).unwrap_or(false);
-        }
-    }
 }

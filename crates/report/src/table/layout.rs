@@ -6,16 +6,17 @@ use zsad_core::protocol::percent;
 use zsad_core::{BatchSize, Level, MetricSpec, Pooling};
 
 use super::entry::{Entry, Outcome};
+use super::ties;
 use crate::grid::{Grid, MethodKey, Point};
 use crate::sheet::{BOLD, Block, Sheet, Text};
-use crate::stats::{RESAMPLES, Summary};
+use crate::stats::Summary;
 
 /// How a table is laid out; by default everything is shown, a grid a data set and batch size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Style {
     /// Methods and numbers alone: no columns of settings, domains and seeds.
     pub compact: bool,
-    /// Numbers without their bootstrap intervals.
+    /// Numbers without their intervals.
     pub no_interval: bool,
     /// Data sets are the columns, a grid a batch size and contamination.
     pub by_dataset: bool,
@@ -66,18 +67,20 @@ fn legend(grid: &Grid, style: &Style) -> String {
     };
     let interval = match style.no_interval {
         true => String::new(),
-        false => format!(" [95 % bootstrap interval over seeds and domains, {RESAMPLES} resamples]"),
+        false => " [95 % interval over seeds and domains, both random: Satterthwaite's t]".to_owned(),
     };
     let settings = match style.compact {
         true => "",
         false => {
-            " zero_shot: sees nothing of the target but the test batch; in_batch: no training at all; few_shot: k normal \
+            " Under each column: the ranks of methods that cannot be told apart, and the least difference that could have been \
+             shown, in points (half of such an interval, the median over pairs). zero_shot: sees nothing of the target but the test batch; in_batch: no training at all; few_shot: k normal \
              references; one_class: trained on the target's own normals."
         }
     };
     format!(
         "All numbers in per cent: mean ± standard deviation over {seeds} (of the mean over domains){interval}. {BOLD} the \
-         best of its column; ≈: not distinguishable from it (the 95 % interval of the paired difference contains 0).\
+         best of its column, and with ≈ those that cannot be told from it: the 95 % interval of the paired difference \
+         contains 0 (pair by pair, not corrected for their number).\
          {settings}"
     )
 }
@@ -141,7 +144,34 @@ fn block(grid: &Grid, entries: &[Entry], metric: &MetricSpec, points: &[&Point],
         texts.extend(line.iter().map(|e| text(&mut block, e, style)));
         block.lines.push(texts);
     }
+    if !style.compact {
+        let columns = points.iter().map(|p| entries.iter().filter(|e| e.metric == metric && e.point == **p).collect());
+        foot(&mut block, about.len(), &columns.collect::<Vec<_>>());
+    }
     block
+}
+
+/// What the columns could and could not tell apart; nothing where nothing was compared.
+fn foot(block: &mut Block, about: usize, columns: &[Vec<&Entry>]) {
+    let resolution = |column: &Vec<&Entry>| column.iter().find_map(|e| e.resolution);
+    if columns.iter().all(|column| resolution(column).is_none()) {
+        return;
+    }
+    let tied = |column: &Vec<&Entry>| match (resolution(column), ties::groups(column)) {
+        (None, _) => "–".to_owned(),
+        (_, groups) if groups.is_empty() => "none".to_owned(),
+        (_, groups) => groups.iter().map(ties::ranks).collect::<Vec<_>>().join("; "),
+    };
+    let least = |column: &Vec<&Entry>| resolution(column).map_or("–".to_owned(), |r| format!("{:.1}", r * 100.0));
+    for (name, cells) in [
+        ("ranks not told apart", columns.iter().map(tied).collect::<Vec<_>>()),
+        ("least difference shown", columns.iter().map(least).collect()),
+    ] {
+        let mut line = vec![Text::from(name)];
+        line.resize(about, Text::default());
+        line.extend(cells.into_iter().map(Text::from));
+        block.foot.push(line);
+    }
 }
 
 /// `50`, with the realised share of anomalies where it rounds to something else than the nominal one.
@@ -194,7 +224,7 @@ fn text(block: &mut Block, entry: &Entry, style: &Style) -> Text {
     }
     let number = if style.no_interval { short_number } else { number };
     let plain = entry.outcome.number().map_or_else(|| entry.outcome.word().to_owned(), number);
-    Text { plain, bold: entry.best, marks: marks.join(" ") }
+    Text { plain, bold: entry.best || entry.tied, marks: marks.join(" ") }
 }
 
 /// What has to be said of an entry beside its number.
@@ -227,5 +257,6 @@ fn note(entry: &Entry) -> Option<String> {
         let names: Vec<&str> = entry.left_out.iter().map(String::as_str).collect();
         parts.push(format!("too small for a batch and left out: {}", names.join(", ")));
     }
+    parts.extend(entry.remarks.iter().cloned());
     (!parts.is_empty()).then(|| parts.join("; "))
 }

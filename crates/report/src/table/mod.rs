@@ -2,6 +2,7 @@
 
 mod entry;
 mod layout;
+mod ties;
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use polars_core::prelude::{DataFrame, PolarsResult};
 use zsad_core::job::Asked;
 use zsad_core::{MetricSpec, Result, file};
 use zsad_metrics::METRICS;
-use zsad_store::Row;
+use zsad_store::{Finding, Row};
 
 pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
@@ -33,22 +34,32 @@ pub struct Table {
 
 /// The comparison of all methods in `rows` under `metrics` (see [`default_metrics`]), everything shown.
 pub fn comparison(rows: &[Row], metrics: &[&'static MetricSpec]) -> Table {
-    styled(rows, metrics, &Style::default())
+    styled(rows, metrics, &[], &Style::default())
 }
 
-/// The comparison of all methods in `rows` under `metrics`, laid out as `style` says.
+/// The comparison of all methods in `rows` under `metrics`, laid out as `style` says, with what was found odd about them.
 ///
-/// A number is the mean over seeds of the mean over domains, ± the standard deviation over seeds, with the 95 %
-/// percentile bootstrap interval over seeds and domains. Everything is a function of the rows alone.
-pub fn styled(rows: &[Row], metrics: &[&'static MetricSpec], style: &Style) -> Table {
+/// A number is the mean over seeds of the mean over domains, ± the standard deviation over seeds, with its 95 % interval
+/// over seeds and domains ([`crossed`](zsad_metrics::stats::crossed)). Everything is a function of the rows alone.
+pub fn styled(rows: &[Row], metrics: &[&'static MetricSpec], findings: &[Finding], style: &Style) -> Table {
     let grid = Grid::new(rows);
     let all = metrics.iter().flat_map(|m| grid.points.iter().map(|p| entry::column(&grid, p, m)));
     // A point without any number says nothing of a metric that was not measured there.
     let measured = |c: &Vec<Entry>| c[0].metric == headline() || c.iter().any(|e| e.outcome.number().is_some());
-    let entries: Vec<Entry> = all.filter(measured).flatten().collect();
+    let mut entries: Vec<Entry> = all.filter(measured).flatten().collect();
+    for entry in entries.iter_mut().filter(|e| e.metric == headline()) {
+        entry.remarks = remarks(&grid, entry, findings);
+    }
     let title = title(rows);
     let sheet = layout::sheet(&title, &grid, &entries, style);
     Table { title, entries, sheet }
+}
+
+/// What was found odd about the cells of an entry.
+fn remarks(grid: &Grid, entry: &Entry, findings: &[Finding]) -> Vec<String> {
+    let rows = grid.cell(&entry.point, &entry.method).map(|cell| cell.ok.as_slice()).unwrap_or_default();
+    let about = |f: &&Finding| rows.iter().any(|row| f.cells.contains(&row.record.cell_key));
+    findings.iter().filter(about).map(|f| f.message.clone()).collect()
 }
 
 /// The first metric, which every table shows.
@@ -72,8 +83,8 @@ fn shown(rows: &[Row], wanted: impl Fn(&MetricSpec) -> bool) -> Vec<&'static Met
 ///
 /// # Errors
 /// [`Error::Data`](zsad_core::Error::Data) where a file cannot be written.
-pub fn write_all(dir: &Path, rows: &[Row]) -> Result<Table> {
-    let table = comparison(rows, &default_metrics(rows));
+pub fn write_all(dir: &Path, rows: &[Row], findings: &[Finding]) -> Result<Table> {
+    let table = styled(rows, &default_metrics(rows), findings, &Style::default());
     file::write(&dir.join("table.md"), table.print(&Markdown).as_bytes())?;
     file::write(&dir.join("table.tex"), table.print(&Latex).as_bytes())?;
     file::write(&dir.join("table.csv"), comparison(rows, &shown(rows, |_| true)).to_csv()?.as_bytes())?;
@@ -129,6 +140,9 @@ impl Printed for Table {
         column!("n_failed", u64, |e| e.failed as u64);
         column!("n_refused", u64, |e| e.refused as u64);
         column!("reasons", String, |e| e.reasons.join("; "));
+        column!("rank", Option<u64>, |e| e.rank.map(|r| r as u64));
+        column!("ranks_not_told_apart", String, |e| ties::ranks(&e.not_parted));
+        column!("resolution", Option<f64>, |e| e.resolution);
         DataFrame::new(self.entries.len(), columns)
     }
 }

@@ -52,14 +52,14 @@ fn data_sets_are_columns_of_bare_numbers_where_a_paper_wants_it() {
     }
     let rows: Vec<Row> = rows.into_iter().map(Row::from).collect();
     let style = Style { compact: true, no_interval: true, by_dataset: true, ..Style::default() };
-    let table = styled(&rows, &default_metrics(&rows), &style);
+    let table = styled(&rows, &default_metrics(&rows), &[], &style);
     assert_eq!(table.sheet.blocks.len(), 1);
     let block = &table.sheet.blocks[0];
     assert_eq!(block.header, ["method", "digits", "omniglot"]);
     let lines: Vec<Vec<&str>> = block.lines.iter().map(|l| l.iter().map(|t| t.plain.as_str()).collect()).collect();
     assert_eq!(lines, [["knn", "50.0 ± 0.0", "75.0 ± 0.0"], ["lof", "25.0", "50.0"]]);
     let own = Style { caption: Some("Ours.".into()), label: Some("tab:a".into()), ..style };
-    let tex = styled(&rows, &default_metrics(&rows), &own).print(&Latex);
+    let tex = styled(&rows, &default_metrics(&rows), &[], &own).print(&Latex);
     assert!(tex.contains("\\caption{Ours.}\n\\label{tab:a}") && !tex.contains("par\\footnotesize"), "{tex}");
 }
 
@@ -74,6 +74,41 @@ fn a_lower_metric_is_better_where_it_should_be() {
     let rows = [at("knn", 0.5), at("lof", 0.25)].map(Row::from);
     let table = comparison(&rows, &[&zsad_metrics::find("fpr95").unwrap().spec]);
     assert_eq!(table.entries.iter().map(|e| e.best).collect::<Vec<_>>(), [false, true]);
+}
+
+/// Four methods over twelve domains that differ widely: `a` and `b` by less than their own wobble, `c` by more, `d` by far.
+#[test]
+fn methods_that_a_paired_test_cannot_part_are_one_tie() {
+    let at = |method: &str, domain: usize, auroc: f64| Flat {
+        method: method.into(),
+        domain: format!("{domain:02}"),
+        metrics: metrics(&[("auroc", auroc)]),
+        cell_key: method.into(),
+        ..row()
+    };
+    let mut rows = Vec::new();
+    for d in 0..12 {
+        let level = 0.6 + 0.03 * d as f64;
+        let wobble = if d % 2 == 0 { 0.01 } else { -0.01 };
+        rows.extend([at("a", d, level), at("b", d, level + wobble - 0.001)]);
+        rows.extend([at("c", d, level - 0.02 + wobble), at("d", d, level - 0.3)]);
+    }
+    let rows: Vec<Row> = rows.into_iter().map(Row::from).collect();
+    let table = comparison(&rows, &default_metrics(&rows));
+    let of = |name: &str| table.entries.iter().find(|e| e.method.method == name).unwrap();
+    assert_eq!(["a", "b", "c", "d"].map(|m| of(m).rank), [Some(1), Some(2), Some(3), Some(4)]);
+    assert_eq!(
+        ["a", "b", "c", "d"].map(|m| (of(m).best, of(m).tied)),
+        [(true, false), (false, true), (false, false), (false, false)]
+    );
+    assert_eq!(ties::groups(&table.entries.iter().collect::<Vec<_>>()), [[1, 2].into()]);
+    // The wobble's deviation is 0.01 * sqrt(12 / 11), its standard error that / sqrt(12); t(11) = 2.200985160091640.
+    // It is the half-width of a-b, a-c and b-d, c-d; the differences a-d and b-c are constant.
+    let half = 2.200985160091640 * 0.01 * (12.0f64 / 11.0).sqrt() / 12.0f64.sqrt();
+    assert!((of("a").resolution.unwrap() - half).abs() < 1e-9, "{:?}", of("a").resolution);
+    let page = table.print(&Markdown);
+    assert!(page.contains("| ranks not told apart |  |  |  | 1–2 |"), "{page}");
+    assert_eq!(ties::ranks(&[1, 2, 3, 5, 8, 9].into()), "1–3, 5, 8–9");
 }
 
 #[test]
@@ -93,7 +128,7 @@ fn the_files_are_written_and_do_not_depend_on_the_order_of_rows() {
     let mut rows = omniglot();
     let write = |rows: &[Row]| {
         let dir = tempfile::tempdir().unwrap();
-        write_all(dir.path(), rows).unwrap();
+        write_all(dir.path(), rows, &[]).unwrap();
         ["table.md", "table.tex", "table.csv"].map(|f| std::fs::read_to_string(dir.path().join(f)).unwrap())
     };
     let first = write(&rows);

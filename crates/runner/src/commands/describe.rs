@@ -56,6 +56,9 @@ fn method(def: &dyn MethodDef, out: &mut impl Write) -> Result<Exit> {
     let kinds = [(spec.accepts.image, "images"), (spec.accepts.tabular, "rows and features")];
     let kinds: Vec<_> = kinds.iter().filter(|(accepted, _)| *accepted).map(|(_, what)| *what).collect();
     writeln!(out, "takes: {}", kinds.join(", "))?;
+    if let Some(control) = def.control() {
+        writeln!(out, "control, which it has to beat: {control}")?;
+    }
     params(&def.params(), out)?;
     if !def.guide().is_empty() {
         writeln!(out, "\n{}", def.guide().trim_end())?;

@@ -12,6 +12,7 @@ use zsad_store::{ModelStore, RunFolder, provenance};
 
 use super::{counted, note};
 use crate::exit::Exit;
+use crate::findings;
 use crate::registry::Registry;
 use crate::results;
 
@@ -73,10 +74,14 @@ impl Merge {
         let records = into.records()?;
         let rows = results::rows_of(records.values().filter(|r| planned.contains(&r.cell_key)), registry, &into)?;
         zsad_store::write_results(into.root(), &rows)?;
-        let table = zsad_report::table::write_all(into.root(), &rows)?;
-        super::plot::write_all(&into, &ModelStore::resolve(self.store), &rows, &Style::default())?;
+        let store = ModelStore::resolve(self.store);
+        let findings = findings::find(&rows, &into, &store, registry)?;
+        zsad_store::findings::write(into.root(), &findings)?;
+        let table = zsad_report::table::write_all(into.root(), &rows, &findings)?;
+        super::plot::write_all(&into, &store, &rows, &Style::default())?;
         super::table::print(&table, out)?;
         writeln!(out, "\n{}", into.root().display())?;
+        super::odd(&findings);
         let finished = planned.iter().filter(|key| records.contains_key(*key)).count();
         note(format_args!("{finished} of {} finished", counted(planned.len(), "cell")));
         Ok(if differing.is_empty() { Exit::Success } else { Exit::SomeFailed })

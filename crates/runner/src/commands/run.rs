@@ -15,6 +15,7 @@ use super::{ExperimentArgs, counted, data, interrupt};
 use crate::config::Experiment;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
+use crate::findings;
 use crate::library::Library;
 use crate::plan::Plan;
 use crate::ranked;
@@ -123,7 +124,9 @@ impl Run {
         let rows = results::rows(plan, &records, registry, folder)?;
         zsad_store::write_results(folder.root(), &rows)?;
         launch::keep_provenance(plan, &records, bench, workers, started)?;
-        let table = zsad_report::table::write_all(folder.root(), &rows)?;
+        let findings = findings::find(&rows, folder, store, registry)?;
+        zsad_store::findings::write(folder.root(), &findings)?;
+        let table = zsad_report::table::write_all(folder.root(), &rows, &findings)?;
         super::plot::write_all(folder, store, &rows, &Style::default())?;
         // What was finished before has its pictures, and its data may be elsewhere by now.
         if plan.outstanding() > 0
@@ -136,9 +139,7 @@ impl Run {
             writeln!(out, "{line}")?;
         }
         writeln!(out, "\n{}", folder.root().display())?;
-        for line in remarks::below_chance(&rows) {
-            super::note(format_args!("warning: {line}"));
-        }
+        super::odd(&findings);
         Ok(launch::exit(plan, &records, &ended))
     }
 }

@@ -9,7 +9,8 @@ use zsad_metrics::METRICS;
 use zsad_report::Printed;
 use zsad_report::export::{Latex, Markdown, Terminal};
 use zsad_report::published::{self, Beside, Reference};
-use zsad_report::table::{Style, Table as Comparison, comparison, default_metrics, styled};
+use zsad_report::table::{Style, Table as Comparison, default_metrics, styled, write_all};
+use zsad_store::findings;
 
 use crate::exit::Exit;
 
@@ -42,13 +43,16 @@ pub struct Table {
     /// exit code 1 where they differ
     #[arg(long, conflicts_with_all = ["metric", "compact", "no_interval", "columns", "caption", "label"])]
     check: bool,
+    /// Write table.md, table.tex and table.csv of a run anew, from its stored results
+    #[arg(long, conflicts_with_all = ["check", "format", "metric", "compact", "no_interval", "columns", "caption", "label"])]
+    write: bool,
     /// These metrics alone, such as auroc,aupr,f1_max,fpr95; `zsad list metrics` names them
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = metric)]
     metric: Vec<&'static MetricSpec>,
     /// Methods and numbers alone: no columns of settings, domains and seeds
     #[arg(long)]
     compact: bool,
-    /// Numbers without their bootstrap intervals
+    /// Numbers without their intervals
     #[arg(long)]
     no_interval: bool,
     /// What the columns are
@@ -117,11 +121,17 @@ impl Table {
         }
         let dir = super::run_folder(&self.what)?;
         let rows = zsad_store::read_results(&dir)?;
+        let findings = findings::read(&dir)?;
         if self.check {
-            return check_stored(&dir, &comparison(&rows, &default_metrics(&rows)), out);
+            return check_stored(&dir, &styled(&rows, &default_metrics(&rows), &findings, &Style::default()), out);
+        }
+        if self.write {
+            write_all(&dir, &rows, &findings)?;
+            writeln!(out, "{}", dir.display())?;
+            return Ok(Exit::Success);
         }
         let metrics = if self.metric.is_empty() { default_metrics(&rows) } else { self.metric.clone() };
-        let table = styled(&rows, &metrics, &self.style());
+        let table = styled(&rows, &metrics, &findings, &self.style());
         print_as(&table, self.format, &dir.join("table.parquet"), out)
     }
 
@@ -138,6 +148,7 @@ impl Table {
     /// The first option given that a table of published numbers does not know.
     fn of_runs_alone(&self) -> Option<&'static str> {
         let given = [
+            (self.write, "--write"),
             (!self.metric.is_empty(), "--metric"),
             (self.compact, "--compact"),
             (self.no_interval, "--no-interval"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use zsad_core::{Error, Level, Result};
 use zsad_report::table;
 use zsad_store::results::read_results_file;
-use zsad_store::{CellRecord, DomainResult, MetricRecord, Row, RunFolder, Status};
+use zsad_store::{CellRecord, DomainResult, MetricRecord, Row, RunFolder, Status, findings};
 
 use super::{METADATA, sha256};
 use crate::evaluate;
@@ -292,7 +292,7 @@ fn results(
 /// The comparison against the results.
 fn tables(root: &Path, rows: &[Row], report: &mut Report) -> Result<()> {
     let again = tempfile::tempdir().map_err(|e| Error::failed(format!("a temporary folder: {e}")))?;
-    table::write_all(again.path(), rows)?;
+    table::write_all(again.path(), rows, &findings::read(root)?)?;
     for name in ["table.md", "table.tex", "table.csv"] {
         let [stored, computed] = [root, again.path()].map(|folder| fs::read(folder.join(name)).unwrap_or_default());
         if root.join(name).exists() && stored != computed {

@@ -12,7 +12,8 @@ use zsad_store::{MetricRecord, ModelStore, Row, RunFolder, json};
 /// Where and how the run was computed.
 const PROVENANCE: &str = "provenance.json";
 /// What lies in the folder itself; what else is there is the user's.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
+    "anomalies.json",
     "experiment.yaml",
     "plan.json",
     PROVENANCE,

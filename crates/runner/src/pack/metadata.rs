@@ -186,6 +186,7 @@ fn what(path: &str) -> Option<&'static str> {
         "files" => "which files, by digest, stand behind a digest of data",
         "plots" => "a figure",
         "models" => "a trained model, or the record of its training",
+        "anomalies.json" => "what is odd about the numbers",
         "experiment.yaml" => "the experiment as it was read",
         "plan.json" => "the cells of the experiment",
         "provenance.json" => "commit, versions, processor, times and command line of every call",

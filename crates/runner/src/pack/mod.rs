@@ -11,7 +11,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use zsad_core::{Error, Result};
 use zsad_fetch::archive::{Content, pack};
-use zsad_store::{ModelStore, RunFolder, read_results};
+use zsad_store::{ModelStore, RunFolder, findings, read_results};
 
 use crate::registry::Registry;
 use crate::used;
@@ -51,7 +51,7 @@ pub fn write(
         licence: licence.map(str::to_owned),
     };
     let paths: Vec<&str> = members.keys().map(String::as_str).collect();
-    let page = preview::page(&facts, &paths, &rows);
+    let page = preview::page(&facts, &paths, &rows, &findings::read(folder.root())?);
     members.insert(PREVIEW.to_owned(), Content::Bytes(page.into_bytes()));
     let mut files = BTreeMap::new();
     for (path, content) in &members {

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use zsad_report::Printed;
 use zsad_report::export::Terminal;
-use zsad_report::table::{comparison, default_metrics};
-use zsad_store::Row;
+use zsad_report::table::{Style, default_metrics, styled};
+use zsad_store::{Finding, Row};
 
 use super::metadata::Facts;
 
@@ -13,9 +13,9 @@ const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:70em;margin:2em aut
                      pre{overflow-x:auto;background:#f6f6f6;padding:1em}img{max-width:100%}code{overflow-wrap:anywhere}";
 
 /// An HTML page that needs nothing but the files beside it.
-pub fn page(facts: &Facts, paths: &[&str], rows: &[Row]) -> String {
+pub fn page(facts: &Facts, paths: &[&str], rows: &[Row], findings: &[Finding]) -> String {
     let name = escaped(&facts.name());
-    let table = comparison(rows, &default_metrics(rows)).print(&Terminal);
+    let table = styled(rows, &default_metrics(rows), findings, &Style::default()).print(&Terminal);
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{name}</title>\n<style>{STYLE}</style>\n\
          </head>\n<body>\n<h1>{name}</h1>\n<p>{}</p>\n<p>An RO-Crate of a run of zsad. <code>zsad verify</code> checks every file \

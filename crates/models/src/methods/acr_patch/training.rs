@@ -45,7 +45,9 @@ pub(super) fn train(params: &AcrPatch, selected: &Selected, ctx: &FitContext) ->
     let network = FeatureSvdd::new(params, shape.channels, ctx.env.device, ctx.seed)?;
     let noise = noise::sigma(params, &store, &domains)?;
     let source = Source { params, seed: ctx.seed, domains, store, noise };
+    let before = network.store.snapshot()?;
     let loss = source.train(&network, ctx.progress)?;
+    let moved = Some(network.store.moved_from(&before)?);
     let layers = format!("{} layer {:?}: {} channels", selected.backbone, selected.spec.layers, shape.channels);
     let notes = vec![
         ("backbone".into(), layers),
@@ -53,7 +55,7 @@ pub(super) fn train(params: &AcrPatch, selected: &Selected, ctx: &FitContext) ->
         ("noise".into(), format!("standard deviation {noise:.4}")),
         ("meta_train_domains".into(), source.domains.len().to_string()),
     ];
-    let report = FitReport { loss, parameters: network.store.count() as u64, notes };
+    let report = FitReport { loss, parameters: network.store.count() as u64, notes, moved };
     Ok(Trained { params: params.clone(), network, noise, report })
 }
 

@@ -29,7 +29,9 @@ pub(super) fn train(
     let channels: Vec<usize> = store.shapes().iter().map(|s| s.channels).collect();
     let layers = FeatureLayers::new(&params.flow, &channels, ctx.env.device, ctx.seed)?;
     let training = Training { params, ctx, embeddings: layers.embeddings(store.shapes())?, images, store, layers };
+    let before = training.layers.store.snapshot()?;
     let (loss, seen) = training.epochs()?;
+    let moved = Some(training.layers.store.moved_from(&before)?);
     let mut peaks = Vec::new();
     for (mut seen, number) in seen.into_iter().zip(&selected.spec.layers) {
         let peak = peak(&mut seen.normals, params.peak);
@@ -38,7 +40,7 @@ pub(super) fn train(
         peaks.push(peak);
     }
     training.layers.set_max_log_likelihoods(peaks)?;
-    let report = FitReport { loss, parameters: training.layers.store.count() as u64, notes };
+    let report = FitReport { loss, parameters: training.layers.store.count() as u64, notes, moved };
     Ok((training.layers, report))
 }
 

@@ -27,10 +27,12 @@ pub(super) fn train(
     let network = Network::new(params, &channels, ctx.env.device, ctx.seed)?;
     let embeddings = network.layers.embeddings(store.shapes())?;
     let training = Training { params, ctx, images, store, network, embeddings };
+    let before = training.network.layers.store.snapshot()?;
     let loss = training.epochs()?;
 
-    let parameters = training.network.layers.store.count() as u64;
-    Ok((training.network, FitReport { loss, parameters, notes }))
+    let store = &training.network.layers.store;
+    let (parameters, moved) = (store.count() as u64, Some(store.moved_from(&before)?));
+    Ok((training.network, FitReport { loss, parameters, notes, moved }))
 }
 
 struct Training<'a> {
