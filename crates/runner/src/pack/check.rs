@@ -158,6 +158,10 @@ fn recompute(
             return Ok(record.domains.clone());
         }
     };
+    if batches.iter().flat_map(|b| &b.items).any(|score| !score.is_finite()) {
+        report.differences.push(format!("{scores}: {}: scores that are no finite numbers", label(record)));
+        return Ok(record.domains.clone());
+    }
     let of_samples: Vec<_> = registry.metrics.iter().copied().filter(|m| m.spec.level == Level::Sample).collect();
     let computed = evaluate::by_domain(&batches, record.cell.point.pooling, &of_samples);
     let mut computed: BTreeMap<String, DomainResult> = computed.into_iter().map(|r| (r.domain.clone(), r)).collect();

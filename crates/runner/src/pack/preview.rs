@@ -10,7 +10,7 @@ use zsad_store::{Finding, Row};
 use super::metadata::Facts;
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}\
-                     pre{overflow-x:auto;background:#f6f6f6;padding:1em}img{max-width:100%}code{overflow-wrap:anywhere}";
+                     pre{overflow-x:auto;background:#f6f6f6;padding:1em;font-size:.85em}img{max-width:100%}code{overflow-wrap:anywhere}";
 
 /// An HTML page that needs nothing but the files beside it.
 pub fn page(facts: &Facts, paths: &[&str], rows: &[Row], findings: &[Finding]) -> String {
