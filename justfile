@@ -6,7 +6,7 @@ zsad := "cargo run --release --quiet --"
 default:
     @just --list
 
-# train and compare on the digits that come with the program (about a minute after the build)
+# train and compare on the data that come with the program (about a minute after the build)
 quickstart:
     {{zsad}} run experiments/quickstart.yaml
 

@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
+pub mod citations;
 pub mod compare;
 pub mod export;
 pub mod findings;
@@ -12,6 +13,7 @@ mod lengths;
 pub mod plots;
 pub mod power;
 pub mod published;
+pub mod ranked;
 mod sheet;
 pub mod stats;
 pub mod table;

@@ -1,6 +1,7 @@
 //! One file a subcommand, and what several of them share.
 
 pub mod batches;
+pub mod cite;
 pub mod clean;
 pub mod compare;
 pub mod completions;
@@ -13,6 +14,7 @@ pub mod list;
 pub mod merge;
 pub mod metrics;
 pub mod new_method;
+pub mod pack;
 pub mod plan;
 pub mod plot;
 pub mod run;
@@ -20,6 +22,7 @@ pub mod score;
 pub mod status;
 pub mod table;
 pub mod validate;
+pub mod verify;
 pub mod work;
 
 use std::fmt::Display;
@@ -38,6 +41,8 @@ use crate::registry::Registry;
 
 /// Where runs lie unless `--out` says otherwise.
 const RUNS: &str = "results/runs";
+/// Where a checkout keeps the results that it reports.
+const PUBLISHED: &str = "results/published";
 
 /// Which experiment, and where its data and results lie.
 #[derive(clap::Args)]
@@ -139,17 +144,17 @@ fn from_one(text: &str) -> Result<NonZero<usize>, String> {
     text.parse().map_err(|_| "want a whole number from 1".to_owned())
 }
 
-/// The folder of a finished run: `what` itself, or a run of that name under `results/runs`.
+/// The folder of a finished run: `what` itself, or a run of that name under `results/runs`, or else `results/published`.
 fn run_folder(what: &Path) -> Result<PathBuf> {
-    let named = Path::new(RUNS).join(what);
-    for folder in [what.to_owned(), named] {
+    let named = [RUNS, PUBLISHED].map(|runs| Path::new(runs).join(what));
+    for folder in std::iter::once(what.to_owned()).chain(named) {
         if ["records", "results.parquet", "results.csv"].iter().any(|f| folder.join(f).exists()) {
             return Ok(folder);
         }
     }
-    let runs: Vec<String> = std::fs::read_dir(RUNS)
-        .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
-        .unwrap_or_default();
+    let names = |runs| std::fs::read_dir(runs).into_iter().flatten().flatten().map(|e| e.file_name());
+    let runs = [RUNS, PUBLISHED].into_iter().flat_map(names).map(|name| name.to_string_lossy().into_owned());
+    let runs: Vec<String> = runs.collect();
     let name = what.to_string_lossy();
     let hint = match suggest::nearest(&name, runs.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),

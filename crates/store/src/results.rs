@@ -201,17 +201,21 @@ pub fn write_results(dir: &Path, rows: &[Row]) -> Result<()> {
 /// # Errors
 /// [`Error::Data`] where neither exists, or a file is damaged or lacks a column.
 pub fn read_results(dir: &Path) -> Result<Vec<Row>> {
-    let (parquet, csv) = (dir.join("results.parquet"), dir.join("results.csv"));
-    let (path, frame) = if parquet.exists() {
-        let frame = frame::read_parquet(&parquet)?;
-        (parquet, frame)
-    } else if csv.exists() {
-        let frame = frame::read_csv(&csv, schema())?;
-        (csv, frame)
-    } else {
-        return Err(Error::data(dir, "no results.parquet and no results.csv here", "`zsad run` writes them"));
-    };
-    from_frame(&frame).map_err(|e| frame::damaged(&path, e))
+    let files = ["results.parquet", "results.csv"].map(|name| dir.join(name));
+    match files.iter().find(|path| path.exists()) {
+        Some(path) => read_results_file(path),
+        None => Err(Error::data(dir, "no results.parquet and no results.csv here", "`zsad run` writes them")),
+    }
+}
+
+/// The rows of one file, by its ending Parquet or CSV; see [`read_results`].
+///
+/// # Errors
+/// [`Error::Data`] where it is missing or damaged, or lacks a column.
+pub fn read_results_file(path: &Path) -> Result<Vec<Row>> {
+    let is_csv = path.extension().is_some_and(|ending| ending == "csv");
+    let frame = if is_csv { frame::read_csv(path, schema())? } else { frame::read_parquet(path)? };
+    from_frame(&frame).map_err(|e| frame::damaged(path, e))
 }
 
 fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {

@@ -20,6 +20,7 @@ use crate::library::Library;
 use crate::plan::{Plan, Wanted};
 use crate::progress::ProgressReporter;
 use crate::registry::Registry;
+use crate::remarks;
 
 /// How much of this machine is used.
 #[derive(clap::Args)]
@@ -127,7 +128,13 @@ pub fn carry_out(
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn keep_provenance(plan: &Plan, bench: Bench, workers: usize, started: &str) -> Result<()> {
+pub fn keep_provenance(
+    plan: &Plan,
+    records: &BTreeMap<String, CellRecord>,
+    bench: Bench,
+    workers: usize,
+    started: &str,
+) -> Result<()> {
     // One at a time: each adds to what is there.
     let _lease = loop {
         match bench.folder.lease("provenance")? {
@@ -145,6 +152,7 @@ pub fn keep_provenance(plan: &Plan, bench: Bench, workers: usize, started: &str)
         data: &bench.env.data,
         cells: (outstanding, plan.asked().count() - outstanding),
         first_use: &first_use(plan, bench.env)?,
+        data_notes: &remarks::of_data(plan, records),
     };
     provenance::write(bench.folder.root(), &facts)
 }

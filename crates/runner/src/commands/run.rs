@@ -16,6 +16,7 @@ use crate::executor::fit::Bench;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::Plan;
+use crate::ranked;
 use crate::registry::Registry;
 use crate::remarks;
 use crate::results::{self, outside};
@@ -119,8 +120,14 @@ impl Run {
         let records = folder.records()?;
         results::compute_later(plan.cells().filter_map(|c| records.get(&c.key)), &registry.measured(), folder)?;
         let rows = results::rows(plan, &records, registry, folder)?;
-        launch::keep_provenance(plan, bench, workers, started)?;
+        launch::keep_provenance(plan, &records, bench, workers, started)?;
         super::write_up(folder, store, registry, &rows, out)?;
+        // What was finished before has its pictures, and its data may be elsewhere by now.
+        if plan.outstanding() > 0
+            && let Err(error) = ranked::write_all(folder, &rows, bench.library, bench.env)
+        {
+            super::note(format_args!("warning: no picture of a ranked batch: {error}"));
+        }
         for line in remarks::of_data(plan, &records).into_iter().chain(remarks::of_training(plan, store)?) {
             writeln!(out, "{line}")?;
         }

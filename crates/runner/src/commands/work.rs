@@ -69,8 +69,9 @@ impl Work {
         let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
         let workers = self.workers.number();
         let ended = launch::carry_out(&experiment.name, &plan, &before, bench, workers, || ())?;
-        launch::keep_provenance(&plan, bench, workers, &started)?;
-        let exit = launch::exit(&plan, &folder.records()?, &ended);
+        let records = folder.records()?;
+        launch::keep_provenance(&plan, &records, bench, workers, &started)?;
+        let exit = launch::exit(&plan, &records, &ended);
         if exit != Exit::Success {
             tell(&experiment, &zsad_data::manifest::all()?, &env);
         }
