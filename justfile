@@ -6,7 +6,7 @@ zsad := "cargo run --release --quiet --"
 default:
     @just --list
 
-# train and compare on the digits that come with the program (about a minute after the build)
+# train and compare on the data that come with the program (about a minute after the build)
 quickstart:
     {{zsad}} run experiments/quickstart.yaml
 
@@ -21,6 +21,18 @@ run NAME *ARGS:
 # what an experiment would run, what is cached and why not
 plan NAME *ARGS:
     {{zsad}} plan experiments/{{NAME}}.yaml {{ARGS}}
+
+# every experiment in its small form, one after the other, each with what it costs; it can be stopped, and goes on
+tables *ARGS:
+    for file in $(grep -l '^  small:' experiments/*.yaml); do \
+        {{zsad}} plan "$file" --profile small {{ARGS}} | head -3; \
+        {{zsad}} run "$file" --profile small {{ARGS}}; \
+    done
+
+# an experiment at its full length: says what it costs by earlier trainings, then runs; calling it again goes on
+tables-full NAME *ARGS:
+    {{zsad}} plan experiments/{{NAME}}.yaml {{ARGS}}
+    {{zsad}} run experiments/{{NAME}}.yaml {{ARGS}}
 
 # how far a run has come: just status results/runs/quickstart
 status DIR:

@@ -1,7 +1,5 @@
 //! `zsad data` beyond fetching: files that a person has, plans for other tools, removal, and a run on what was fetched.
 
-use std::io::{Cursor, Write};
-
 use zsad_tests::server::{Answer, Server};
 use zsad_tests::shelf::{HEAD, archive, bytes, own, packed, served, sha256};
 use zsad_tests::{Sandbox, column};
@@ -142,62 +140,54 @@ fn an_archive_that_a_person_has_is_unpacked_from_where_it_lies_and_one_in_its_pl
     assert!(sandbox.path("data/own/in/red/1.txt").exists());
 }
 
-/// A zip as Omniglot's, of so many characters with 20 drawings each: `<part>/<Alphabet>/characterNN/XXXX_YY.png`.
-fn characters(part: &str, first: usize, n: usize) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for i in first..first + n {
-        // A character is a bar of its own place and width; its drawings differ by a dot.
-        for drawing in 1..=20u32 {
-            let ink = |x: u32, y: u32| {
-                let bar = (i % 90) as u32..(i % 90 + 3 + i / 90) as u32;
-                if bar.contains(&x) || (x, y) == (drawing, drawing) { 0u8 } else { 255 }
-            };
-            let picture = image::GrayImage::from_fn(105, 105, |x, y| image::Luma([ink(x, y)]));
-            let mut png = Cursor::new(Vec::new());
-            picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
-            let name = format!("{part}/Alphabet_{}/character{:02}/{i:04}_{drawing:02}.png", i / 30, i % 30 + 1);
-            zip.start_file(name, options).unwrap();
-            zip.write_all(png.get_ref()).unwrap();
-        }
-    }
-    zip.finish().unwrap().into_inner()
+/// The four files of an MNIST of 30 images a digit in either half: a digit is a bar of its own place, images differ by a dot.
+fn digits() -> [(&'static str, Vec<u8>); 4] {
+    let bytes = |head: &[u32], data: Vec<u8>| head.iter().flat_map(|v| v.to_be_bytes()).chain(data).collect();
+    let labels = || (0..300u32).map(|i| (i % 10) as u8).collect();
+    let pixel = |i: u32, x: u32, y: u32| if x / 2 == i % 10 || (x, y) == (i % 28, i / 28) { 255 } else { 0 };
+    let pixels = || (0..300 * 28 * 28).map(|p| pixel(p / 784, p % 28, p / 28 % 28)).collect();
+    let images = || bytes(&[0x803, 300, 28, 28], pixels());
+    [
+        ("train-images-idx3-ubyte", images()),
+        ("train-labels-idx1-ubyte", bytes(&[0x801, 300], labels())),
+        ("t10k-images-idx3-ubyte", images()),
+        ("t10k-labels-idx1-ubyte", bytes(&[0x801, 300], labels())),
+    ]
 }
 
 #[test]
 fn an_empty_data_folder_is_filled_from_a_mirror_and_a_run_goes_on_it() {
     let sandbox = Sandbox::default();
-    let zips = [("images_background", 1, 964), ("images_evaluation", 965, 659)];
-    let zips = zips.map(|(part, first, n)| (format!("{part}.zip"), characters(part, first, n)));
-    let held = zips.clone();
+    let files = digits();
+    let held = files.clone();
     let server = Server::new(move |request, before| match held.iter().find(|(name, _)| request.path.ends_with(name)) {
         // Each breaks off once.
-        Some((_, zip)) => Answer { cut: (before == 0).then_some(zip.len() / 2), ..Answer::file(zip, "v1", request) },
+        Some((_, body)) => Answer { cut: (before == 0).then_some(body.len() / 2), ..Answer::file(body, "v1", request) },
         None => Answer::status(404),
     });
-    let file = |(name, zip): &(String, Vec<u8>)| {
-        let (url, sum) = (server.url(name), sha256(zip));
+    let file = |(name, body): &(&str, Vec<u8>)| {
+        let (url, sum) = (server.url(name), sha256(body));
         format!(
-            "  - {{path: omniglot/{name}, urls: [\"{url}\"], size: {}, sha256: {sum}, strength: published}}\n",
-            zip.len()
+            "  - {{path: mnist/{name}, urls: [\"{url}\"], size: {}, sha256: {sum}, strength: published}}\n",
+            body.len()
         )
     };
-    let head = HEAD.replace("name: own", "name: omniglot") + "used_by: [omniglot]\nfiles:\n";
-    sandbox.write("omniglot.yaml", head + &zips.each_ref().map(file).concat());
-    let text = "experiment: x\ndatasets: [omniglot]\nmethods: [knn]\nprotocol: {batch_size: [20], contamination: [0.1], \
+    let head = HEAD.replace("name: own", "name: mnist") + "used_by: [mnist]\nfiles:\n";
+    sandbox.write("mnist.yaml", head + &files.each_ref().map(file).concat());
+    let text = "experiment: x\ndatasets: [mnist]\nmethods: [knn]\nprotocol: {batch_size: [20], contamination: [0.1], \
                 n_batches: 1}\nseeds: [0]\n";
     sandbox.write("x.yaml", text);
     let done = sandbox.run(&["run", "x.yaml", "--data", "fresh"]).expect(3);
     let last = done.err.lines().last().unwrap();
-    assert_eq!(last, "to fetch what is missing: zsad data fetch omniglot --data fresh");
-    let done = sandbox.run(&["run", "x.yaml", "--data", "fresh", "--fetch", "--manifest", "omniglot.yaml"]).expect(0);
-    assert!(done.out.contains(&format!("omniglot/images_background.zip: {:.1} MB from", zips[0].1.len() as f64 / 1e6)));
+    assert_eq!(last, "to fetch what is missing: zsad data fetch mnist --data fresh");
+    let done = sandbox.run(&["run", "x.yaml", "--data", "fresh", "--fetch", "--manifest", "mnist.yaml"]).expect(0);
+    assert!(done.out.contains("mnist/train-images-idx3-ubyte: 235.2 kB from"), "{}", done.out);
     let status = column(&sandbox.path("results/runs/x"), "status");
     assert!(!status.is_empty() && status.iter().all(|s| s == "ok"), "{status:?}");
     let done = sandbox.run(&["data", "fetch", "--for", "x.yaml", "--data", "fresh"]).expect(0);
     assert_eq!(done.out, "x: nothing is missing that could be fetched\n");
-    let listed = ["data", "list", "--for", "x.yaml", "--data", "fresh", "--manifest", "omniglot.yaml"];
-    assert!(sandbox.run(&listed).expect(0).out.contains("omniglot  here"));
+    let listed = ["data", "list", "--for", "x.yaml", "--data", "fresh", "--manifest", "mnist.yaml"];
+    assert!(sandbox.run(&listed).expect(0).out.contains("mnist  here"));
 }
 
 #[test]
@@ -209,7 +199,7 @@ fn every_experiment_that_lacks_data_says_what_there_is_to_fetch() {
             continue;
         }
         let done = sandbox.run(&["plan", path.to_str().unwrap(), "--data", "nowhere"]);
-        // Digits are in the program.
+        // Digits and Omniglot are in the program.
         if done.code != 0 {
             let last = done.err.lines().last().unwrap_or_default();
             assert!(last.starts_with("to fetch what is missing: zsad data fetch "), "{}: {last}", path.display());

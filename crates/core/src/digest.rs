@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::DataFile;
 use crate::error::{Error, Result};
 use crate::file;
 
@@ -92,12 +93,16 @@ impl Digester {
         Ok(digest)
     }
 
-    /// The digests of many files, in their order, hashed in parallel.
+    /// The digests of a data set's files, in their order, hashed in parallel.
     ///
     /// # Errors
     /// [`Error::Data`] of the first that cannot be read.
-    pub fn files(&self, paths: &[PathBuf]) -> Result<Vec<String>> {
-        let digests: Vec<Result<String>> = paths.par_iter().map(|path| self.file(path)).collect();
+    pub fn files(&self, files: &[DataFile]) -> Result<Vec<String>> {
+        let digest = |file: &DataFile| match file.embedded {
+            Some(bytes) => Ok(of_bytes(bytes)),
+            None => self.file(&file.path),
+        };
+        let digests: Vec<Result<String>> = files.par_iter().map(digest).collect();
         digests.into_iter().collect()
     }
 
@@ -126,6 +131,7 @@ fn hash(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::ReadBy;
 
     fn age(path: &Path, seconds: u64) {
         let file = File::options().write(true).open(path).unwrap();
@@ -152,7 +158,9 @@ mod tests {
         assert_eq!(Digester::new(Some(memory.clone()), false).file(&path).unwrap(), "remembered");
         assert_eq!(Digester::new(Some(memory.clone()), true).file(&path).unwrap(), of_bytes(b"two"));
         age(&path, 50);
-        assert_eq!(Digester::new(Some(memory), false).files(std::slice::from_ref(&path)).unwrap(), [of_bytes(b"two")]);
+        let both = [DataFile::new(path, ReadBy::Both), DataFile::embedded("in the program", b"three")];
+        let found = Digester::new(Some(memory), false).files(&both).unwrap();
+        assert_eq!(found, [of_bytes(b"two"), of_bytes(b"three")]);
         assert!(matches!(digester.file(&dir.path().join("none")), Err(Error::Data { .. })));
     }
 }

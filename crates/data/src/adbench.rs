@@ -48,7 +48,10 @@ fn name(path: &Path) -> String {
 
 impl Load for Adbench {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
-        let of = |path: PathBuf| DataFile { read_by: ReadBy::Domain(name(&path)), path };
+        let of = |path: PathBuf| {
+            let read_by = ReadBy::Domain(name(&path));
+            DataFile::new(path, read_by)
+        };
         Ok(self.paths(data)?.into_iter().map(of).collect())
     }
 

@@ -54,7 +54,7 @@ fn categories(data: &DataDir) -> Result<Vec<(String, PathBuf)>> {
 
 impl Load for AdbenchFeatures {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
-        let of = |(name, path)| DataFile { path, read_by: ReadBy::Domain(name) };
+        let of = |(name, path)| DataFile::new(path, ReadBy::Domain(name));
         Ok(categories(data)?.into_iter().map(of).collect())
     }
 

@@ -79,7 +79,7 @@ impl Load for GasDrift {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
         let of = |batch| {
             let read_by = if self.meta_train.contains(&batch) { ReadBy::Training } else { ReadBy::Tests };
-            Ok(DataFile { path: Self::find(data, batch)?, read_by })
+            Ok(DataFile::new(Self::find(data, batch)?, read_by))
         };
         self.batches().into_iter().map(of).collect()
     }

@@ -18,15 +18,19 @@ impl ByteImages {
     pub fn new(name: &str, side: usize, domains: Vec<(String, Vec<u8>)>, fold: Fold, notes: Notes) -> Self {
         let (names, pools): (Vec<String>, Vec<Vec<u8>>) = domains.into_iter().unzip();
         let sized = names.into_iter().zip(&pools).map(|(n, pool)| Domain::normals(n, pool.len() / (side * side)));
-        let info = DatasetInfo {
-            name: name.into(),
-            modality: Modality::Image { channels: 1, height: side, width: side },
-            domains: sized.collect(),
-            folds: vec![fold],
-            anomalies: AnomalySource::OtherDomains,
-            notes,
-        };
-        ByteImages { info, pools }
+        ByteImages { info: grey(name, side, sized.collect(), fold, notes), pools }
+    }
+}
+
+/// What is known of a data set of square grey images of `side` pixels; anomalies are images of other domains.
+pub fn grey(name: &str, side: usize, domains: Vec<Domain>, fold: Fold, notes: Notes) -> DatasetInfo {
+    DatasetInfo {
+        name: name.into(),
+        modality: Modality::Image { channels: 1, height: side, width: side },
+        domains,
+        folds: vec![fold],
+        anomalies: AnomalySource::OtherDomains,
+        notes,
     }
 }
 

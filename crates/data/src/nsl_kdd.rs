@@ -85,7 +85,7 @@ impl NslKdd {
 impl Load for NslKdd {
     fn files(&self, data: &DataDir) -> Result<Vec<DataFile>> {
         let by = [ReadBy::Training, ReadBy::Tests];
-        Ok(self.find(data)?.into_iter().zip(by).map(|(path, read_by)| DataFile { path, read_by }).collect())
+        Ok(self.find(data)?.into_iter().zip(by).map(|(path, read_by)| DataFile::new(path, read_by)).collect())
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {

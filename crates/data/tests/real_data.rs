@@ -16,6 +16,11 @@ const TESTS: &[Test] = &[
     ("nsl_kdd_the_real_files_have_their_known_counts", &["nsl_kdd"], nsl_kdd_the_real_files_have_their_known_counts),
     ("omniglot_all_32460_real_drawings_equal_pillows", &["omniglot"], omniglot_all_32460_real_drawings_equal_pillows),
     (
+        "omniglot_the_drawings_in_the_program_are_the_real_ones_in_16_grey_levels",
+        &["omniglot"],
+        omniglot_the_drawings_in_the_program_are_the_real_ones_in_16_grey_levels,
+    ),
+    (
         "adbench_the_real_tables_have_their_known_sizes",
         &["adbench_classical"],
         adbench_the_real_tables_have_their_known_sizes,
@@ -111,6 +116,20 @@ fn omniglot_all_32460_real_drawings_equal_pillows(dir: &Path) {
     let bytes: Vec<u8> = x.to_f32().iter().map(|v| (v * 255.0).round() as u8).collect();
     assert_eq!(bytes.iter().map(|&v| u64::from(v)).sum::<u64>(), 5_953_151_357);
     assert_eq!(hex(&bytes), "3e4f9e1fb4682cc1ae437c12899a586db3874f8de0489385ff6d2c86912408af");
+}
+
+fn omniglot_the_drawings_in_the_program_are_the_real_ones_in_16_grey_levels(dir: &Path) {
+    for split in ["characters", "alphabet"] {
+        let [real, small] = [dir, Path::new("none")].map(|d| open(&omniglot::DEF, json!({"split": split}), d).unwrap());
+        assert_eq!(real.info().domains, small.info().domains, "the same characters in the same order");
+        assert_eq!(real.info().folds, small.info().folds);
+        assert!(real.info().notes.is_empty() && small.info().notes.len() == 1, "results say which were read");
+        let pixels = |set: &dyn Dataset| bytes(&set.gather(&all_normals(set)).unwrap());
+        // The nearest of the levels 0, 17, 34 … 255.
+        let levels: Vec<u8> = pixels(&*real).iter().map(|&v| ((u32::from(v) + 8) / 17 * 17) as u8).collect();
+        assert_eq!(levels.len(), 32_460 * 28 * 28);
+        assert!(levels == pixels(&*small));
+    }
 }
 
 fn adbench_the_real_tables_have_their_known_sizes(dir: &Path) {

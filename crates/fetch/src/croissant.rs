@@ -76,6 +76,7 @@ fn encoding(file: &ManifestFile) -> &'static str {
         Some(ArchiveKind::Tar) => return "application/x-tar",
         Some(ArchiveKind::TarGz) => return "application/gzip",
         Some(ArchiveKind::TarXz) => return "application/x-xz",
+        Some(ArchiveKind::TarZst) => return "application/zstd",
         None => {}
     }
     match file.file_name().rsplit('.').next() {

@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
+pub mod citations;
 pub mod compare;
 pub mod export;
 pub mod findings;
@@ -9,8 +10,11 @@ pub mod grid;
 pub mod heatmaps;
 pub mod html;
 mod labels;
+mod lengths;
 pub mod plots;
+pub mod power;
 pub mod published;
+pub mod ranked;
 mod sheet;
 pub mod stats;
 pub mod table;

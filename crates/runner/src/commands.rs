@@ -1,16 +1,20 @@
 //! One file a subcommand, and what several of them share.
 
+pub mod batches;
+pub mod cite;
 pub mod clean;
 pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod describe;
+pub mod import;
 mod interrupt;
 mod launch;
 pub mod list;
 pub mod merge;
 pub mod metrics;
 pub mod new_method;
+pub mod pack;
 pub mod plan;
 pub mod plot;
 pub mod report;
@@ -19,6 +23,7 @@ pub mod score;
 pub mod status;
 pub mod table;
 pub mod validate;
+pub mod verify;
 pub mod work;
 
 use std::fmt::Display;
@@ -27,13 +32,18 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use zsad_core::{DataDir, Device, Environment, Error, Result, env, suggest};
-use zsad_store::{Finding, ModelStore, RunFolder};
+use zsad_report::plots::Style;
+use zsad_store::{Finding, ModelStore, Row, RunFolder};
 
 use crate::config::{self, ConfigError, Experiment};
+use crate::exit::Exit;
+use crate::findings;
 use crate::registry::Registry;
 
 /// Where runs lie unless `--out` says otherwise.
 const RUNS: &str = "results/runs";
+/// Where a checkout keeps the results that it reports.
+const PUBLISHED: &str = "results/published";
 
 /// Which experiment, and where its data and results lie.
 #[derive(clap::Args)]
@@ -104,6 +114,27 @@ fn odd(findings: &[Finding]) {
     }
 }
 
+/// Writes the results, tables and plots of a folder, and prints its table and what is odd.
+///
+/// # Errors
+/// Where a file cannot be read or written.
+fn write_up(
+    folder: &RunFolder,
+    store: &ModelStore,
+    registry: &Registry,
+    rows: &[Row],
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    zsad_store::write_results(folder.root(), rows)?;
+    let findings = findings::find(rows, folder, store, registry)?;
+    zsad_store::findings::write(folder.root(), &findings)?;
+    let written = zsad_report::table::write_all(folder.root(), rows, &findings)?;
+    plot::write_all(folder, store, rows, &Style::default())?;
+    table::print(&written, out)?;
+    odd(&findings);
+    Ok(Exit::Success)
+}
+
 /// `1 cell`, `2 cells`.
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -114,22 +145,17 @@ fn from_one(text: &str) -> Result<NonZero<usize>, String> {
     text.parse().map_err(|_| "want a whole number from 1".to_owned())
 }
 
-/// Whether a run left something in a folder.
-fn has_results(folder: &Path) -> bool {
-    ["records", "results.parquet", "results.csv"].iter().any(|f| folder.join(f).exists())
-}
-
-/// The folder of a finished run: `what` itself, or a run of that name under `results/runs`.
+/// The folder of a finished run: `what` itself, or a run of that name under `results/runs`, or else `results/published`.
 fn run_folder(what: &Path) -> Result<PathBuf> {
-    let named = Path::new(RUNS).join(what);
-    for folder in [what.to_owned(), named] {
-        if has_results(&folder) {
+    let named = [RUNS, PUBLISHED].map(|runs| Path::new(runs).join(what));
+    for folder in std::iter::once(what.to_owned()).chain(named) {
+        if ["records", "results.parquet", "results.csv"].iter().any(|f| folder.join(f).exists()) {
             return Ok(folder);
         }
     }
-    let runs: Vec<String> = std::fs::read_dir(RUNS)
-        .map(|entries| entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
-        .unwrap_or_default();
+    let names = |runs| std::fs::read_dir(runs).into_iter().flatten().flatten().map(|e| e.file_name());
+    let runs = [RUNS, PUBLISHED].into_iter().flat_map(names).map(|name| name.to_string_lossy().into_owned());
+    let runs: Vec<String> = runs.collect();
     let name = what.to_string_lossy();
     let hint = match suggest::nearest(&name, runs.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),

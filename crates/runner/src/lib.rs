@@ -11,21 +11,26 @@ mod checkup;
 pub mod cli;
 mod commands;
 pub mod config;
+mod cost;
 pub mod evaluate;
+mod exchange;
 pub mod executor;
 mod exit;
 mod findings;
 mod heatmaps;
 pub mod library;
+mod pack;
 mod pictures;
 pub mod plan;
 pub mod progress;
+mod ranked;
 pub mod registry;
 mod remarks;
 pub mod results;
 mod shard;
 #[cfg(test)]
 mod testing;
+mod used;
 
 /// Commit of the source tree that this program was built from, `-dirty` where it had changes; empty where unknown.
 pub const GIT_SHA: &str = env!("ZSAD_GIT_SHA");

@@ -93,8 +93,7 @@ impl DataSet {
 
     fn look(&self, env: &Environment) -> Result<Described> {
         let found = self.source.files(&env.data)?;
-        let paths: Vec<_> = found.iter().map(|f| f.path.clone()).collect();
-        let digests = env.digests.files(&paths)?;
+        let digests = env.digests.files(&found)?;
         let below = |path: &Path| path.strip_prefix(&env.data.path).unwrap_or(path).to_string_lossy().into_owned();
         let named = found.into_iter().zip(digests).map(|(f, digest)| (f.read_by, below(&f.path), digest));
         let files: Vec<_> = named.collect();

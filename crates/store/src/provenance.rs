@@ -42,6 +42,8 @@ pub struct RunFacts<'a> {
     pub cells: (usize, usize),
     /// Files below the data folder that were trusted on first use: nobody publishes their checksum.
     pub first_use: &'a [String],
+    /// Facts of the data sets, a line each: `omniglot: drawings: embedded, …`.
+    pub data_notes: &'a [String],
 }
 
 /// Writes `provenance.json`: one entry for each call that computed something, the oldest first.
@@ -71,6 +73,7 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
         "data": facts.data.path,
         "data_chosen_by": facts.data.chosen_by,
         "first_use": facts.first_use,
+        "data_notes": facts.data_notes,
         "cells_computed": facts.cells.0,
         "cells_cached": facts.cells.1,
     }));

@@ -169,8 +169,10 @@ const LAST: &[(&str, &dyn Fixed)] = &[(METHOD_NAME, at!(record.cell.fit.method.n
 const PARAMS_USED: &str = "params_used";
 const METHOD_NAME: &str = "method_name";
 
-/// Metrics whose columns stand in the middle; those that came later stand at the end.
+/// Metrics whose columns stand in the middle; those that came later stand at the end, in the order in which columns came.
 const IN_THE_MIDDLE: usize = 7;
+/// Metrics that came before the columns [`LAST`].
+const BEFORE_LAST: usize = 8;
 
 /// Writes `results.csv` and `results.parquet` into `dir`, each atomically, rows in the order of their key columns.
 ///
@@ -199,23 +201,28 @@ pub fn write_results(dir: &Path, rows: &[Row]) -> Result<()> {
 /// # Errors
 /// [`Error::Data`] where neither exists, or a file is damaged or lacks a column.
 pub fn read_results(dir: &Path) -> Result<Vec<Row>> {
-    let (parquet, csv) = (dir.join("results.parquet"), dir.join("results.csv"));
-    let (path, frame) = if parquet.exists() {
-        let frame = frame::read_parquet(&parquet)?;
-        (parquet, frame)
-    } else if csv.exists() {
-        let frame = frame::read_csv(&csv, schema())?;
-        (csv, frame)
-    } else {
-        return Err(Error::data(dir, "no results.parquet and no results.csv here", "`zsad run` writes them"));
-    };
-    from_frame(&frame).map_err(|e| frame::damaged(&path, e))
+    let files = ["results.parquet", "results.csv"].map(|name| dir.join(name));
+    match files.iter().find(|path| path.exists()) {
+        Some(path) => read_results_file(path),
+        None => Err(Error::data(dir, "no results.parquet and no results.csv here", "`zsad run` writes them")),
+    }
+}
+
+/// The rows of one file, by its ending Parquet or CSV; see [`read_results`].
+///
+/// # Errors
+/// [`Error::Data`] where it is missing or damaged, or lacks a column.
+pub fn read_results_file(path: &Path) -> Result<Vec<Row>> {
+    let is_csv = path.extension().is_some_and(|ending| ending == "csv");
+    let frame = if is_csv { frame::read_csv(path, schema())? } else { frame::read_parquet(path)? };
+    from_frame(&frame).map_err(|e| frame::damaged(path, e))
 }
 
 fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
     let fixed =
         |columns: &[(&str, &dyn Fixed)]| columns.iter().map(|(name, c)| c.write(name, rows)).collect::<Vec<_>>();
-    let (middle, later) = METRICS.split_at(IN_THE_MIDDLE.min(METRICS.len()));
+    let (first, newest) = METRICS.split_at(BEFORE_LAST.min(METRICS.len()));
+    let (middle, later) = first.split_at(IN_THE_MIDDLE.min(first.len()));
     let metrics = |metrics: &[&zsad_metrics::Metric]| {
         let column = |name: &str| {
             let values: Vec<Option<f64>> = rows.iter().map(|r| r.metric(name)).collect();
@@ -223,7 +230,7 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
         };
         metrics.iter().map(|m| column(m.spec.name)).collect::<Vec<_>>()
     };
-    let columns = [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST)].concat();
+    let columns = [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(newest)].concat();
     DataFrame::new(rows.len(), columns)
 }
 

@@ -215,6 +215,9 @@ pub enum ArchiveKind {
     /// One compressed with xz.
     #[serde(rename = "tar.xz")]
     TarXz,
+    /// One compressed with zstd.
+    #[serde(rename = "tar.zst")]
+    TarZst,
 }
 
 impl fmt::Display for ArchiveKind {
@@ -224,6 +227,7 @@ impl fmt::Display for ArchiveKind {
             ArchiveKind::Tar => "tar",
             ArchiveKind::TarGz => "tar.gz",
             ArchiveKind::TarXz => "tar.xz",
+            ArchiveKind::TarZst => "tar.zst",
         })
     }
 }

@@ -22,6 +22,8 @@ pub fn of(reader: &mut impl Read) -> io::Result<Result<ArchiveKind, String>> {
         Ok(ArchiveKind::TarGz)
     } else if head.starts_with(b"\xfd7zXZ\0") {
         Ok(ArchiveKind::TarXz)
+    } else if head.starts_with(b"\x28\xb5\x2f\xfd") {
+        Ok(ArchiveKind::TarZst)
     } else if head.len() == 512 && head[USTAR..].starts_with(b"ustar") {
         Ok(ArchiveKind::Tar)
     } else {

@@ -1,11 +1,12 @@
 //! Archives, unpacked into a folder of the data. An archive is taken for hostile: it can write nothing outside of the
 //! folder, make nothing but files, and grow no further than its limits.
 //!
-//! Decoders are Rust alone (`zip` and `flate2` are here anyway, `tar`, `lzma-rust2`): no C compiler is needed, and what
-//! reads bytes of strangers is memory-safe.
+//! Decoders are Rust alone (`zip` and `flate2` are here anyway, `tar`, `lzma-rust2`), so that what reads bytes of strangers is
+//! memory-safe; but for zstd: it is the C library that every Parquet file goes through, too.
 
 mod kind;
 mod name;
+mod pack;
 mod place;
 mod sink;
 mod tape;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use zsad_core::{Error, Result};
 use zsad_data::manifest::{ArchiveKind, Unpack};
 
+pub use pack::{Content, pack};
 use place::Staging;
 use sink::Sink;
 
@@ -82,6 +84,10 @@ pub fn unpack(archive: &Path, spec: &Unpack, into: &Path, limits: &Limits, progr
         ArchiveKind::Tar => tape::read(file, &mut sink)?,
         ArchiveKind::TarGz => tape::read(flate2::bufread::MultiGzDecoder::new(file), &mut sink)?,
         ArchiveKind::TarXz => tape::read(lzma_rust2::XzReader::new_mem_limit(file, true, XZ_MEMORY), &mut sink)?,
+        ArchiveKind::TarZst => {
+            let reader = zstd::Decoder::with_buffer(file).map_err(|e| sink.damaged(e))?;
+            tape::read(reader, &mut sink)?
+        }
     }
     let unpacked = sink.finish();
     staging.publish(&real, &unpacked.files)?;

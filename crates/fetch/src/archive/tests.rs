@@ -1,5 +1,6 @@
 //! Archives made by Python's own modules (`scripts/make_archive_fixtures.py`), and some written here byte by byte.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
@@ -16,6 +17,7 @@ fn kind(name: &str) -> ArchiveKind {
         Some("zip") => ArchiveKind::Zip,
         Some("gz") => ArchiveKind::TarGz,
         Some("xz") => ArchiveKind::TarXz,
+        Some("zst") => ArchiveKind::TarZst,
         _ => ArchiveKind::Tar,
     }
 }
@@ -269,4 +271,77 @@ fn a_header_that_lies_about_its_length_is_refused_without_reading_it_whole() {
 fn limits_follow_the_archives_size() {
     assert_eq!(Limits::of_archive(1000).bytes, 8 << 30);
     assert_eq!(Limits::of_archive(5_264_982_680).bytes, 21_059_930_720);
+}
+
+/// A fixture compressed with zstd, in a folder of its own.
+fn zst(name: &str) -> (TempDir, PathBuf) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join(format!("{name}.zst"));
+    let mut encoder = zstd::Encoder::new(fs::File::create(&path).unwrap(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(&fs::read(fixture(name)).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    (dir, path)
+}
+
+#[test]
+fn archives_compressed_with_zstd_are_as_hostile_as_others() {
+    for (name, why) in [
+        ("traversal.tar", "its path leads out of the folder"),
+        ("symlink.tar", "it is a symbolic link"),
+        ("twice.tar", "it is there twice"),
+    ] {
+        let (_dir, path) = zst(name);
+        let message = refused_at(&path, &spec("a.tar.zst"), &SMALL);
+        assert!(message.contains(why), "{message}");
+    }
+    let (dir, path) = zst("good_gnu.tar");
+    assert!(unpack(&path, &spec("a.tar.zst"), &dir.path().join("t"), &SMALL, &mut |_| Ok(())).unwrap().files.len() > 3);
+    let whole = fs::read(&path).unwrap();
+    for i in 0..40 {
+        fs::write(&path, &whole[..whole.len() * i / 40]).unwrap();
+        refused_at(&path, &spec("a.tar.zst"), &SMALL);
+        let mut changed = whole.clone();
+        changed[8 + (whole.len() - 8) * i / 40] ^= 0x55;
+        fs::write(&path, changed).unwrap();
+        refused_at(&path, &spec("a.tar.zst"), &SMALL);
+    }
+    // A bomb: a gigabyte of zeros in some kilobytes.
+    let mut encoder = zstd::Encoder::new(fs::File::create(&path).unwrap(), 3).unwrap();
+    encoder.write_all(&header("zeros", 1 << 30, b'0')).unwrap();
+    (0..1 << 10).for_each(|_| encoder.write_all(&[0; 1 << 20]).unwrap());
+    encoder.write_all(&[0; 1024]).unwrap();
+    encoder.finish().unwrap();
+    let message = refused_at(&path, &spec("a.tar.zst"), &SMALL);
+    assert!(message.contains("more than 4194304 bytes would be unpacked"), "{message}");
+}
+
+#[test]
+fn a_pack_has_the_same_bytes_for_the_same_files_and_unpacks_to_them() {
+    let dir = TempDir::new().unwrap();
+    let own = dir.path().join("own.txt");
+    fs::write(&own, "own").unwrap();
+    let long = format!("run/{}/{}.txt", "x".repeat(120), "y".repeat(150));
+    let members = BTreeMap::from([
+        ("run/b.txt".to_owned(), Content::File(own.clone())),
+        ("run/a.txt".to_owned(), Content::Bytes(b"bytes".to_vec())),
+        (long.clone(), Content::Bytes(vec![7; 100_000])),
+    ]);
+    let write = |name: &str| {
+        let path = dir.path().join(name);
+        pack(&path, &members).unwrap();
+        fs::read(path).unwrap()
+    };
+    let first = write("1.tar.zst");
+    fs::write(&own, "own").unwrap();
+    assert!(first == write("2.tar.zst"), "times of files are not in it");
+    let into = dir.path().join("out");
+    let path = dir.path().join("1.tar.zst");
+    let unpacked = unpack(&path, &Unpack { strip: 1, ..spec("1.tar.zst") }, &into, &SMALL, &mut |_| Ok(())).unwrap();
+    assert_eq!(unpacked.files.len(), 3);
+    assert_eq!(fs::read(into.join("b.txt")).unwrap(), b"own");
+    assert_eq!(fs::read(into.join(long.strip_prefix("run/").unwrap())).unwrap(), vec![7; 100_000]);
+    let missing = BTreeMap::from([("a".to_owned(), Content::File(dir.path().join("none")))]);
+    assert!(pack(&path, &missing).unwrap_err().to_string().contains("none"));
+    assert!(fs::read(&path).unwrap() == first, "a pack that fails leaves the old one");
 }

@@ -24,7 +24,7 @@ p-values that are far too small. With few domains nothing can be significant, an
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Compare {
-    /// The folder of a run, or a run's name under results/runs
+    /// The folder of a run, or a run's name under results/runs or results/published
     #[arg(value_name = "DIR|NAME")]
     what: PathBuf,
     /// These methods alone, by name or label

@@ -14,7 +14,7 @@ use crate::registry::Registry;
 const EXAMPLES: &str = "\
 Examples:
   zsad describe acr_dsvdd
-  zsad describe omniglot --data ~/data     also its domains, where the data are there
+  zsad describe mnist --data ~/data        also its domains, where the data are there
   zsad describe auroc";
 
 /// Describe a method, a data set or a metric: definition, source, parameters with defaults
@@ -83,7 +83,7 @@ fn dataset(def: &DatasetDef, dir: &DataDir, out: &mut impl Write) -> Result<Exit
     let spec = def.spec();
     writeln!(out, "data set {} (version {})\n{}\n{}", spec.name, spec.version, spec.summary, spec.citation)?;
     if !spec.files.is_empty() {
-        writeln!(out, "files: {} under {} ({})", spec.files, dir.path.display(), dir.chosen_by)?;
+        writeln!(out, "files under {} ({}): {}", dir.path.display(), dir.chosen_by, spec.files)?;
     }
     let specs = def.params();
     params(&specs, out)?;
@@ -114,6 +114,9 @@ fn domains(info: &DatasetInfo, out: &mut impl Write) -> Result<Exit> {
             zsad_core::AnomalySource::Genuine => "the domain's genuine anomalies",
         }
     )?;
+    for (name, fact) in &info.notes {
+        writeln!(out, "{name}: {fact}")?;
+    }
     for fold in &info.folds {
         if !fold.name.is_empty() {
             writeln!(out, "fold {}", fold.name)?;

@@ -6,34 +6,43 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use zsad_core::{Error, suggest};
-use zsad_report::plots::{self, Format, Style};
+use zsad_report::plots::{self, Format, ScoresOf, Shown, Style, shown};
 use zsad_store::{ModelStore, Row, RunFolder};
 
 use super::Locations;
 use crate::exit::Exit;
 use crate::heatmaps::{self, Pick};
+use crate::library::Library;
+use crate::ranked;
+use crate::registry::Registry;
 
 const EXAMPLES: &str = "\
 Examples:
   zsad plot results/runs/quickstart
   zsad plot resad_industrial --heatmaps --data ~/data
+  zsad plot results/runs/quickstart --ranked
   zsad plot sweep --format pdf --no-title --methods acr_dsvdd,knn --width 85      for a column of a paper
 
 Writes <dir>/plots/*.svg and *.png: AUROC against contamination and against batch size, the spread over domains, and
 the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for methods that make anomaly maps: a test
 batch of each category is scored again, for which the data must be there. Masks are shown where the data have some.
---pick chooses the samples of that batch: top:N, all, or a name such as `crack/012` or `crack`.";
+--pick chooses the samples of that batch: top:N, all, or a name such as `crack/012` or `crack`. With --ranked also
+<dir>/plots/ranked_<data set>.png, from the stored scores: of all batches of the middle protocol point and the least seed the
+one whose AUROCs are nearest to the means of the methods. `zsad run` draws it, too.";
 
 /// Draw the plots of a run as SVG, PNG or PDF
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Plot {
-    /// The folder of a run, or its name under results/runs
+    /// The folder of a run, or its name under results/runs or results/published
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Also a sheet of images, masks and anomaly maps for each category
     #[arg(long)]
     heatmaps: bool,
+    /// Also a batch of each data set of pictures as every method ranks it
+    #[arg(long)]
+    ranked: bool,
     /// The formats to write [default: svg,png]
     #[arg(long, value_name = "FORMAT,…", value_enum, value_delimiter = ',')]
     format: Vec<FigureFormat>,
@@ -75,6 +84,17 @@ impl Plot {
         let rows = self.chosen(rows)?;
         write_all(&folder, &store, &rows, &self.style())?;
         writeln!(out, "{}", folder.root().join("plots").display())?;
+        if self.ranked {
+            let library = Library::new(Registry::built_in());
+            let paths = ranked::write_all(&folder, &rows, &library, &env)?;
+            if paths.is_empty() {
+                let why = "no data set of this run holds pictures; hint: only these can be shown";
+                return Err(Error::Config(format!("--ranked: {why}")).into());
+            }
+            for path in paths {
+                writeln!(out, "{}", path.display())?;
+            }
+        }
         if self.heatmaps {
             for path in heatmaps::write_all(&folder, &store, &rows, &env, self.pick.as_ref().unwrap_or(&Pick::Few))? {
                 writeln!(out, "{}", path.display())?;
@@ -111,6 +131,12 @@ impl Plot {
 /// Draws everything that `rows` and the trainings behind them can show.
 pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], style: &Style) -> Result<()> {
     let trainings = plots::trainings(rows, store)?;
-    plots::write_all(folder.root(), rows, &trainings, style)?;
+    // Published results keep no scores.
+    let scores = |shown: Shown| {
+        let read = |(_, key): &(String, String)| folder.scores(key).unwrap_or_default();
+        ScoresOf { batches: shown.cells.iter().map(read).collect(), shown }
+    };
+    let scores: Vec<ScoresOf> = shown(rows).into_iter().map(scores).collect();
+    plots::write_all(folder.root(), rows, &trainings, &scores, style)?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use zsad_report::published::{self, OfRun, Reference};
 use zsad_store::{ModelStore, Row, provenance};
 
 use super::table::{REFERENCE, RESULTS, TABLES};
-use super::{Locations, note};
+use super::{Locations, RUNS, note};
 use crate::exit::Exit;
 use crate::pictures::Samples;
 use crate::registry::Registry;
@@ -49,13 +49,14 @@ pub struct Report {
 impl Report {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (env, store) = self.locations.open(false)?;
-        let folders = self.what.iter().map(|what| folder(what)).collect::<zsad_core::Result<Vec<_>>>()?;
-        let path = match (&self.out, folders.as_slice()) {
-            (Some(path), _) => path.clone(),
-            (None, [Found { dir, published: false }]) => dir.join(FILE),
-            (None, _) => PathBuf::from(FILE),
+        let folders = self.what.iter().map(|what| super::run_folder(what)).collect::<zsad_core::Result<Vec<_>>>()?;
+        let path = match (&self.out, self.what.as_slice(), folders.as_slice()) {
+            (Some(path), ..) => path.clone(),
+            // Among published runs nothing is written by itself.
+            (None, [what], [dir]) if what == dir || dir.starts_with(RUNS) => dir.join(FILE),
+            _ => PathBuf::from(FILE),
         };
-        let runs = folders.iter().map(|f| read(&f.dir, &store)).collect::<zsad_core::Result<Vec<_>>>()?;
+        let runs = folders.iter().map(|dir| read(dir, &store)).collect::<zsad_core::Result<Vec<_>>>()?;
         let registry = Registry::built_in();
         let samples = Samples::new(registry, &env);
         let page = Page {
@@ -68,23 +69,6 @@ impl Report {
         file::write(&path, text.as_bytes())?;
         writeln!(out, "{} ({} kB)", path.display(), text.len().div_ceil(1000))?;
         Ok(Exit::Success)
-    }
-}
-
-/// Where a run lies.
-struct Found {
-    dir: PathBuf,
-    /// Whether it was found among the published ones, where nothing is written by itself.
-    published: bool,
-}
-
-/// The folder of a run, or of a published one of that name.
-fn folder(what: &Path) -> zsad_core::Result<Found> {
-    let published = Path::new(RESULTS).join("published").join(what);
-    match super::run_folder(what) {
-        Ok(dir) => Ok(Found { dir, published: false }),
-        Err(_) if super::has_results(&published) => Ok(Found { dir: published, published: true }),
-        Err(e) => Err(e),
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) const RESULTS: &str = "results";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Table {
-    /// The folder of a run, a table of experiments/tables, or a run's name under results/runs
+    /// The folder of a run, a table of experiments/tables, or a run's name under results/runs or results/published
     #[arg(value_name = "DIR|NAME")]
     what: PathBuf,
     /// The format; parquet is written beside the results, and its path is printed

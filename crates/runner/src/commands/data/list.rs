@@ -8,6 +8,7 @@ use anyhow::Result;
 use zsad_core::Environment;
 use zsad_fetch::state::{self, State};
 
+use super::missing::Instead;
 use super::{Place, markdown, missing, size, whole};
 use crate::config;
 use crate::exit::Exit;
@@ -21,8 +22,8 @@ Examples:
   zsad data list --format md > data.md
 
 here: all of it, by names and sizes (zsad data verify reads it); partial: something of it; damaged: a file of another size;
-other: not what is served, but a copy that the data set reads. A size with + is that of the files whose size is known.
-Experiments are those of the folder experiments/ that need it.";
+other: not what is served, but a copy that the data set reads; embedded: what comes with the program is read. A size with +
+is that of the files whose size is known. Experiments are those of the folder experiments/ that need it.";
 
 /// Where the experiments lie that are looked at.
 const EXPERIMENTS: &str = "experiments";
@@ -81,8 +82,11 @@ impl List {
         for manifest in shown {
             let state = match state::of_item(&data.path, manifest)? {
                 State::Here => State::Here.to_string(),
-                _ if missing::reads_another(manifest, &data) => "other".into(),
-                state => state.to_string(),
+                state => match missing::instead(manifest, &data) {
+                    Some(Instead::Other) => "other".into(),
+                    Some(Instead::Embedded) => "embedded".into(),
+                    None => state.to_string(),
+                },
             };
             let size = size(manifest);
             let by = needed.get(manifest.name.as_str()).map_or(String::new(), |by| by.join(", "));

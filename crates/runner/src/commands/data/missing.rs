@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use zsad_core::{DataDir, Environment, Error, Given, Result};
+use zsad_core::{DataDir, DataFile, Environment, Error, Given, ReadBy, Result};
 use zsad_data::manifest::{Kind, Manifest, ManifestFile};
 use zsad_fetch::fetch::{Outcome, Wanted, fetch};
 use zsad_fetch::{Lock, Settings};
@@ -17,16 +17,17 @@ use crate::plan::Plan;
 pub fn needs<'a>(experiment: &Experiment, manifests: &'a [Manifest], env: &Environment) -> Vec<&'a Manifest> {
     let data = experiment.datasets.iter().flat_map(|d| {
         let name = d.def.spec().name;
-        let paths = match d.source.files(&env.data) {
-            Ok(files) => files.into_iter().map(|f| f.path).collect(),
-            Err(Error::Data { path, .. }) => vec![path],
+        let files = match d.source.files(&env.data) {
+            Ok(files) => files,
+            Err(Error::Data { path, .. }) => vec![DataFile::new(path, ReadBy::Both)],
             Err(_) => Vec::new(),
         };
-        let read: BTreeSet<&str> = paths
-            .iter()
-            .filter_map(|p| bringing(manifests, &env.data, p, Some(name)))
-            .map(|m| m.name.as_str())
-            .collect();
+        // What comes with the program stands for files of the item of its name.
+        let item = |f: &DataFile| match f.embedded {
+            Some(_) => manifests.iter().find(|m| m.name == name),
+            None => bringing(manifests, &env.data, &f.path, Some(name)),
+        };
+        let read: BTreeSet<&str> = files.iter().filter_map(item).map(|m| m.name.as_str()).collect();
         manifests.iter().filter(move |m| read.contains(m.name.as_str()))
     });
     let weights = experiment.methods.iter().flat_map(|m| {
@@ -55,13 +56,23 @@ pub fn missing<'a>(experiment: &Experiment, manifests: &'a [Manifest], env: &Env
     data.chain(weights).filter(|m| seen.insert(&m.name)).collect()
 }
 
-/// Whether the data set of the item's name reads what is there, though that is not what the manifest describes: unpacked or
-/// packed by a person, or another edition.
-pub fn reads_another(manifest: &Manifest, data: &DataDir) -> bool {
-    let Some(def) = zsad_data::find(&manifest.name) else { return false };
-    let Ok(source) = def.configure(&Given::new()) else { return false };
+/// What the data set of an item's name reads where the item itself is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// Something in its place: unpacked or packed by a person, or another edition.
+    Other,
+    /// What comes with the program.
+    Embedded,
+}
+
+/// What the data set of the item's name reads instead of what the manifest describes, if anything.
+pub fn instead(manifest: &Manifest, data: &DataDir) -> Option<Instead> {
+    let files = zsad_data::find(&manifest.name)?.configure(&Given::new()).ok()?.files(data).ok()?;
     let all = std::slice::from_ref(manifest);
-    source.files(data).is_ok_and(|files| files.iter().any(|f| bringing(all, data, &f.path, None).is_some()))
+    if files.iter().any(|f| f.embedded.is_some()) {
+        return Some(Instead::Embedded);
+    }
+    files.iter().any(|f| bringing(all, data, &f.path, None).is_some()).then_some(Instead::Other)
 }
 
 /// Fetches what an experiment lacks, until nothing more is missing that a manifest would bring.
