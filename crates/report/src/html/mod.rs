@@ -8,7 +8,6 @@ mod escape;
 mod failures;
 mod filters;
 mod frame;
-mod heatmaps;
 mod markup;
 mod pictures;
 mod place;
@@ -16,6 +15,7 @@ mod plots;
 mod provenance;
 mod results;
 mod run;
+mod sheets;
 mod spread;
 mod strip;
 mod svg;
@@ -99,7 +99,7 @@ impl Page<'_> {
         let mut plots = Markup::default();
         for ((run, name), table) in self.runs.iter().zip(&names).zip(tables) {
             plots::section(&mut plots, run, name, table)?;
-            heatmaps::section(&mut plots, run);
+            sheets::section(&mut plots, run);
         }
         let mut pictures = Pictures::new(self.pictures.map(|p| p.0), self.pictures.map_or(0, |p| p.1));
         let lines: Vec<_> = names.iter().zip(tables).flat_map(|(name, table)| results::lines(name, table)).collect();

@@ -10,7 +10,7 @@ use zsad_report::html::{Defaults, Page, Run};
 use zsad_report::published::{self, OfRun, Reference};
 use zsad_store::{ModelStore, Row, provenance};
 
-use super::table::{REFERENCE, RESULTS, TABLES};
+use super::table::{REFERENCE, TABLES};
 use super::{Locations, RUNS, note};
 use crate::exit::Exit;
 use crate::pictures::Samples;

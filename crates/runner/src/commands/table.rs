@@ -27,7 +27,7 @@ Examples:
 /// Where the tables of published numbers are defined, their numbers, and all results.
 pub(super) const TABLES: &str = "experiments/tables";
 pub(super) const REFERENCE: &str = "results/reference";
-pub(super) const RESULTS: &str = "results";
+const RESULTS: &str = "results";
 
 /// Print the table of a run, or ours beside published numbers
 #[derive(clap::Args)]
