@@ -66,6 +66,8 @@ pub struct MetricSpec {
     pub higher_is_better: bool,
     /// Whether a table shows it where nothing was asked for: `auroc` always, the others where they were measured.
     pub headline: bool,
+    /// Whether it is measured only where it is asked for (`zsad metrics --append`).
+    pub on_request: bool,
 }
 
 impl MetricSpec {
@@ -78,6 +80,7 @@ impl MetricSpec {
         level: Level::Sample,
         higher_is_better: true,
         headline: false,
+        on_request: false,
     };
     /// The same of pixels.
     pub const PIXEL: MetricSpec = MetricSpec { level: Level::Pixel, ..MetricSpec::SAMPLE };

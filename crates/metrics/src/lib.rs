@@ -19,6 +19,7 @@ mod pixel_aupr;
 mod pixel_auroc;
 mod pixel_f1_max;
 mod pixels;
+mod precision_at_n;
 mod ranking;
 pub mod stats;
 
@@ -53,6 +54,7 @@ pub static METRICS: &[&Metric] = &[
     &pixel_aupr::DEF,
     &aupro::DEF,
     &pixel_f1_max::DEF,
+    &precision_at_n::DEF,
 ];
 
 /// The metric of this name.
@@ -120,7 +122,20 @@ mod tests {
     #[test]
     fn the_registry_holds_the_columns_in_order_and_finds_every_metric() {
         let names: Vec<_> = METRICS.iter().map(|m| m.spec.name).collect();
-        assert_eq!(names, ["auroc", "aupr", "f1_max", "fpr95", "pixel_auroc", "pixel_aupr", "aupro", "pixel_f1_max"]);
+        assert_eq!(
+            names,
+            [
+                "auroc",
+                "aupr",
+                "f1_max",
+                "fpr95",
+                "pixel_auroc",
+                "pixel_aupr",
+                "aupro",
+                "pixel_f1_max",
+                "precision_at_n"
+            ]
+        );
         assert!(names.iter().all(|n| find(n).is_some_and(|m| m.spec.name == *n)));
         for metric in METRICS {
             let level = if matches!(metric.formula, Formula::Samples(_)) { Level::Sample } else { Level::Pixel };
@@ -136,7 +151,7 @@ mod tests {
         let masks: Vec<u8> = (0..32).map(|i| u8::from(i % 5 == 0)).collect();
         let samples = MetricInput::Samples { scores: &scores, labels: &labels };
         let pixels = MetricInput::Maps { maps: &maps, masks: &masks, shape: &[4, 4] };
-        for (input, n) in [(samples, 4), (pixels, 4)] {
+        for (input, n) in [(samples, 5), (pixels, 4)] {
             let all = evaluate(input, METRICS);
             assert_eq!(all.len(), n);
             for (spec, value) in all {
@@ -158,7 +173,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let all = |scores: &[f64], labels: &[bool], reason: &str| {
-            assert_eq!(reasons(evaluate(MetricInput::Samples { scores, labels }, METRICS)), [reason; 4]);
+            assert_eq!(reasons(evaluate(MetricInput::Samples { scores, labels }, METRICS)), [reason; 5]);
         };
         all(&[], &[], "only one class: no anomaly");
         all(&[1.0, 2.0], &[false, false], "only one class: no anomaly");

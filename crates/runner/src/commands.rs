@@ -1,11 +1,13 @@
 //! One file a subcommand, and what several of them share.
 
+pub mod batches;
 pub mod cite;
 pub mod clean;
 pub mod compare;
 pub mod completions;
 pub mod data;
 pub mod describe;
+pub mod import;
 mod interrupt;
 mod launch;
 pub mod list;
@@ -29,9 +31,12 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use zsad_core::{DataDir, Device, Environment, Error, Result, env, suggest};
-use zsad_store::{Finding, ModelStore, RunFolder};
+use zsad_report::plots::Style;
+use zsad_store::{Finding, ModelStore, Row, RunFolder};
 
 use crate::config::{self, ConfigError, Experiment};
+use crate::exit::Exit;
+use crate::findings;
 use crate::registry::Registry;
 
 /// Where runs lie unless `--out` says otherwise.
@@ -106,6 +111,27 @@ fn odd(findings: &[Finding]) {
     for finding in findings {
         note(format_args!("warning: {}", finding.sentence()));
     }
+}
+
+/// Writes the results, tables and plots of a folder, and prints its table and what is odd.
+///
+/// # Errors
+/// Where a file cannot be read or written.
+fn write_up(
+    folder: &RunFolder,
+    store: &ModelStore,
+    registry: &Registry,
+    rows: &[Row],
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    zsad_store::write_results(folder.root(), rows)?;
+    let findings = findings::find(rows, folder, store, registry)?;
+    zsad_store::findings::write(folder.root(), &findings)?;
+    let written = zsad_report::table::write_all(folder.root(), rows, &findings)?;
+    plot::write_all(folder, store, rows, &Style::default())?;
+    table::print(&written, out)?;
+    odd(&findings);
+    Ok(Exit::Success)
 }
 
 /// `1 cell`, `2 cells`.

@@ -12,6 +12,7 @@ pub mod cli;
 mod commands;
 pub mod config;
 pub mod evaluate;
+mod exchange;
 pub mod executor;
 mod exit;
 mod findings;

@@ -20,6 +20,11 @@ impl Registry {
         Registry { datasets: zsad_data::DATASETS, methods: zsad_models::METHODS, metrics: zsad_metrics::METRICS }
     }
 
+    /// The metrics that every run measures.
+    pub fn measured(&self) -> Vec<&'static Metric> {
+        self.metrics.iter().copied().filter(|m| !m.spec.on_request).collect()
+    }
+
     /// The data set called `name`.
     pub fn dataset(&self, name: &str) -> Option<&'static DatasetDef> {
         self.datasets.iter().copied().find(|d| d.spec().name == name)

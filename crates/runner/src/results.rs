@@ -14,14 +14,18 @@ use crate::evaluate;
 use crate::plan::Plan;
 use crate::registry::Registry;
 
-/// The sample-level metrics that neither a finished record nor the folder has yet. Metrics of maps need the maps, which
-/// are not stored: they belong to the record alone.
+/// The sample-level ones of `metrics` that neither a finished record nor the folder has yet. Metrics of maps need the maps,
+/// which are not stored: they belong to the record alone.
 ///
 /// # Errors
 /// Where a metric that was computed later comes from a newer zsad.
-pub fn later_metrics(record: &CellRecord, registry: &Registry, folder: &RunFolder) -> Result<Vec<&'static Metric>> {
+pub fn later_metrics(
+    record: &CellRecord,
+    metrics: &[&'static Metric],
+    folder: &RunFolder,
+) -> Result<Vec<&'static Metric>> {
     let mut later = Vec::new();
-    for &metric in registry.metrics.iter().filter(|m| m.spec.level == Level::Sample) {
+    for &metric in metrics.iter().filter(|m| m.spec.level == Level::Sample) {
         let id = metric.spec.id();
         if record.status == Status::Ok
             && !record.metrics.contains(&id)
@@ -33,34 +37,35 @@ pub fn later_metrics(record: &CellRecord, registry: &Registry, folder: &RunFolde
     Ok(later)
 }
 
-/// Computes the metrics that are newer than the finished records, from the stored scores alone.
+/// Computes those of `metrics` that finished records do not have, from the stored scores alone, and says for how many
+/// cells.
 ///
 /// # Errors
 /// Where scores cannot be read or the folder cannot be written.
-pub fn compute_later(
-    plan: &Plan,
-    records: &BTreeMap<String, CellRecord>,
-    registry: &Registry,
+pub fn compute_later<'a>(
+    records: impl Iterator<Item = &'a CellRecord>,
+    metrics: &[&'static Metric],
     folder: &RunFolder,
-) -> Result<()> {
-    for cell in plan.cells() {
-        let Some(record) = records.get(&cell.key) else { continue };
-        let metrics = later_metrics(record, registry, folder)?;
+) -> Result<usize> {
+    let mut computed = 0;
+    for record in records {
+        let metrics = later_metrics(record, metrics, folder)?;
         if metrics.is_empty() {
             continue;
         }
-        let results = evaluate::by_domain(&folder.scores(&cell.key)?, cell.id.point.pooling, &metrics);
+        computed += 1;
+        let results = evaluate::by_domain(&folder.scores(&record.cell_key)?, record.cell.point.pooling, &metrics);
         for metric in metrics {
             let value = |d: &DomainResult| (d.domain.clone(), d.metrics.get(metric.spec.name).copied().flatten());
             folder.put_metric(&MetricRecord {
                 schema: SCHEMA,
-                cell_key: cell.key.clone(),
+                cell_key: record.cell_key.clone(),
                 metric: metric.spec.id(),
                 domains: results.iter().map(value).collect(),
             })?;
         }
     }
-    Ok(())
+    Ok(computed)
 }
 
 /// One row a cell and domain, of the cells of `plan` and of those that stay beside them ([`outside::beside`]); a cell that

@@ -169,8 +169,10 @@ const LAST: &[(&str, &dyn Fixed)] = &[(METHOD_NAME, at!(record.cell.fit.method.n
 const PARAMS_USED: &str = "params_used";
 const METHOD_NAME: &str = "method_name";
 
-/// Metrics whose columns stand in the middle; those that came later stand at the end.
+/// Metrics whose columns stand in the middle; those that came later stand at the end, in the order in which columns came.
 const IN_THE_MIDDLE: usize = 7;
+/// Metrics that came before the columns [`LAST`].
+const BEFORE_LAST: usize = 8;
 
 /// Writes `results.csv` and `results.parquet` into `dir`, each atomically, rows in the order of their key columns.
 ///
@@ -219,7 +221,8 @@ pub fn read_results_file(path: &Path) -> Result<Vec<Row>> {
 fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
     let fixed =
         |columns: &[(&str, &dyn Fixed)]| columns.iter().map(|(name, c)| c.write(name, rows)).collect::<Vec<_>>();
-    let (middle, later) = METRICS.split_at(IN_THE_MIDDLE.min(METRICS.len()));
+    let (first, newest) = METRICS.split_at(BEFORE_LAST.min(METRICS.len()));
+    let (middle, later) = first.split_at(IN_THE_MIDDLE.min(first.len()));
     let metrics = |metrics: &[&zsad_metrics::Metric]| {
         let column = |name: &str| {
             let values: Vec<Option<f64>> = rows.iter().map(|r| r.metric(name)).collect();
@@ -227,7 +230,7 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
         };
         metrics.iter().map(|m| column(m.spec.name)).collect::<Vec<_>>()
     };
-    let columns = [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST)].concat();
+    let columns = [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(newest)].concat();
     DataFrame::new(rows.len(), columns)
 }
 

@@ -31,19 +31,76 @@ impl Spread {
 pub fn crossed(values: &[Option<f64>], columns: usize) -> Option<Spread> {
     let table = Table::new(values, columns);
     let (a, b) = (table.lines.len() as f64, table.columns.len() as f64);
-    let squares = |effects: &[f64]| effects.iter().map(|e| e * e).sum::<f64>();
-    let (of_lines, of_columns) = (b * squares(&table.lines), a * squares(&table.columns));
     if a < 2.0 || b < 2.0 {
         let degrees = Some(a.max(b) - 1.0).filter(|d| *d >= 1.0)?;
+        let (of_lines, of_columns) = table.squares();
         return Some(Spread { variance: (of_lines + of_columns) / degrees / (a * b), degrees });
     }
-    let (ms_a, ms_b) = (of_lines / (a - 1.0), of_columns / (b - 1.0));
-    let left = ((a - 1.0) * (b - 1.0) - table.holes as f64).max(1.0);
-    let ms_e = table.left / left;
+    let left = table.degrees_left();
+    let (of_lines, of_columns) = table.squares();
+    Some(spread((a, b), (of_lines / (a - 1.0), of_columns / (b - 1.0), table.left / left), left))
+}
+
+/// The spread of the mean of a table of `a` lines and `b` columns with these mean squares (of lines, of columns, of what is
+/// left), the last of so many degrees of freedom.
+fn spread((a, b): (f64, f64), (ms_a, ms_b, ms_e): (f64, f64, f64), left: f64) -> Spread {
     let sum = (ms_a + ms_b - ms_e).max(ms_a).max(ms_b);
     let uncertainty = ms_a * ms_a / (a - 1.0) + ms_b * ms_b / (b - 1.0) + ms_e * ms_e / left;
     let degrees = if uncertainty > 0.0 { (sum * sum / uncertainty).max(1.0) } else { 1.0 };
-    Some(Spread { variance: sum / (a * b), degrees })
+    Spread { variance: sum / (a * b), degrees }
+}
+
+/// What the values of a table vary by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Components {
+    /// Variance between lines.
+    pub lines: f64,
+    /// Variance between columns; `None` where there is one column, whose own part is in the lines'.
+    pub columns: Option<f64>,
+    /// Variance of what neither explains; 0 where there is one column.
+    pub rest: f64,
+}
+
+/// The components of variance of a table, by the method of moments; as [`crossed`]. `None` where there is one line.
+pub fn components(values: &[Option<f64>], columns: usize) -> Option<Components> {
+    let table = Table::new(values, columns);
+    let (a, b) = (table.lines.len() as f64, table.columns.len() as f64);
+    let (of_lines, of_columns) = table.squares();
+    if a < 2.0 {
+        return None;
+    }
+    if b < 2.0 {
+        return Some(Components { lines: of_lines / (a - 1.0), columns: None, rest: 0.0 });
+    }
+    let rest = table.left / table.degrees_left();
+    let between = |squares: f64, levels: f64, of: f64| ((squares / (levels - 1.0) - rest) / of).max(0.0);
+    Some(Components { lines: between(of_lines, a, b), columns: Some(between(of_columns, b, a)), rest })
+}
+
+impl Components {
+    /// The spread of the mean over a table of `lines` × `columns`; `None` where it has one line, or more than one column
+    /// and nothing is known of columns.
+    pub fn spread(&self, lines: usize, columns: usize) -> Option<Spread> {
+        let (a, b) = (lines as f64, columns as f64);
+        match (lines, columns, self.columns) {
+            (0 | 1, ..) | (_, 0, _) | (_, 2.., None) => None,
+            (_, 1, between) => {
+                Some(Spread { variance: (self.lines + self.rest) / a + between.unwrap_or(0.0), degrees: a - 1.0 })
+            }
+            (_, _, Some(between)) => {
+                let squares = (b * self.lines + self.rest, a * between + self.rest, self.rest);
+                Some(spread((a, b), squares, (a - 1.0) * (b - 1.0)))
+            }
+        }
+    }
+}
+
+impl Spread {
+    /// The least difference that is found at 5 % with a chance of 80 %: `(t₀.₉₇₅ + t₀.₈) · √variance`.
+    pub fn detectable(&self) -> f64 {
+        let t = StudentsT::new(0.0, 1.0, self.degrees);
+        t.map_or(f64::NAN, |t| t.inverse_cdf(0.975) + t.inverse_cdf(0.8)) * self.variance.sqrt()
+    }
 }
 
 /// A table as effects of its lines and columns around the mean, and what these leave.
@@ -57,6 +114,18 @@ struct Table {
 }
 
 impl Table {
+    /// Sums of squares of lines and of columns.
+    fn squares(&self) -> (f64, f64) {
+        let squares = |effects: &[f64]| effects.iter().map(|e| e * e).sum::<f64>();
+        (self.columns.len() as f64 * squares(&self.lines), self.lines.len() as f64 * squares(&self.columns))
+    }
+
+    /// Degrees of freedom of what is left.
+    fn degrees_left(&self) -> f64 {
+        let (a, b) = (self.lines.len() as f64, self.columns.len() as f64);
+        ((a - 1.0) * (b - 1.0) - self.holes as f64).max(1.0)
+    }
+
     fn new(values: &[Option<f64>], columns: usize) -> Self {
         let lines: Vec<&[Option<f64>]> =
             values.chunks(columns.max(1)).filter(|line| line.iter().any(Option::is_some)).collect();

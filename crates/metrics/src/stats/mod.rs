@@ -12,7 +12,7 @@ mod signed_rank;
 mod studentized;
 
 pub use bayes::{DRAWS, Posterior, bayesian_signed_rank};
-pub use crossed::{Spread, crossed};
+pub use crossed::{Components, Spread, components, crossed};
 pub use friedman::{Friedman, friedman};
 pub use holm::holm;
 pub use ranks::{mean_ranks, mid_ranks};

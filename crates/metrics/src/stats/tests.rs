@@ -144,6 +144,31 @@ fn one_factor_alone_is_the_interval_of_a_mean_as_scipy_has_it() {
     assert_eq!(same.half_width(), 0.0);
 }
 
+// from statsmodels.stats.power import TTestPower; TTestPower().solve_power(effect_size, alpha=0.05, power=0.8)
+#[test]
+fn the_number_of_domains_that_a_difference_needs_equals_statsmodels() {
+    for (effect, wanted) in [(0.2, 198.15), (0.5, 33.37), (1.0, 9.94)] {
+        let known = Components { lines: 1.0, columns: None, rest: 0.0 };
+        let need = (2..).find(|n| known.spread(*n, 1).unwrap().detectable() <= effect).unwrap();
+        assert!((need as f64 - wanted).abs() < 1.0, "{effect}: {need}, statsmodels {wanted}");
+    }
+}
+
+#[test]
+fn components_of_variance_are_found_again() {
+    // Lines 0, 3, 6, …, columns ±1: variances 3² · 10 · 11 / 12 … of the effects themselves, and nothing else.
+    let values: Vec<Option<f64>> = (0..20).map(|n| Some(3.0 * f64::from(n / 2) + f64::from(n % 2))).collect();
+    let found = components(&values, 2).unwrap();
+    // numpy.var(3 * np.arange(10), ddof=1) = 82.5; numpy.var([0, 1], ddof=1) = 0.5
+    near(found.lines, 82.5, 1e-9);
+    near(found.columns.unwrap(), 0.5, 1e-9);
+    near(found.rest, 0.0, 1e-9);
+    // A table of the same size has the spread that was measured.
+    let (again, measured) = (found.spread(10, 2).unwrap(), crossed(&values, 2).unwrap());
+    near(again.variance, measured.variance, 1e-9);
+    near(again.degrees, measured.degrees, 1e-9);
+}
+
 /// Where 95 % is claimed, about 95 % of intervals hold the true mean: for few domains and few seeds, whichever of them the
 /// values differ by. Where they differ by neither, the interval is too wide, never too narrow.
 #[test]

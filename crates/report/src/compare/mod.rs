@@ -17,7 +17,8 @@ use zsad_metrics::stats::{
 };
 use zsad_store::{Field, Row};
 
-use self::values::{Unit, Values, collect, complete, differences, named};
+use self::values::{Unit, named};
+pub(crate) use self::values::{Values, collect, complete, differences};
 use crate::export::Printed;
 use crate::grid::Grid;
 use crate::sheet::Sheet;

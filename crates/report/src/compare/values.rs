@@ -9,13 +9,13 @@ use crate::grid::{Grid, Point};
 use crate::stats::Matrix;
 
 /// A domain of a data set.
-pub(super) type Unit<'a> = (&'a str, &'a str);
+pub(crate) type Unit<'a> = (&'a str, &'a str);
 
 /// Where a value was measured within a domain: the protocol point, and the seed.
 type Place<'a> = (&'a Point, u64);
 
 /// All values of a method.
-pub(super) struct Values<'a> {
+pub(crate) struct Values<'a> {
     /// What tables call it.
     pub label: String,
     /// What results call it, which namesakes share.
@@ -27,7 +27,7 @@ pub(super) struct Values<'a> {
 ///
 /// # Errors
 /// [`Error::Config`] where two cells claim one place, or nothing was measured.
-pub(super) fn collect<'a>(grid: &'a Grid<'a>, metric: &MetricSpec) -> Result<Vec<Values<'a>>> {
+pub(crate) fn collect<'a>(grid: &'a Grid<'a>, metric: &MetricSpec) -> Result<Vec<Values<'a>>> {
     let mut all = Vec::new();
     for (key, label) in &grid.methods {
         let mut of: BTreeMap<Unit, BTreeMap<Place, f64>> = BTreeMap::new();
@@ -69,7 +69,7 @@ pub(super) fn named<'v, 'a>(all: &'v [Values<'a>], names: &[String]) -> Result<V
 
 /// The differences of two methods, first less second: a line a domain that both were measured on, a column a seed. The
 /// protocol points that both have at a seed are averaged.
-pub(super) fn differences<'a>(a: &Values<'a>, b: &Values<'a>) -> (Vec<Unit<'a>>, Matrix) {
+pub(crate) fn differences<'a>(a: &Values<'a>, b: &Values<'a>) -> (Vec<Unit<'a>>, Matrix) {
     let mut found: BTreeMap<Unit, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
     for (unit, first) in &a.of {
         let Some(second) = b.of.get(unit) else { continue };
@@ -91,7 +91,7 @@ pub(super) fn differences<'a>(a: &Values<'a>, b: &Values<'a>) -> (Vec<Unit<'a>>,
 }
 
 /// The mean of every method in each domain over the places that all of them have: `[domain][method]`.
-pub(super) fn complete(methods: &[&Values]) -> Vec<Vec<f64>> {
+pub(crate) fn complete(methods: &[&Values]) -> Vec<Vec<f64>> {
     let Some((first, others)) = methods.split_first() else { return Vec::new() };
     let mut blocks = Vec::new();
     for (unit, values) in &first.of {

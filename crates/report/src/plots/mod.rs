@@ -7,6 +7,8 @@ mod loss;
 mod palette;
 mod parameter;
 mod pdf;
+mod ranks;
+mod scores;
 mod spread;
 mod style;
 
@@ -20,14 +22,22 @@ use crate::grid::Grid;
 use crate::table;
 use curves::Along;
 pub use loss::Training;
+pub use scores::{ScoresOf, Shown, shown};
 pub use style::{Format, Style};
 
 /// Writes the figures of a run into `<dir>/plots` and returns their paths: for each data set AUROC against
-/// contamination, against batch size and against parameters of methods (where they vary), the spread over domains, and the training loss.
+/// contamination, against batch size and against parameters of methods (where they vary), the spread over domains, how scores
+/// lie, and the training loss; over all of them the mean ranks of methods, and who wins how often.
 ///
 /// # Errors
 /// [`zsad_core::Error::Data`] where a file cannot be written.
-pub fn write_all(dir: &Path, rows: &[Row], fits: &[Training], style: &Style) -> Result<Vec<PathBuf>> {
+pub fn write_all(
+    dir: &Path,
+    rows: &[Row],
+    fits: &[Training],
+    scores: &[ScoresOf],
+    style: &Style,
+) -> Result<Vec<PathBuf>> {
     let plots = dir.join("plots");
     let grid = Grid::new(rows);
     let entries = curves::entries(&grid, table::headline());
@@ -58,6 +68,14 @@ pub fn write_all(dir: &Path, rows: &[Row], fits: &[Training], style: &Style) -> 
             if let Some(canvas) = figure {
                 written.extend(canvas.write(&plots, &format!("{name}_{}", file_name(&stem)), style)?);
             }
+        }
+    }
+    for (name, canvas) in ranks::figures(&run, &grid, style)? {
+        written.extend(canvas.write(&plots, name, style)?);
+    }
+    for of in scores {
+        if let Some(canvas) = scores::figure(&format!("{run}: scores"), of, style)? {
+            written.extend(canvas.write(&plots, &format!("scores_{}", file_name(&of.shown.dataset)), style)?);
         }
     }
     let trained: BTreeSet<&str> = fits.iter().map(|f| f.dataset.as_str()).collect();

@@ -94,7 +94,7 @@ fn line(canvas: &mut Canvas, panel: &Panel, middle: f64, look: Look, values: &[f
 }
 
 /// The point with the contamination nearest to 10 %, and of these the largest batches.
-fn point<'g>(grid: &'g Grid, dataset: &str, pooling: Pooling) -> Option<&'g Point> {
+pub(super) fn point<'g>(grid: &'g Grid, dataset: &str, pooling: Pooling) -> Option<&'g Point> {
     let far = |p: &Point| p.contamination.ratio().map_or(0.0, |r| (r - 0.1).abs());
     let measured = |p: &&Point| {
         let cells = grid.methods.iter().filter_map(|(m, _)| grid.cell(p, m));

@@ -7,6 +7,7 @@ use zsad_store::{Row, Status};
 
 use super::ties;
 use crate::grid::{Cell, Grid, MethodKey, Point};
+use crate::lengths::shortened;
 use crate::stats::{Matrix, Summary};
 
 /// What stands in the place of one method at one protocol point.
@@ -90,6 +91,8 @@ pub struct Entry {
     pub cells: usize,
     /// Why cells failed or were refused, each reason once.
     pub reasons: Vec<String>,
+    /// How much shorter than in the experiment's full form their trainings were: `500 of 10,000 steps`.
+    pub shortened: Option<String>,
     /// What was found odd about them, a sentence each.
     pub remarks: Vec<String>,
     /// Domains that were too small and are left out.
@@ -127,6 +130,7 @@ pub(crate) fn column(grid: &Grid, point: &Point, metric: &'static MetricSpec) ->
             refused,
             cells: keys(&cell.ok, Status::Ok) + failed + refused,
             reasons: reasons(&cell.bad),
+            shortened: cell.ok.iter().find_map(|row| shortened(row)),
             remarks: Vec::new(),
             left_out: cell.ok.iter().filter(|r| r.result.n_batches == 0).map(|r| r.result.domain.clone()).collect(),
         };

@@ -257,6 +257,7 @@ fn note(entry: &Entry) -> Option<String> {
         let names: Vec<&str> = entry.left_out.iter().map(String::as_str).collect();
         parts.push(format!("too small for a batch and left out: {}", names.join(", ")));
     }
+    parts.extend(entry.shortened.as_ref().map(|length| format!("shortened training: {length}")));
     parts.extend(entry.remarks.iter().cloned());
     (!parts.is_empty()).then(|| parts.join("; "))
 }

@@ -11,7 +11,7 @@ use zsad_store::{CellRecord, RunFolder, Status};
 use super::data::missing::first_use;
 use super::{counted, note};
 use crate::GIT_SHA;
-use crate::config::Experiment;
+use crate::config::{self, Experiment};
 use crate::executor::Executor;
 use crate::executor::fit::{Bench, WAIT};
 use crate::executor::local::Local;
@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{Plan, Wanted};
 use crate::progress::ProgressReporter;
+use crate::registry::Registry;
 use crate::remarks;
 
 /// How much of this machine is used.
@@ -45,6 +46,21 @@ pub struct Ended {
     stopped: bool,
     /// Cells that failed for want of data or weights.
     data_failures: usize,
+}
+
+/// The experiment that a folder is for.
+///
+/// # Errors
+/// Where the folder does not hold it, or it is not valid.
+pub fn experiment_of(folder: &RunFolder) -> anyhow::Result<Experiment> {
+    let saved = folder.plan()?;
+    let profile = Some(saved.profile.as_str()).filter(|profile| !profile.is_empty());
+    let file = folder.experiment();
+    if !file.exists() {
+        let hint = "`zsad run FILE --plan-only --out` writes it";
+        return Err(Error::data(&file, "this folder does not hold its experiment", hint).into());
+    }
+    Ok(config::load(&file, &Registry::built_in(), profile)?)
 }
 
 /// What `experiment` comes to, and the records that are in its folder.

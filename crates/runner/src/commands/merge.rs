@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use zsad_core::Error;
-use zsad_report::plots::Style;
 use zsad_store::run_folder::SavedPlan;
 use zsad_store::{ModelStore, RunFolder, provenance};
 
 use super::{counted, note};
 use crate::exit::Exit;
-use crate::findings;
 use crate::registry::Registry;
 use crate::results;
 
@@ -73,15 +71,8 @@ impl Merge {
         let planned: BTreeSet<String> = into.plan()?.cells.into_iter().map(|c| c.cell_key).collect();
         let records = into.records()?;
         let rows = results::rows_of(records.values().filter(|r| planned.contains(&r.cell_key)), registry, &into)?;
-        zsad_store::write_results(into.root(), &rows)?;
-        let store = ModelStore::resolve(self.store);
-        let findings = findings::find(&rows, &into, &store, registry)?;
-        zsad_store::findings::write(into.root(), &findings)?;
-        let table = zsad_report::table::write_all(into.root(), &rows, &findings)?;
-        super::plot::write_all(&into, &store, &rows, &Style::default())?;
-        super::table::print(&table, out)?;
+        super::write_up(&into, &ModelStore::resolve(self.store), registry, &rows, out)?;
         writeln!(out, "\n{}", into.root().display())?;
-        super::odd(&findings);
         let finished = planned.iter().filter(|key| records.contains_key(*key)).count();
         note(format_args!("{finished} of {} finished", counted(planned.len(), "cell")));
         Ok(if differing.is_empty() { Exit::Success } else { Exit::SomeFailed })

@@ -1,21 +1,30 @@
 //! `zsad metrics`: the metrics of scores that anything else computed.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Map, Value};
-use zsad_core::{Error, MetricInput, MetricValue};
+use zsad_core::{Error, Level, MetricInput, MetricSpec, MetricValue};
 use zsad_data::formats::npy::Array;
 use zsad_data::formats::npz::Npz;
 use zsad_data::formats::table::Table;
+use zsad_metrics::Metric;
+use zsad_report::Printed;
+use zsad_report::export::Terminal;
+use zsad_report::table::{Style, styled};
+use zsad_store::{CellRecord, RunFolder, findings};
 
 use crate::exit::Exit;
+use crate::registry::Registry;
+use crate::results;
 
 const EXAMPLES: &str = "\
 Examples:
   zsad metrics --input scores.npz --json
   zsad metrics --input scores.csv            as `zsad score --id label` writes it
+  zsad metrics --append precision_at_n results/runs/quickstart      of a finished run; nothing is scored again
 
 A .csv, .tsv or .parquet has the columns `score` and `label` (0, false or 1, true = anomalous); others are not looked at. An
 .npz holds `scores` [n] and `labels` [n] (1 = anomalous): auroc, aupr, f1_max, fpr95.
@@ -23,13 +32,19 @@ Or `scores` [n, h, w] and `masks` [n, h, w]: also pixel_auroc, pixel_aupr and au
 is then the greatest of its map; its label comes from `labels`, or else is 1 where its mask is not empty.
 A metric that is not defined (one class only) is null.";
 
-/// Compute every metric of scores and labels in a file
+/// Compute every metric of scores and labels in a file, or add one to a finished run
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Metrics {
     /// A NumPy .npz file, or a table
-    #[arg(long, value_name = "FILE")]
-    input: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "append")]
+    input: Option<PathBuf>,
+    /// Add a metric to a finished run, from its stored scores; `zsad list metrics` names them
+    #[arg(long, value_name = "NAME", conflicts_with = "input", requires = "dir", value_parser = super::table::metric)]
+    append: Option<&'static MetricSpec>,
+    /// The run that it is added to
+    #[arg(value_name = "DIR", requires = "append", conflicts_with = "json")]
+    dir: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -37,7 +52,12 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let values = self.compute()?;
+        let path = match (&self.input, self.append, &self.dir) {
+            (Some(path), ..) => path,
+            (None, Some(metric), Some(dir)) => return append(metric, dir, out),
+            (None, ..) => return Err(Error::Config("nothing to measure; hint: --input FILE".into()).into()),
+        };
+        let values = compute(path)?;
         if self.json {
             let number = |v: &MetricValue| v.value().map_or(Value::Null, Value::from);
             let object: Map<_, _> = values.iter().map(|(name, v)| (name.to_string(), number(v))).collect();
@@ -52,58 +72,86 @@ impl Metrics {
         }
         Ok(Exit::Success)
     }
+}
 
-    fn compute(&self) -> Result<Vec<(&'static str, MetricValue)>, Error> {
-        let extension = self.input.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
-        if matches!(extension.as_deref(), Some("csv" | "tsv" | "parquet")) {
-            let (scores, labels) = table(&self.input)?;
-            return Ok(of(MetricInput::Samples { scores: &scores, labels: &labels }));
-        }
-        let bad = |message: String| Error::data(&self.input, message, "see `zsad metrics --help`");
-        let mut file = Npz::open(&self.input)?;
-        let given = file.array("scores")?;
-        let shape = given.shape.clone();
-        let scores = given.into_f64();
-        if let Some(i) = scores.iter().position(|s| !s.is_finite()) {
-            return Err(bad(format!("`scores`: value {i} is not finite")));
-        }
-        let labelled = |array: Array| {
-            let n = array.shape.iter().product::<usize>();
-            let labels = array.to_i64().filter(|l| l.iter().all(|v| (0..=1).contains(v)));
-            labels.map(|l| (l, n)).ok_or_else(|| bad("labels and masks hold 0 and 1 alone".into()))
-        };
-        let has_labels = file.names().iter().any(|n| n == "labels");
-        match shape[..] {
-            [n] => {
-                let (labels, m) = labelled(file.array("labels")?)?;
-                if n != m {
-                    return Err(bad(format!("{n} scores and {m} labels")));
-                }
-                let labels: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
-                Ok(of(MetricInput::Samples { scores: &scores, labels: &labels }))
+/// Computes a metric of the stored scores of a run, and writes its results anew.
+fn append(metric: &'static MetricSpec, dir: &Path, out: &mut impl Write) -> Result<Exit> {
+    if metric.level == Level::Pixel {
+        let why = format!("{} is computed from maps, which are not stored", metric.name);
+        return Err(Error::Config(format!("{why}; hint: run the experiment again in another folder")).into());
+    }
+    let folder = RunFolder::new(super::run_folder(dir)?);
+    let registry = &Registry::built_in();
+    // The rows as they stand.
+    let shown = zsad_store::read_results(folder.root())?;
+    let shown: BTreeSet<&str> = shown.iter().map(|row| row.record.cell_key.as_str()).collect();
+    let records = folder.records()?;
+    let records: Vec<&CellRecord> = records.values().filter(|r| shown.contains(r.cell_key.as_str())).collect();
+    if records.is_empty() {
+        let hint = "published results keep no scores; run the experiment";
+        return Err(Error::data(folder.root(), "no records here, and so no stored scores", hint).into());
+    }
+    let metrics: Vec<&Metric> = registry.metrics.iter().copied().filter(|m| m.spec.name == metric.name).collect();
+    let computed = results::compute_later(records.iter().copied(), &metrics, &folder)?;
+    let rows = results::rows_of(records.into_iter(), registry, &folder)?;
+    zsad_store::write_results(folder.root(), &rows)?;
+    zsad_report::table::write_all(folder.root(), &rows, &findings::read(folder.root())?)?;
+    write!(out, "{}", styled(&rows, &[metric], &[], &Style::default()).print(&Terminal))?;
+    super::note(format_args!("{} computed for {}", metric.name, super::counted(computed, "cell")));
+    Ok(Exit::Success)
+}
+
+/// Every metric of what `input` holds.
+fn compute(input: &Path) -> Result<Vec<(&'static str, MetricValue)>, Error> {
+    let extension = input.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
+    if matches!(extension.as_deref(), Some("csv" | "tsv" | "parquet")) {
+        let (scores, labels) = table(input)?;
+        return Ok(of(MetricInput::Samples { scores: &scores, labels: &labels }));
+    }
+    let bad = |message: String| Error::data(input, message, "see `zsad metrics --help`");
+    let mut file = Npz::open(input)?;
+    let given = file.array("scores")?;
+    let shape = given.shape.clone();
+    let scores = given.into_f64();
+    if let Some(i) = scores.iter().position(|s| !s.is_finite()) {
+        return Err(bad(format!("`scores`: value {i} is not finite")));
+    }
+    let labelled = |array: Array| {
+        let n = array.shape.iter().product::<usize>();
+        let labels = array.to_i64().filter(|l| l.iter().all(|v| (0..=1).contains(v)));
+        labels.map(|l| (l, n)).ok_or_else(|| bad("labels and masks hold 0 and 1 alone".into()))
+    };
+    let has_labels = file.names().iter().any(|n| n == "labels");
+    match shape[..] {
+        [n] => {
+            let (labels, m) = labelled(file.array("labels")?)?;
+            if n != m {
+                return Err(bad(format!("{n} scores and {m} labels")));
             }
-            [n, height, width] if height * width > 0 => {
-                let masks = file.array("masks")?;
-                if masks.shape != shape {
-                    return Err(bad(format!("`scores` are {shape:?} and `masks` {:?}", masks.shape)));
-                }
-                let masks: Vec<u8> = labelled(masks)?.0.iter().map(|&m| m as u8).collect();
-                let labels: Vec<bool> = match has_labels {
-                    true => labelled(file.array("labels")?)?.0.iter().map(|&l| l == 1).collect(),
-                    false => masks.chunks(height * width).map(|m| m.contains(&1)).collect(),
-                };
-                if labels.len() != n {
-                    return Err(bad(format!("{n} maps and {} labels", labels.len())));
-                }
-                let max = |map: &[f64]| map.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let images: Vec<f64> = scores.chunks(height * width).map(max).collect();
-                let maps: Vec<f32> = scores.iter().map(|&s| s as f32).collect();
-                let mut values = of(MetricInput::Samples { scores: &images, labels: &labels });
-                values.extend(of(MetricInput::Maps { maps: &maps, masks: &masks, shape: &[height, width] }));
-                Ok(values)
-            }
-            _ => Err(bad(format!("`scores` are {shape:?}; want [n] or [n, h, w]"))),
+            let labels: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
+            Ok(of(MetricInput::Samples { scores: &scores, labels: &labels }))
         }
+        [n, height, width] if height * width > 0 => {
+            let masks = file.array("masks")?;
+            if masks.shape != shape {
+                return Err(bad(format!("`scores` are {shape:?} and `masks` {:?}", masks.shape)));
+            }
+            let masks: Vec<u8> = labelled(masks)?.0.iter().map(|&m| m as u8).collect();
+            let labels: Vec<bool> = match has_labels {
+                true => labelled(file.array("labels")?)?.0.iter().map(|&l| l == 1).collect(),
+                false => masks.chunks(height * width).map(|m| m.contains(&1)).collect(),
+            };
+            if labels.len() != n {
+                return Err(bad(format!("{n} maps and {} labels", labels.len())));
+            }
+            let max = |map: &[f64]| map.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let images: Vec<f64> = scores.chunks(height * width).map(max).collect();
+            let maps: Vec<f32> = scores.iter().map(|&s| s as f32).collect();
+            let mut values = of(MetricInput::Samples { scores: &images, labels: &labels });
+            values.extend(of(MetricInput::Maps { maps: &maps, masks: &masks, shape: &[height, width] }));
+            Ok(values)
+        }
+        _ => Err(bad(format!("`scores` are {shape:?}; want [n] or [n, h, w]"))),
     }
 }
 

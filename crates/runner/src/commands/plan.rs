@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   zsad plan experiments/quickstart.yaml
   zsad plan experiments/acr_omniglot.yaml --profile small --json
+  zsad plan experiments/quickstart.yaml --power 1      seeds and domains that one point needs, once it was run
 
 For every fit with cells to run it says why they are not cached: which part of their key differs from the nearest
 finished record, such as `params.k 5 -> 7`, `method version 1 -> 2`, `data: mnist/train-images-idx3-ubyte.gz changed` or
@@ -33,11 +34,18 @@ pub struct Plan {
     /// As JSON, cached cells too
     #[arg(long)]
     json: bool,
+    /// Instead: how many domains and seeds a difference of so many points of AUROC needs to be found (at 5 %, with a chance
+    /// of 80 %), from the spread of what was measured already
+    #[arg(long, value_name = "POINTS", conflicts_with = "json", value_parser = points)]
+    power: Option<f64>,
 }
 
 impl Plan {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (experiment, folder) = self.experiment.load()?;
+        if let Some(points) = self.power {
+            return power(&folder, points, out);
+        }
         let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
         let library = Library::new(Registry::built_in());
         let (plan, records) = launch::planned(&experiment, &library, &env, &folder)?;
@@ -49,6 +57,44 @@ impl Plan {
         missing::tell(&experiment, &zsad_data::manifest::all()?, &env);
         Ok(exit)
     }
+}
+
+fn points(text: &str) -> Result<f64, String> {
+    let points = text.parse().ok().filter(|p| (0.0..=100.0).contains(p) && *p > 0.0);
+    points.ok_or_else(|| "want points of AUROC, above 0 and up to 100, such as 1.5".into())
+}
+
+/// Pairs that are printed at most.
+const PAIRS: usize = 20;
+
+/// Prints what a difference of so many points needs, the neediest pairs first.
+fn power(folder: &RunFolder, points: f64, out: &mut impl Write) -> Result<Exit> {
+    let rows = zsad_store::read_results(folder.root())?;
+    let needs = zsad_report::power::needs(&rows, &zsad_metrics::AUROC.spec, points / 100.0)?;
+    writeln!(
+        out,
+        "A difference of {points} points of AUROC, found at 5 % with a chance of 80 %; from {}:",
+        folder.root().display()
+    )?;
+    let number = |n: Option<usize>| n.map_or("–".to_owned(), |n| n.to_string());
+    let pair = |need: &zsad_report::power::Need| format!("{} – {}", need.a, need.b);
+    let width = needs.iter().take(PAIRS).map(|need| pair(need).chars().count()).max().unwrap_or(0).max(4);
+    writeln!(out, "  {:<width$}  measured on         finds    domains needed   seeds needed", "pair")?;
+    for need in needs.iter().take(PAIRS) {
+        let measured = format!("{} × {}", counted(need.domains, "domain"), counted(need.seeds, "seed"));
+        let finds = need.detectable.map_or("–".to_owned(), |d| format!("{:.1}", d * 100.0));
+        let (domains, seeds) = (number(need.domains_needed), number(need.seeds_needed));
+        writeln!(out, "  {:<width$}  {measured:<18}  {finds:<7}  {domains:<15}  {seeds}", pair(need))?;
+    }
+    if needs.len() > PAIRS {
+        writeln!(out, "  {} other pairs need fewer", needs.len() - PAIRS)?;
+    }
+    writeln!(
+        out,
+        "domains needed: with these seeds; seeds needed: with these domains; –: no number is enough, or one seed tells nothing of \
+         seeds. Domains of the same kind are meant, and pairs that vary as these did."
+    )?;
+    Ok(Exit::Success)
 }
 
 /// Tells of data sets that cannot be used.
@@ -113,7 +159,7 @@ pub fn print(
     }
     let mut later: BTreeMap<&str, usize> = BTreeMap::new();
     for record in plan.asked().filter_map(|c| records.get(&c.key)) {
-        for metric in later_metrics(record, &Registry::built_in(), folder)? {
+        for metric in later_metrics(record, &Registry::built_in().measured(), folder)? {
             *later.entry(metric.spec.name).or_default() += 1;
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use zsad_core::key::canonical_json;
 use zsad_core::{Error, suggest};
-use zsad_report::plots::{Format, Style, Training};
+use zsad_report::plots::{Format, ScoresOf, Shown, Style, Training, shown};
 use zsad_store::{ModelStore, Row, RunFolder};
 
 use super::Locations;
@@ -146,6 +146,12 @@ pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], style: &S
             });
         }
     }
-    zsad_report::plots::write_all(folder.root(), rows, &trainings, style)?;
+    // Published results keep no scores.
+    let scores = |shown: Shown| {
+        let read = |(_, key): &(String, String)| folder.scores(key).unwrap_or_default();
+        ScoresOf { batches: shown.cells.iter().map(read).collect(), shown }
+    };
+    let scores: Vec<ScoresOf> = shown(rows).into_iter().map(scores).collect();
+    zsad_report::plots::write_all(folder.root(), rows, &trainings, &scores, style)?;
     Ok(())
 }

@@ -6,7 +6,6 @@ use std::io::Write;
 use anyhow::Result;
 use zsad_core::Environment;
 use zsad_fetch::Settings;
-use zsad_report::plots::Style;
 use zsad_store::CellRecord;
 use zsad_store::provenance;
 
@@ -15,7 +14,6 @@ use super::{ExperimentArgs, counted, data, interrupt};
 use crate::config::Experiment;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
-use crate::findings;
 use crate::library::Library;
 use crate::plan::Plan;
 use crate::ranked;
@@ -120,26 +118,20 @@ impl Run {
         let workers = self.workers.number();
         let ended = launch::carry_out(&experiment.name, plan, before, bench, workers, || outside(plan, before))?;
         let records = folder.records()?;
-        results::compute_later(plan, &records, registry, folder)?;
+        results::compute_later(plan.cells().filter_map(|c| records.get(&c.key)), &registry.measured(), folder)?;
         let rows = results::rows(plan, &records, registry, folder)?;
-        zsad_store::write_results(folder.root(), &rows)?;
         launch::keep_provenance(plan, &records, bench, workers, started)?;
-        let findings = findings::find(&rows, folder, store, registry)?;
-        zsad_store::findings::write(folder.root(), &findings)?;
-        let table = zsad_report::table::write_all(folder.root(), &rows, &findings)?;
-        super::plot::write_all(folder, store, &rows, &Style::default())?;
+        super::write_up(folder, store, registry, &rows, out)?;
         // What was finished before has its pictures, and its data may be elsewhere by now.
         if plan.outstanding() > 0
             && let Err(error) = ranked::write_all(folder, &rows, bench.library, bench.env)
         {
             super::note(format_args!("warning: no picture of a ranked batch: {error}"));
         }
-        super::table::print(&table, out)?;
         for line in remarks::of_data(plan, &records).into_iter().chain(remarks::of_training(plan, store)?) {
             writeln!(out, "{line}")?;
         }
         writeln!(out, "\n{}", folder.root().display())?;
-        super::odd(&findings);
         Ok(launch::exit(plan, &records, &ended))
     }
 }

@@ -4,13 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use zsad_core::{Environment, Error};
+use zsad_core::Environment;
 use zsad_store::provenance;
 
 use super::data::missing::tell;
 use super::launch::{self, Workers};
 use super::{Locations, interrupt, note};
-use crate::config;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
 use crate::library::Library;
@@ -55,14 +54,7 @@ impl Work {
             false => self.shard,
         };
         let folder = zsad_store::RunFolder::new(super::run_folder(&self.out)?);
-        let saved = folder.plan()?;
-        let profile = Some(saved.profile.as_str()).filter(|profile| !profile.is_empty());
-        let file = folder.experiment();
-        if !file.exists() {
-            let hint = "`zsad run FILE --plan-only --out` writes it";
-            return Err(Error::data(&file, "this folder does not hold its experiment", hint).into());
-        }
-        let experiment = config::load(&file, &Registry::built_in(), profile)?;
+        let experiment = launch::experiment_of(&folder)?;
         let (env, store) = self.locations.open(false)?;
         let env = Environment { threads: self.workers.threads.get(), ..env };
         interrupt::listen(&env.stop)?;

@@ -81,6 +81,35 @@ fn experiments_that_claim_published_settings_have_them() {
     }
 }
 
+/// The lengths of trainings in their full form, by which tables say that one was shortened.
+#[test]
+fn the_table_of_lengths_is_that_of_the_experiments() {
+    let mut lines = vec!["experiment,method,parameter,value".to_owned()];
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(repository("experiments")).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|p| p.extension().is_some_and(|e| e == "yaml")) {
+        let experiment = load(path, &Registry::built_in(), None).unwrap_or_else(|e| panic!("{e}"));
+        let mut lengths: BTreeMap<(String, &str), BTreeSet<u64>> = BTreeMap::new();
+        for method in experiment.methods.iter().filter(|m| m.method.learns()) {
+            let label = if method.label.is_empty() { method.def.spec().name } else { &method.label };
+            for parameter in ["steps", "epochs"] {
+                let value = method.method.values()[parameter].as_u64();
+                lengths.entry((label.to_owned(), parameter)).or_default().extend(value);
+            }
+        }
+        for ((method, parameter), values) in lengths {
+            // Where it is varied there is no full form.
+            if let (1, Some(value)) = (values.len(), values.first()) {
+                lines.push(format!("{},{method},{parameter},{value}", experiment.name));
+            }
+        }
+    }
+    let wanted = lines.join("\n") + "\n";
+    let path = repository("results/reference/settings/lengths.csv");
+    assert!(std::fs::read_to_string(&path).unwrap_or_default() == wanted, "{} should be\n{wanted}", path.display());
+}
+
 #[test]
 fn values_are_compared_by_what_they_are() {
     assert!(is(&serde_json::json!(1e-5), "0.00001") && !is(&serde_json::json!(1e-3), "0.00001"));

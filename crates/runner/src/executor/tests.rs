@@ -66,7 +66,7 @@ impl Folder {
         let wanted: Vec<_> = plan.fits.iter().filter_map(|f| f.to_run()).collect();
         Local { bench, jobs, before: &before }.run(&wanted, &|_| ()).unwrap();
         let records = folder.records().unwrap();
-        results::compute_later(&plan, &records, &self.registry, &folder).unwrap();
+        results::compute_later(records.values(), &self.registry.measured(), &folder).unwrap();
         let rows = results::rows(&plan, &records, &self.registry, &folder).unwrap();
         (plan, rows)
     }
@@ -233,7 +233,7 @@ fn a_new_metric_comes_from_the_stored_scores_alone() {
     let plan = bench.plan(&experiment("good"));
     assert_eq!(plan.fits[0].states[0], State::Cached);
     let record = &bench.records()[&plan.fits[0].job.cells[0].key];
-    assert_eq!(results::later_metrics(record, &bench.registry, &bench.folder()).unwrap().len(), 1);
+    assert_eq!(results::later_metrics(record, &bench.registry.measured(), &bench.folder()).unwrap().len(), 1);
     let (_, rows) = bench.run(&experiment("good"));
     assert!(rows.iter().all(|r| r.metric("f1_max") == Some(1.0) && r.metric("auroc") == Some(1.0)));
     assert_eq!((bench.files("records"), good.counts()), (files, counts));

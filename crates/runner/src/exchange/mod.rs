@@ -1,0 +1,82 @@
+//! Test batches for methods that run elsewhere, and their scores as rows like any other.
+//!
+//! A *draw* is the test batches of one data set, fold, protocol point and seed, whatever the method.
+
+pub mod export;
+pub mod import;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use zsad_core::job::{Asked, CellId, FitId, MethodId};
+use zsad_core::{Dataset, Environment, LabelledBatch, Result, SampleRef, TestPoint};
+use zsad_data::sampler;
+
+use crate::library::{DataSet, Library};
+use crate::plan::Wanted;
+
+/// The name under which results know a method that ran elsewhere.
+pub const IMPORTED: &str = "imported";
+
+/// One draw.
+pub struct Draw {
+    /// Its cell, without a method.
+    pub id: CellId,
+    /// How it was asked for, without a method.
+    pub asked: Asked,
+}
+
+/// The batches of a draw.
+pub struct Drawn {
+    /// The data set as the fold reads it.
+    pub view: Arc<dyn Dataset>,
+    /// Domain by domain, batch by batch.
+    pub batches: Vec<LabelledBatch<SampleRef>>,
+}
+
+/// What all cells of one draw have in common.
+pub fn without_method(id: &CellId) -> CellId {
+    let fit = FitId { method: MethodId::default(), seed: id.seed(), device: String::new(), ..id.fit.clone() };
+    // References and what becomes of small domains are not in the batches' own draw.
+    let point = TestPoint { draw_seed: None, reference_seed: None, ..id.point };
+    CellId { fit, point, ..id.clone() }
+}
+
+/// The draws of an experiment, by key.
+pub fn draws(wanted: &Wanted) -> BTreeMap<String, Draw> {
+    let mut draws = BTreeMap::new();
+    for cell in wanted.jobs.iter().flat_map(|job| &job.cells) {
+        let id = without_method(&cell.id);
+        let asked = Asked { method: String::new(), params: serde_json::json!({}), ..cell.asked.clone() };
+        draws.entry(id.key()).or_insert(Draw { id, asked });
+    }
+    draws
+}
+
+impl Draw {
+    /// Draws the batches, as a run does.
+    ///
+    /// # Errors
+    /// Where data are missing or damaged, or a domain is too small and may not be left out.
+    pub fn draw(&self, library: &Library, env: &Environment) -> Result<Drawn> {
+        let dataset = library.get(&self.id.fit.data.name, &self.asked.dataset_params)?;
+        let fold = DataSet::fold(dataset.open(env)?.info(), &self.id.fit.fold)?;
+        let view = dataset.view(env, fold)?;
+        let fold = &view.info().folds[fold];
+        let point = &self.id.point;
+        let mut batches = Vec::new();
+        for &domain in &fold.meta_test {
+            if point.skip_small && sampler::counts(view.info(), fold, domain, point).is_err() {
+                continue;
+            }
+            batches.extend(sampler::test_batches(view.as_ref(), fold, domain, point, self.id.seed())?);
+        }
+        Ok(Drawn { view, batches })
+    }
+
+    /// Data set, seed, size and contamination, as a person knows the draw.
+    pub fn label(&self) -> String {
+        let TestPoint { size, contamination, .. } = &self.id.point;
+        format!("{}, seed {}, {size}, contamination {contamination}", self.asked.dataset, self.id.seed())
+    }
+}
