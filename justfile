@@ -22,6 +22,18 @@ run NAME *ARGS:
 plan NAME *ARGS:
     {{zsad}} plan experiments/{{NAME}}.yaml {{ARGS}}
 
+# every experiment in its small form, one after the other, each with what it costs; it can be stopped, and goes on
+tables *ARGS:
+    for file in $(grep -l '^  small:' experiments/*.yaml); do \
+        {{zsad}} plan "$file" --profile small {{ARGS}} | head -3; \
+        {{zsad}} run "$file" --profile small {{ARGS}}; \
+    done
+
+# an experiment at its full length: says what it costs by earlier trainings, then runs; calling it again goes on
+tables-full NAME *ARGS:
+    {{zsad}} plan experiments/{{NAME}}.yaml {{ARGS}}
+    {{zsad}} run experiments/{{NAME}}.yaml {{ARGS}}
+
 # how far a run has come: just status results/runs/quickstart
 status DIR:
     {{zsad}} status {{DIR}}

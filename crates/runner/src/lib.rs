@@ -11,6 +11,7 @@ mod checkup;
 pub mod cli;
 mod commands;
 pub mod config;
+mod cost;
 pub mod evaluate;
 mod exchange;
 pub mod executor;

@@ -179,10 +179,15 @@ impl ProgressReporter {
     }
 }
 
+/// `1h 5m 3s`.
+pub fn rounded(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+}
+
 /// `, 5m left`; nothing as long as nothing is known.
 fn left(remaining: &Remaining) -> String {
     let (time, whole) = remaining.left(Instant::now());
-    let rounded = humantime::format_duration(Duration::from_secs(time.as_secs()));
+    let rounded = rounded(time);
     match (whole, time.as_secs()) {
         (true, _) => format!(", {rounded} left"),
         (false, 0) => String::new(),

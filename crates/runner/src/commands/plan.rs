@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Result;
 use zsad_store::{CellRecord, ModelStore, RunFolder};
 
 use super::data::missing;
 use super::{ExperimentArgs, counted, launch};
+use crate::cost::Costs;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{self, PlannedFit};
+use crate::progress;
 use crate::registry::Registry;
 use crate::results::later_metrics;
 
@@ -127,7 +130,8 @@ pub fn print(
     let cells = plan.asked().count();
     let outstanding = plan.outstanding();
     let waiting = || plan.fits.iter().filter(|f| f.outstanding().next().is_some());
-    let mut trainings = 0;
+    let (mut trainings, mut unknown, mut seconds) = (0, 0, 0.0);
+    let costs = Costs::known(store);
     let mut lines = Vec::new();
     for fit in waiting() {
         let id = &fit.job.id;
@@ -137,6 +141,10 @@ pub fn print(
             (true, Some(_)) => ", trained before",
             (true, None) => {
                 trainings += 1;
+                match costs.of(&fit.job) {
+                    Some(cost) => seconds += cost,
+                    None => unknown += 1,
+                }
                 ", training"
             }
         };
@@ -154,6 +162,11 @@ pub fn print(
     writeln!(out, "{} in {}", plan.experiment, folder.root().display())?;
     let (all, trainings) = (counted(cells, "cell"), counted(trainings, "training"));
     writeln!(out, "{all}: {} cached, {outstanding} to run, with {trainings}", cells - outstanding)?;
+    if seconds > 0.0 {
+        let time = progress::rounded(Duration::from_secs_f64(seconds));
+        let without = if unknown > 0 { format!("; of {unknown} nothing is known") } else { String::new() };
+        writeln!(out, "  about {time} of training, one after the other, by earlier ones{without}")?;
+    }
     for line in lines {
         writeln!(out, "{line}")?;
     }
