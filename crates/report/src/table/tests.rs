@@ -102,9 +102,9 @@ fn methods_that_a_paired_test_cannot_part_are_one_tie() {
         [(true, false), (false, true), (false, false), (false, false)]
     );
     assert_eq!(ties::groups(&table.entries.iter().collect::<Vec<_>>()), [[1, 2].into()]);
-    // The wobble's deviation is 0.01 * sqrt(12 / 11), its standard error that / sqrt(12); t(11) = 2.200985160091640.
+    // The wobble's deviation is 0.01 * sqrt(12 / 11), its standard error that / sqrt(12); t(11) = 2.200_985_160_091_64.
     // It is the half-width of a-b, a-c and b-d, c-d; the differences a-d and b-c are constant.
-    let half = 2.200985160091640 * 0.01 * (12.0f64 / 11.0).sqrt() / 12.0f64.sqrt();
+    let half = 2.200_985_160_091_64 * 0.01 * (12.0f64 / 11.0).sqrt() / 12.0f64.sqrt();
     assert!((of("a").resolution.unwrap() - half).abs() < 1e-9, "{:?}", of("a").resolution);
     let page = table.print(&Markdown);
     assert!(page.contains("| ranks not told apart |  |  |  | 1–2 |"), "{page}");
