@@ -46,6 +46,10 @@ table WHAT *ARGS:
 plot DIR *ARGS:
     {{zsad}} plot {{DIR}} {{ARGS}}
 
+# a page of a run to look at: just report results/runs/quickstart
+report DIR *ARGS:
+    {{zsad}} report {{DIR}} {{ARGS}}
+
 # check every experiment file without touching data
 validate:
     {{zsad}} validate experiments/*.yaml

@@ -8,6 +8,7 @@ pub mod export;
 pub mod findings;
 pub mod grid;
 pub mod heatmaps;
+pub mod html;
 mod labels;
 mod lengths;
 pub mod plots;

@@ -1,5 +1,7 @@
 //! A page of small grids with notes: what every printed table is made of.
 
+use crate::grid::Point;
+
 /// A piece of a grid.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text {
@@ -34,6 +36,8 @@ pub struct Block {
     pub notes: Vec<String>,
     /// What LaTeX refers to it by; may be empty.
     pub label: String,
+    /// The protocol points that the last columns stand for; empty where columns are something else.
+    pub points: Vec<Point>,
 }
 
 /// What legends call the sign of a best number; plain text has another.

@@ -19,6 +19,7 @@ Examples:
   zsad data fetch omniglot                       fetch a data set, verify it, put it in place
   zsad describe acr_dsvdd                        a method's parameters, defaults and source
   zsad table results/runs/quickstart --format tex
+  zsad report results/runs/quickstart            a page to look at
 
 Data are looked for in --data DIR, else $ZSAD_DATA, else data/. Trained models are kept in --store DIR, else
 $ZSAD_STORE, else results/store/, and are shared by all runs.
@@ -60,6 +61,7 @@ enum Command {
     Table(commands::table::Table),
     Compare(commands::compare::Compare),
     Plot(commands::plot::Plot),
+    Report(commands::report::Report),
     Cite(commands::cite::Cite),
     Pack(commands::pack::Pack),
     Verify(commands::verify::Verify),
@@ -110,6 +112,7 @@ fn run() -> ExitCode {
         Command::Table(c) => c.run(out),
         Command::Compare(c) => c.run(out),
         Command::Plot(c) => c.run(out),
+        Command::Report(c) => c.run(out),
         Command::Cite(c) => c.run(out),
         Command::Pack(c) => c.run(out),
         Command::Verify(c) => c.run(out),

@@ -17,6 +17,7 @@ pub mod new_method;
 pub mod pack;
 pub mod plan;
 pub mod plot;
+pub mod report;
 pub mod run;
 pub mod score;
 pub mod status;

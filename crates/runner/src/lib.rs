@@ -20,6 +20,7 @@ mod findings;
 mod heatmaps;
 pub mod library;
 mod pack;
+mod pictures;
 pub mod plan;
 pub mod progress;
 mod ranked;

@@ -92,8 +92,9 @@ pub fn merge(from: &Path, out: &Path) -> Result<()> {
     put(out, &all)
 }
 
-/// The entries of a folder. A damaged file is begun anew: it is a diary, nothing is computed from it.
-fn runs(folder: &Path) -> Vec<Value> {
+/// The entries of a folder, the oldest first; none where there is no such file or it is damaged: it is a diary, nothing is
+/// computed from it.
+pub fn runs(folder: &Path) -> Vec<Value> {
     let old = std::fs::read(folder.join(FILE)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     old.and_then(|v| v["runs"].as_array().cloned()).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! What tables are printed as: one small file a format.
 
+mod html;
 mod latex;
 mod markdown;
 mod terminal;
@@ -10,6 +11,8 @@ use polars_core::prelude::{DataFrame, PolarsResult};
 use zsad_core::{Error, Result, file};
 
 use crate::sheet::Sheet;
+pub use html::Html;
+pub(crate) use html::{blocks, is_long};
 pub use latex::Latex;
 pub use markdown::Markdown;
 pub use terminal::Terminal;

@@ -1,15 +1,15 @@
 //! Figures of a run, as SVG, PNG and PDF; the same rows give the same bytes.
 
-mod axes;
+pub(crate) mod axes;
 pub(crate) mod canvas;
-mod curves;
-mod loss;
-mod palette;
-mod parameter;
+pub(crate) mod curves;
+pub(crate) mod loss;
+pub(crate) mod palette;
+pub(crate) mod parameter;
 mod pdf;
 mod ranks;
 mod scores;
-mod spread;
+pub(crate) mod spread;
 mod style;
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use zsad_store::Row;
 use crate::grid::Grid;
 use crate::table;
 use curves::Along;
-pub use loss::Training;
+pub use loss::{Training, trainings};
 pub use scores::{ScoresOf, Shown, shown};
 pub use style::{Format, Style};
 

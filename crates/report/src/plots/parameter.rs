@@ -25,7 +25,7 @@ type Varied = (String, u32, String);
 type Lines = BTreeMap<String, Vec<(f64, MethodKey)>>;
 
 /// One figure for each parameter that a method has at three values or more, with the parameter's name.
-pub(super) fn figures(
+pub(crate) fn figures(
     run: &str,
     grid: &Grid,
     entries: &[Entry],

@@ -22,20 +22,7 @@ pub(super) fn figure(
     style: &Style,
 ) -> Result<Option<Canvas>> {
     let Some(point) = point(grid, dataset, pooling) else { return Ok(None) };
-    let (seeds, domains) = grid.axes(point);
-    let mut lines: Vec<(usize, &str, Vec<f64>)> = Vec::new();
-    for (m, (method, label)) in grid.methods.iter().enumerate() {
-        let Some(cell) = grid.cell(point, method).filter(|c| !c.ambiguous()) else { continue };
-        let matrix = cell.matrix(&seeds, &domains, |r: &Row| r.metric(table::headline().name));
-        let mean = |d: usize| {
-            let defined: Vec<f64> = (0..matrix.seeds).filter_map(|s| matrix.values[s * matrix.domains + d]).collect();
-            (!defined.is_empty()).then(|| 100.0 * defined.iter().sum::<f64>() / defined.len() as f64)
-        };
-        let values: Vec<f64> = (0..domains.len()).filter_map(mean).collect();
-        if !values.is_empty() {
-            lines.push((m, label, values));
-        }
-    }
+    let (lines, domains) = (means(grid, point), grid.axes(point).1);
     let all = || lines.iter().flat_map(|l| l.2.iter().copied());
     if lines.is_empty() {
         return Ok(None);
@@ -67,8 +54,27 @@ pub(super) fn figure(
     Ok(Some(canvas))
 }
 
+/// The methods with results at a point: number, label, and of every domain the mean over seeds, in per cent.
+pub(crate) fn means<'g>(grid: &'g Grid, point: &Point) -> Vec<(usize, &'g str, Vec<f64>)> {
+    let (seeds, domains) = grid.axes(point);
+    let mut lines = Vec::new();
+    for (m, (method, label)) in grid.methods.iter().enumerate() {
+        let Some(cell) = grid.cell(point, method).filter(|c| !c.ambiguous()) else { continue };
+        let matrix = cell.matrix(&seeds, &domains, |r: &Row| r.metric(table::headline().name));
+        let mean = |d: usize| {
+            let defined: Vec<f64> = (0..matrix.seeds).filter_map(|s| matrix.values[s * matrix.domains + d]).collect();
+            (!defined.is_empty()).then(|| 100.0 * defined.iter().sum::<f64>() / defined.len() as f64)
+        };
+        let values: Vec<f64> = (0..domains.len()).filter_map(mean).collect();
+        if !values.is_empty() {
+            lines.push((m, label.as_str(), values));
+        }
+    }
+    lines
+}
+
 /// Dots, box and mean of one method at the height `middle`.
-fn line(canvas: &mut Canvas, panel: &Panel, middle: f64, look: Look, values: &[f64]) {
+pub(crate) fn line(canvas: &mut Canvas, panel: &Panel, middle: f64, look: Look, values: &[f64]) {
     let at = |v: f64| panel.position(v, 0.0).0;
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -94,7 +100,7 @@ fn line(canvas: &mut Canvas, panel: &Panel, middle: f64, look: Look, values: &[f
 }
 
 /// The point with the contamination nearest to 10 %, and of these the largest batches.
-pub(super) fn point<'g>(grid: &'g Grid, dataset: &str, pooling: Pooling) -> Option<&'g Point> {
+pub(crate) fn point<'g>(grid: &'g Grid, dataset: &str, pooling: Pooling) -> Option<&'g Point> {
     let far = |p: &Point| p.contamination.ratio().map_or(0.0, |r| (r - 0.1).abs());
     let measured = |p: &&Point| {
         let cells = grid.methods.iter().filter_map(|(m, _)| grid.cell(p, m));

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use zsad_core::{Error, Result, suggest};
 use zsad_store::Row;
 
+use crate::table::Outcome;
+
 pub use beside::{Beside, Line, Verdict, build};
 pub use reference::{Origin, Published, Reference, Selector};
 pub use spec::{Division, Entry, Form, Ours, Spec};
@@ -64,6 +66,40 @@ pub fn rows(spec: &Spec, results: &Path) -> Result<Vec<Row>> {
     let folders = spec.experiments.iter().flat_map(|e| run_folders(results, e));
     let each = folders.map(|folder| zsad_store::read_results(&folder)).collect::<Result<Vec<_>>>()?;
     Ok(each.concat())
+}
+
+/// What is known beside the numbers of a run.
+#[derive(Debug, Default)]
+pub struct OfRun {
+    /// The tables that it belongs to, with the lines that have a number of both sides.
+    pub beside: Vec<Beside>,
+    /// Titles of tables for which no published number is known, with the reason.
+    pub without: Vec<(String, String)>,
+}
+
+/// The tables that the rows of a run belong to.
+///
+/// # Errors
+/// [`Error::Data`] or [`Error::Config`] where a table cannot be read or has mistakes.
+pub fn of_rows(tables: &Path, reference: &Reference, rows: &[Row]) -> Result<OfRun> {
+    let mut found = OfRun::default();
+    for name in names(tables)? {
+        let mut spec = find(tables, &name, reference)?;
+        if !rows.iter().any(|r| spec.experiments.contains(&r.asked().experiment)) {
+            continue;
+        }
+        let all = build(&spec, reference, rows)?;
+        let both =
+            |name: &str| all.lines.iter().any(|l| l.name == name && l.ours != Outcome::NotRun && l.published.is_some());
+        let why = spec.rows.iter().find_map(|entry| entry.none_because.clone());
+        spec.rows.retain(|entry| both(&entry.name));
+        match why {
+            _ if !spec.rows.is_empty() => found.beside.push(build(&spec, reference, rows)?),
+            Some(why) => found.without.push((spec.title, why)),
+            None => {}
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

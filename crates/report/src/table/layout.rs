@@ -116,7 +116,8 @@ fn block(grid: &Grid, entries: &[Entry], metric: &MetricSpec, points: &[&Point],
         _ => level_head(p, realised(p)),
     };
     let about: &[&str] = if style.compact { &["method"] } else { &["method", "setting", "domains", "seeds"] };
-    let mut block = Block { caption, words: about.len().min(2), ..Block::default() };
+    let of = points.iter().map(|p| (*p).clone()).collect();
+    let mut block = Block { caption, words: about.len().min(2), points: of, ..Block::default() };
     block.header = about.iter().map(|h| (*h).to_owned()).chain(points.iter().map(head)).collect();
     let here = |method: &MethodKey| -> Vec<&Entry> {
         let at = |p: &&Point| entries.iter().find(|e| e.metric == metric && e.point == **p && e.method == *method);

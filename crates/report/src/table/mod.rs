@@ -16,6 +16,7 @@ pub(crate) use entry::column;
 pub use entry::{Entry, Outcome};
 pub use layout::Style;
 pub(crate) use layout::{level_head, number};
+pub(crate) use ties::ranks;
 
 use crate::export::{Latex, Markdown, Printed};
 use crate::grid::Grid;
@@ -72,7 +73,8 @@ pub fn default_metrics(rows: &[Row]) -> Vec<&'static MetricSpec> {
     shown(rows, |m| m.headline)
 }
 
-fn shown(rows: &[Row], wanted: impl Fn(&MetricSpec) -> bool) -> Vec<&'static MetricSpec> {
+/// The first metric, and of the others those that are wanted and that the rows hold.
+pub(crate) fn shown(rows: &[Row], wanted: impl Fn(&MetricSpec) -> bool) -> Vec<&'static MetricSpec> {
     let present = |m: &MetricSpec| rows.iter().any(|r| r.metric(m.name).is_some());
     let specs = METRICS.iter().map(|m| &m.spec);
     specs.filter(|m| *m == headline() || wanted(m) && present(m)).collect()

@@ -61,7 +61,7 @@ pub(super) fn groups(column: &[&Entry]) -> Vec<BTreeSet<usize>> {
 }
 
 /// `1–3, 5`.
-pub(super) fn ranks(group: &BTreeSet<usize>) -> String {
+pub(crate) fn ranks(group: &BTreeSet<usize>) -> String {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for &rank in group {
         match runs.last_mut() {

@@ -1,13 +1,12 @@
 //! `zsad plot`: the plots of a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use zsad_core::key::canonical_json;
 use zsad_core::{Error, suggest};
-use zsad_report::plots::{Format, ScoresOf, Shown, Style, Training, shown};
+use zsad_report::plots::{self, Format, ScoresOf, Shown, Style, shown};
 use zsad_store::{ModelStore, Row, RunFolder};
 
 use super::Locations;
@@ -131,27 +130,13 @@ impl Plot {
 
 /// Draws everything that `rows` and the trainings behind them can show.
 pub fn write_all(folder: &RunFolder, store: &ModelStore, rows: &[Row], style: &Style) -> Result<()> {
-    // A training is shown under the names of its rows.
-    let mut trainings = Vec::new();
-    let by_fit: BTreeMap<(&str, &str), &Row> =
-        rows.iter().map(|r| ((r.record.fit_key.as_str(), r.asked().dataset.as_str()), r)).collect();
-    for ((key, _), row) in by_fit {
-        if let Some(record) = store.fit(key)? {
-            trainings.push(Training {
-                dataset: row.asked().dataset.clone(),
-                method: row.method().to_owned(),
-                version: row.fit().method.version,
-                params: canonical_json(&row.asked().params),
-                loss: record.report.loss,
-            });
-        }
-    }
+    let trainings = plots::trainings(rows, store)?;
     // Published results keep no scores.
     let scores = |shown: Shown| {
         let read = |(_, key): &(String, String)| folder.scores(key).unwrap_or_default();
         ScoresOf { batches: shown.cells.iter().map(read).collect(), shown }
     };
     let scores: Vec<ScoresOf> = shown(rows).into_iter().map(scores).collect();
-    zsad_report::plots::write_all(folder.root(), rows, &trainings, &scores, style)?;
+    plots::write_all(folder.root(), rows, &trainings, &scores, style)?;
     Ok(())
 }

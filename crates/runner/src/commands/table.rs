@@ -7,7 +7,7 @@ use anyhow::Result;
 use zsad_core::{Error, MetricSpec, suggest};
 use zsad_metrics::METRICS;
 use zsad_report::Printed;
-use zsad_report::export::{Latex, Markdown, Terminal};
+use zsad_report::export::{Html, Latex, Markdown, Terminal};
 use zsad_report::published::{self, Beside, Reference};
 use zsad_report::table::{Style, Table as Comparison, default_metrics, styled, write_all};
 use zsad_store::findings;
@@ -25,9 +25,9 @@ Examples:
                                           for a paper: data sets as columns, a number a cell";
 
 /// Where the tables of published numbers are defined, their numbers, and all results.
-const TABLES: &str = "experiments/tables";
-const REFERENCE: &str = "results/reference";
-const RESULTS: &str = "results";
+pub(super) const TABLES: &str = "experiments/tables";
+pub(super) const REFERENCE: &str = "results/reference";
+pub(super) const RESULTS: &str = "results";
 
 /// Print the table of a run, or ours beside published numbers
 #[derive(clap::Args)]
@@ -93,6 +93,8 @@ pub(super) enum Format {
     Md,
     #[value(alias = "latex")]
     Tex,
+    /// A fragment for a page of one's own
+    Html,
     Csv,
     Parquet,
 }
@@ -171,6 +173,7 @@ pub(super) fn print_as(
         None => write!(out, "{}", table.print(&Terminal))?,
         Some(Format::Md) => write!(out, "{}", table.print(&Markdown))?,
         Some(Format::Tex) => write!(out, "{}", table.print(&Latex))?,
+        Some(Format::Html) => write!(out, "{}", table.print(&Html))?,
         Some(Format::Csv) => write!(out, "{}", table.to_csv()?)?,
         Some(Format::Parquet) => {
             table.write_parquet(parquet)?;
