@@ -175,6 +175,10 @@ fn numbers_that_are_changed_are_found_though_the_list_is_made_anew() {
     let mut other = json.clone();
     other["cell"]["fit"]["seed"] = 9.into();
     assert!(with_record(&other).contains(&format!("key of the cell: stored {key}, computed")));
+    // Maps are not stored, so that nothing can be said of what was measured on them.
+    let mut pixels = json.clone();
+    pixels["domains"][0]["metrics"]["pixel_auroc"] = 0.9.into();
+    assert!(with_record(&pixels).contains("not computed again: 1 value of pixel_auroc: its maps are not stored"));
 
     // Scores of another cell in the place of this one's.
     let scores = |key: &str| format!("small/records/{key}.scores.parquet");

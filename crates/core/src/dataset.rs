@@ -118,6 +118,11 @@ pub trait Dataset: Send + Sync {
         Ok(None)
     }
 
+    /// The normal references of a domain that a person has listed, in their order; `None` where references are drawn.
+    fn listed_references(&self, _domain: usize) -> Option<&[SampleRef]> {
+        None
+    }
+
     /// What a person calls a sample, such as `crack/012`; `None` where samples have no names.
     fn sample_name(&self, _sample: &SampleRef) -> Option<String> {
         None

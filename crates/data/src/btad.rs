@@ -27,7 +27,7 @@ static SPEC: DatasetSpec = DatasetSpec {
     citation: "Mishra, Verk, Fornasier, Piciarelli and Foresti, VT-ADL: A Vision Transformer Network for Image Anomaly \
                Detection and Localization, ISIE 2021; CC BY-SA 4.0",
     files: "btad/BTech_Dataset_transformed/{01,02,03}/{train/ok,test/ok,test/ko,ground_truth/ko}/*, as the archive unpacks",
-    test_params: &[],
+    test_params: &["references"],
 };
 
 impl Load for Btad {

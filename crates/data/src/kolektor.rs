@@ -31,7 +31,7 @@ static SPEC: DatasetSpec = DatasetSpec {
                Surface-Defect Detection, Computers in Industry 2021; CC BY-NC-SA 4.0",
     files: "kolektor/kos<NN>/Part<N>.jpg and Part<N>_label.bmp; kolektor2/{train,test}/<id>.png and <id>_GT.png, as the \
             archives unpack",
-    test_params: &[],
+    test_params: &["references"],
 };
 
 impl Kolektor {

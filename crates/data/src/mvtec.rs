@@ -5,6 +5,7 @@ mod kolektor;
 mod layout;
 mod mask;
 mod params;
+mod references;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ static SPEC: DatasetSpec = DatasetSpec {
                Anomaly Detection, CVPR 2019; CC BY-NC-SA 4.0. Other folders: see their own licences",
     files: "<root>/<category>/train/good/*, test/good/*, test/<defect>/*, ground_truth/<defect>/<name>_mask.png; a \
             category without ground_truth has no masks; BTAD's `ok` counts as `good`",
-    test_params: &[],
+    test_params: &["references"],
 };
 
 impl Load for Mvtec {

@@ -92,8 +92,9 @@ fn candidates(info: &DatasetInfo, fold: &Fold, domain: usize) -> (Candidates, Ca
     (Candidates::new([(domain, this.normal)], Subset::Normal), anomalies)
 }
 
-/// Normal references of a domain, in a random order fixed by (domain, seed): from its reference pool where it has one, else
-/// from its normals, passing over those in `batch`. Fewer references are a prefix of more.
+/// Normal references of a domain: the first of those that a person has listed ([`Dataset::listed_references`]), or else in a
+/// random order fixed by (domain, seed), from its reference pool where it has one, else from its normals, passing over those
+/// in `batch`. Fewer references are a prefix of more.
 ///
 /// # Errors
 /// [`Error::Refused`] where there are fewer than `shots`, or none.
@@ -107,13 +108,16 @@ pub fn support(
     let info = dataset.info();
     let this = &info.domains[domain];
     let subset = if this.reference > 0 { Subset::Reference } else { Subset::Normal };
-    let candidates = Candidates::new([(domain, this.size(subset))], subset);
-    let axes = [("purpose", "references"), ("dataset", info.name.as_str()), ("domain", this.name.as_str())];
-    let mut order = candidates.draw(&mut stream(seed, &axes), candidates.total);
-    if subset == Subset::Normal {
-        let taken: std::collections::HashSet<_> = batch.iter().collect();
-        order.retain(|r| !taken.contains(r));
-    }
+    let mut order = match dataset.listed_references(domain) {
+        Some(listed) => listed.to_vec(),
+        None => {
+            let candidates = Candidates::new([(domain, this.size(subset))], subset);
+            let axes = [("purpose", "references"), ("dataset", info.name.as_str()), ("domain", this.name.as_str())];
+            candidates.draw(&mut stream(seed, &axes), candidates.total)
+        }
+    };
+    let taken: std::collections::HashSet<_> = batch.iter().collect();
+    order.retain(|r| r.subset == Subset::Reference || !taken.contains(r));
     let (name, have) = (&this.name, order.len());
     let k = shots.of(have);
     if k == 0 && shots != Shots::Number(0) {

@@ -86,6 +86,10 @@ impl Dataset for Standardised {
         self.inner.masks(refs)
     }
 
+    fn listed_references(&self, domain: usize) -> Option<&[SampleRef]> {
+        self.inner.listed_references(domain)
+    }
+
     fn sample_name(&self, sample: &SampleRef) -> Option<String> {
         self.inner.sample_name(sample)
     }

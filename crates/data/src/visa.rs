@@ -28,7 +28,7 @@ static SPEC: DatasetSpec = DatasetSpec {
                Detection and Segmentation, ECCV 2022; CC BY 4.0",
     files: "visa/<category>/Data/{Images,Masks}/{Normal,Anomaly}/* and visa/split_csv/1cls.csv, as the archive unpacks; or \
             a folder in the layout of MVTec AD",
-    test_params: &[],
+    test_params: &["references"],
 };
 
 impl Load for Visa {

@@ -10,7 +10,7 @@ use zsad_core::{
 };
 
 use super::layout::{self, Category};
-use super::{Pictures, mask, split};
+use super::{Pictures, mask, references, split};
 use crate::image_file;
 
 /// The categories in use.
@@ -19,6 +19,8 @@ pub(crate) struct Folders {
     /// By category.
     identities: Vec<String>,
     categories: Vec<Category>,
+    /// Listed references, by category.
+    references: Option<Vec<Vec<SampleRef>>>,
     spec: PictureGeometry,
 }
 
@@ -32,7 +34,8 @@ impl Folders {
         let of = |(category, name): (&Category, String)| {
             DataFile::list(category.files().map(Path::to_owned), ReadBy::Domain(name))
         };
-        Ok(categories.iter().zip(names).flat_map(of).collect())
+        let list = references::path(pictures, data).map(|path| DataFile::new(path, ReadBy::Tests));
+        Ok(categories.iter().zip(names).flat_map(of).chain(list).collect())
     }
 
     /// The data set of `spec` in `roots`.
@@ -42,6 +45,7 @@ impl Folders {
     pub fn open(spec: &DatasetSpec, roots: &[String], pictures: &Pictures, data: &DataDir) -> Result<Self> {
         let split::Split { categories, names, folds } = split::read(roots, pictures, data)?;
         layout::check_sizes(&categories)?;
+        let references = references::path(pictures, data).map(|p| references::read(&p, &categories)).transpose()?;
         let domains = categories.iter().zip(names).map(|(c, name)| Domain {
             name,
             normal: c.normal.len(),
@@ -63,7 +67,7 @@ impl Folders {
         let identity =
             |c| format!("{}@{}:{}:{reading}", spec.name, spec.version, fingerprint([c].into_iter(), &data.path));
         let identities = categories.iter().map(identity).collect();
-        Ok(Folders { info, identities, categories, spec: geometry })
+        Ok(Folders { info, identities, categories, references, spec: geometry })
     }
 
     fn category(&self, r: &SampleRef) -> Result<&Category> {
@@ -88,6 +92,10 @@ impl Dataset for Folders {
 
     fn identity(&self, domain: usize) -> Option<String> {
         self.identities.get(domain).cloned()
+    }
+
+    fn listed_references(&self, domain: usize) -> Option<&[SampleRef]> {
+        self.references.as_ref()?.get(domain).map(Vec::as_slice)
     }
 
     /// Folder and number, such as `crack/012`.

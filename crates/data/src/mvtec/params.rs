@@ -19,6 +19,9 @@ zsad_core::params! {
         /// keep: both sides by the same factor; stretch: both sides become `resize`, so that of an oblong image nothing
         /// but the margin is lost
         pub aspect: Aspect = Aspect::Keep;
+        /// a text file that lists the references of few-shot methods, a picture a line, relative to the data folder, or as
+        /// much of the end of its path as tells it from the others; empty: references are drawn
+        pub references: String = String::new();
         /// resampling filter, by Pillow's names (masks: always nearest)
         pub filter: Filter = Filter::Bilinear;
     }

@@ -224,3 +224,34 @@ fn it_knows_the_files_that_its_samples_depend_on() {
     let dir = folder();
     testing::knows_its_files(&DEF, json!({}), dir.path());
 }
+
+#[test]
+fn listed_references_are_taken_in_their_order_and_never_drawn() {
+    let dir = folder();
+    let list = dir.path().join("refs.txt");
+    let given = json!({ "references": "refs.txt", "resize": 32, "crop": 32 });
+    let open = || testing::open(&DEF, given.clone(), dir.path());
+    fs::write(&list, "# two of wide\nwide/train/good/001.png\n\nmvtec_ad_subset/wide/train/good/000.png\n").unwrap();
+    let set = open().unwrap();
+    let wide = set.info().domains.iter().position(|d| d.name == "wide").unwrap();
+    let tall = set.info().domains.iter().position(|d| d.name == "tall").unwrap();
+    for seed in 0..3 {
+        let found = crate::sampler::support(set.as_ref(), wide, zsad_core::Shots::Number(2), seed, &[]).unwrap();
+        // Sorted, 000.png is the first picture of the pool.
+        assert_eq!(
+            found.iter().map(|r| (r.subset, r.index)).collect::<Vec<_>>(),
+            [(Subset::Reference, 1), (Subset::Reference, 0)]
+        );
+    }
+    let e = crate::sampler::support(set.as_ref(), tall, zsad_core::Shots::Number(1), 0, &[]).unwrap_err().to_string();
+    assert!(e.contains("domain `tall` has 0"), "{e}");
+    for (text, said) in [
+        ("wide/test/cut/000.png\n", "line 1: `wide/test/cut/000.png` is no normal picture"),
+        ("\ntrain/good/000.png\n", "line 2: `train/good/000.png` is the end of several"),
+        ("wide/train/good/000.png\nwide/train/good/000.png\n", "line 2: `wide/train/good/000.png` was listed before"),
+    ] {
+        fs::write(&list, text).unwrap();
+        let e = open().map(drop).unwrap_err().to_string();
+        assert!(e.contains("refs.txt") && e.contains(said), "{e}");
+    }
+}

@@ -6,17 +6,13 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use zsad_core::{Error, Level, Result};
-use zsad_report::table;
-use zsad_store::results::read_results_file;
-use zsad_store::{CellRecord, DomainResult, MetricRecord, Row, RunFolder, Status, findings};
+use zsad_core::{Error, Result};
+use zsad_store::{CellRecord, RunFolder};
 
+use super::again::recompute;
+use super::rows::{results, tables};
 use super::{METADATA, sha256};
-use crate::evaluate;
 use crate::registry::Registry;
-
-/// Values that differ by no more are the same: metrics lie between 0 and 1, and sums are taken in one order.
-const SAME: f64 = 1e-12;
 
 /// What a check found.
 #[derive(Debug, Default, PartialEq)]
@@ -132,176 +128,8 @@ fn records(root: &Path, report: &mut Report) -> Result<BTreeMap<String, CellReco
 }
 
 /// `knn on omniglot, seed 0, batch size 20, 10 %`.
-fn label(record: &CellRecord) -> String {
+pub fn label(record: &CellRecord) -> String {
     let (point, asked) = (&record.cell.point, &record.asked);
     let method = asked.method_or(&record.cell.fit.method.name);
     format!("{method} on {}, seed {}, {}, {}", asked.dataset, record.cell.seed(), point.size, point.contamination)
-}
-
-/// The results of a cell, every metric of samples from its scores; compares them with what the record says.
-fn recompute(
-    folder: &RunFolder,
-    record: &CellRecord,
-    registry: &Registry,
-    report: &mut Report,
-) -> Result<Vec<DomainResult>> {
-    if record.status != Status::Ok {
-        return Ok(vec![DomainResult::default()]);
-    }
-    report.cells += 1;
-    let key = &record.cell_key;
-    let scores = format!("records/{key}.scores.parquet");
-    let batches = match folder.scores(key) {
-        Ok(batches) => batches,
-        Err(error) => {
-            report.differences.push(format!("{scores}: {}: {error}", label(record)));
-            return Ok(record.domains.clone());
-        }
-    };
-    if batches.iter().flat_map(|b| &b.items).any(|score| !score.is_finite()) {
-        report.differences.push(format!("{scores}: {}: scores that are no finite numbers", label(record)));
-        return Ok(record.domains.clone());
-    }
-    let of_samples: Vec<_> = registry.metrics.iter().copied().filter(|m| m.spec.level == Level::Sample).collect();
-    let computed = evaluate::by_domain(&batches, record.cell.point.pooling, &of_samples);
-    let mut computed: BTreeMap<String, DomainResult> = computed.into_iter().map(|r| (r.domain.clone(), r)).collect();
-    let mut all = Vec::new();
-    for stored in &record.domains {
-        let place = format!("records/{key}.json: {}, domain {}", label(record), stored.domain);
-        // A domain that was too small for a batch has a result without any.
-        let of_domain = computed.remove(&stored.domain).or_else(|| (stored.n_batches == 0).then(|| stored.clone()));
-        let Some(mut result) = of_domain else {
-            report.differences.push(format!("{place}: no scores"));
-            all.push(stored.clone());
-            continue;
-        };
-        counts(&place, stored, &result, report);
-        let mut wanted = stored.metrics.clone();
-        for metric in registry.metrics {
-            let later = folder.metric(key, &metric.spec.id())?.map(|m: MetricRecord| m.domains);
-            if let Some(value) = later.and_then(|domains| domains.get(&stored.domain).copied()) {
-                wanted.insert(metric.spec.name.to_owned(), value);
-            }
-        }
-        for (name, stored) in wanted {
-            let today = registry.metric(&name).filter(|m| m.spec.level == Level::Sample);
-            let other = record.metrics.iter().find(|id| id.split('@').next() == Some(name.as_str()));
-            let same_version = |m: &&zsad_metrics::Metric| other.is_none_or(|id| *id == m.spec.id());
-            match today.filter(same_version) {
-                Some(_) => {
-                    value(&place, &name, stored, result.metrics.get(&name).copied().flatten(), report);
-                    report.recomputed += usize::from(stored.is_some());
-                }
-                None => {
-                    if stored.is_some() {
-                        let why = match (registry.metric(&name), other) {
-                            (Some(m), _) if m.spec.level == Level::Pixel => format!("{name}: its maps are not stored"),
-                            (_, Some(id)) => format!("{id}: of another version of zsad"),
-                            (_, None) => format!("{name}: not known to this version of zsad"),
-                        };
-                        *report.not_recomputed.entry(why).or_default() += 1;
-                    }
-                    result.metrics.insert(name, stored);
-                }
-            }
-        }
-        all.push(result);
-    }
-    for domain in computed.keys() {
-        report.differences.push(format!("{scores}: {}, domain {domain}: not in the record", label(record)));
-    }
-    Ok(all)
-}
-
-/// Numbers of batches and samples.
-fn counts(place: &str, stored: &DomainResult, computed: &DomainResult, report: &mut Report) {
-    let numbers = |r: &DomainResult| [r.n_batches, r.n_undefined, r.n_normal, r.n_anomalous];
-    let names = ["n_batches", "n_undefined", "n_normal", "n_anomalous"];
-    for ((name, stored), computed) in names.iter().zip(numbers(stored)).zip(numbers(computed)) {
-        if stored != computed {
-            report.differences.push(format!("{place}: {name}: stored {stored}, recomputed {computed}"));
-        }
-    }
-}
-
-/// One value.
-fn value(place: &str, name: &str, stored: Option<f64>, computed: Option<f64>, report: &mut Report) {
-    let same = match (stored, computed) {
-        (Some(a), Some(b)) => (a - b).abs() <= SAME,
-        (a, b) => a.is_none() && b.is_none(),
-    };
-    if !same {
-        let shown = |v: Option<f64>| v.map_or("none".to_owned(), |v| v.to_string());
-        let (stored, computed) = (shown(stored), shown(computed));
-        report.differences.push(format!("{place}: {name}: stored {stored}, recomputed {computed}"));
-    }
-}
-
-/// The rows of a table of results against records and recomputed values; `None` where it is not there or cannot be read.
-fn results(
-    root: &Path,
-    name: &str,
-    records: &BTreeMap<String, CellRecord>,
-    computed: &BTreeMap<(String, String), DomainResult>,
-    report: &mut Report,
-) -> Option<Vec<Row>> {
-    let path = root.join(name);
-    if !path.exists() {
-        return None;
-    }
-    let rows = match read_results_file(&path) {
-        Ok(rows) => rows,
-        Err(error) => {
-            report.differences.push(format!("{name}: {error}"));
-            return None;
-        }
-    };
-    let mut seen = BTreeSet::new();
-    for row in &rows {
-        let (key, domain) = (&row.record.cell_key, &row.result.domain);
-        let place = format!("{name}: cell {key}, domain {domain}");
-        let Some(record) = records.get(key) else {
-            report.differences.push(format!("{place}: no such record"));
-            continue;
-        };
-        let Some(wanted) = computed.get(&(key.clone(), domain.clone())) else {
-            report.differences.push(format!("{place}: not in the record"));
-            continue;
-        };
-        seen.insert((key.clone(), domain.clone()));
-        let place = format!("{name}: {}, domain {domain}", label(record));
-        counts(&place, &row.result, wanted, report);
-        let names: BTreeSet<&String> = row.result.metrics.keys().chain(wanted.metrics.keys()).collect();
-        for metric in names {
-            value(&place, metric, row.metric(metric), wanted.metrics.get(metric).copied().flatten(), report);
-        }
-        let said = |r: &CellRecord| {
-            let (fit, point) = (&r.cell.fit, &r.cell.point);
-            let words =
-                [r.status.to_string(), r.fit_key.clone(), fit.method.name.clone(), fit.method.params.to_string()];
-            let numbers = [r.cell.seed().to_string(), point.size.to_column(), point.contamination.to_string()];
-            let times = [r.fit_seconds, r.score_seconds].map(|t| format!("{t:?}"));
-            (words, numbers, times, fit.method.version, r.error.clone().unwrap_or_default())
-        };
-        if said(&row.record) != said(record) {
-            let (row, record) = (said(&row.record), said(record));
-            report.differences.push(format!("{place}: says {row:?}, its record {record:?}"));
-        }
-    }
-    let missing = computed.keys().filter(|place| !seen.contains(*place));
-    report.differences.extend(missing.map(|(key, domain)| format!("{name}: cell {key}, domain {domain}: no row")));
-    Some(rows)
-}
-
-/// The comparison against the results.
-fn tables(root: &Path, rows: &[Row], report: &mut Report) -> Result<()> {
-    let again = tempfile::tempdir().map_err(|e| Error::failed(format!("a temporary folder: {e}")))?;
-    table::write_all(again.path(), rows, &findings::read(root)?)?;
-    for name in ["table.md", "table.tex", "table.csv"] {
-        let [stored, computed] = [root, again.path()].map(|folder| fs::read(folder.join(name)).unwrap_or_default());
-        if root.join(name).exists() && stored != computed {
-            report.differences.push(format!("{name}: not the table of the results"));
-        }
-    }
-    Ok(())
 }

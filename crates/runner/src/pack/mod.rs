@@ -1,9 +1,11 @@
 //! A run as one file to hand on: a tape archive that is an RO-Crate 1.1, and the check of such a file.
 
+mod again;
 pub mod check;
 mod contents;
 mod metadata;
 mod preview;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::path::Path;
