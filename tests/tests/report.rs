@@ -60,14 +60,17 @@ fn a_page_shows_the_records_and_says_what_it_lacks() {
     // Each domain of each cell, with the metric that the results have of it.
     let domains = column(&sandbox.path("before"), "domain");
     assert_eq!(whole.matches("<details class=\"domain\">").count(), domains.len());
-    assert!(!whole.contains("<img") && whole.contains("neighbours"));
+    assert!(!whole.contains("<ol class=\"pictures\">") && whole.contains("neighbours"));
+    // The picture of a typical batch, which the run has left.
+    let sheets = whole.matches("<img ").count();
+    assert_eq!(sheets, 1);
     for auroc in column(&sandbox.path("before"), "auroc") {
         let said = format!(": AUROC {:.1}", auroc.parse::<f64>().unwrap() * 100.0);
         assert!(whole.contains(&said), "{said}");
     }
     let (pictures, _) = page(&["--thumbnails", "3"]);
     let batches = pictures.matches("<figure class=\"batch\">").count();
-    assert_eq!((batches, pictures.matches("<img ").count()), (domains.len() * 3, batches * 3));
+    assert_eq!((batches, pictures.matches("<img ").count()), (domains.len() * 3, batches * 3 + sheets));
 
     // Without the scores the page is still there.
     for entry in fs::read_dir(sandbox.path("before/records")).unwrap().flatten() {

@@ -141,10 +141,14 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
         let bad = e.failed + e.refused;
         if bad == 0 { "0".into() } else { format!("{bad} of {}", e.cells) }
     }));
-    let remarks = |l: &Line| l.entries.iter().flat_map(|e| e.remarks.clone()).collect::<Vec<_>>().join("; ");
+    // The first entry is that of the headline metric, which has them all.
+    let remarks = |l: &Line| {
+        let length = l.entries[0].shortened.iter().map(|length| format!("shortened training: {length}"));
+        length.chain(l.entries[0].remarks.iter().cloned()).collect::<Vec<_>>().join("; ")
+    };
     if lines.iter().any(|l| !remarks(l).is_empty()) {
         columns.push(Column {
-            head: "what is odd",
+            head: "remarks",
             number: false,
             cell: Box::new(move |html, line| html.leaf("td", &[("class", &"w remark")], remarks(line))),
         });
