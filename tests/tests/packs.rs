@@ -78,6 +78,11 @@ fn a_pack_verifies_and_the_same_run_gives_the_same_bytes() {
     // Three methods, two points, four digits, four metrics.
     assert!(done.out.contains("96 values of metrics of 6 cells computed again from the scores"), "{}", done.out);
     assert!(done.out.ends_with("small.tar.zst: all as it was packed\n"), "{}", done.out);
+    // What was appended later is computed again, too.
+    sandbox.run(&["metrics", "--append", "precision_at_n", "small"]).expect(0);
+    sandbox.run(&["pack", "small", "-o", "later.tar.zst"]).expect(0);
+    let done = sandbox.run(&["verify", "later.tar.zst"]).expect(0);
+    assert!(done.out.contains("120 values of metrics of 6 cells computed again from the scores"), "{}", done.out);
     let done = sandbox.run(&["verify", "small.tar.zst", "--identity", "00"]).expect(1);
     assert!(done.out.starts_with(&format!("identity: 00 expected, {identity} found\n")), "{}", done.out);
 

@@ -60,6 +60,8 @@ pub fn recompute(
                 wanted.insert(metric.spec.name.to_owned(), value);
             }
         }
+        // A metric that nobody asked for has no value in the results.
+        result.metrics.retain(|name, _| wanted.contains_key(name));
         for (name, stored) in wanted {
             let today = registry.metric(&name).filter(|m| m.spec.level == Level::Sample);
             let other = record.metrics.iter().find(|id| id.split('@').next() == Some(name.as_str()));
