@@ -36,6 +36,9 @@ fn sample_metrics_equal_scikit_learn() {
             ("auroc", 0.6556987267985888),
             ("f1_max", 0.4205128205128205),
             ("fpr95", 0.710691823899371),
+            // n = y.sum(); t = np.sort(s)[::-1][n - 1]; above, tied = s > t, s == t
+            // print((y[above].sum() + (n - above.sum()) * y[tied].mean()) / n)
+            ("precision_at_n", 0.3170731707317073),
         ],
     );
 }

@@ -230,7 +230,11 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
         };
         metrics.iter().map(|m| column(m.spec.name)).collect::<Vec<_>>()
     };
-    let columns = [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(newest)].concat();
+    // What is measured on request has a column where it was asked for.
+    let asked = |m: &&zsad_metrics::Metric| !m.spec.on_request || rows.iter().any(|r| r.metric(m.spec.name).is_some());
+    let newest: Vec<&zsad_metrics::Metric> = newest.iter().copied().filter(asked).collect();
+    let columns =
+        [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(&newest)].concat();
     DataFrame::new(rows.len(), columns)
 }
 

@@ -33,7 +33,7 @@ fn columns() -> Vec<&'static str> {
 const FIXED: &str = "experiment,profile,dataset,domain,method,method_version,setting,params,seed,contamination,\
 contamination_realised,batch_size,pooling,n_batches,n_undefined,n_normal,n_anomalous,auroc,aupr,f1_max,fpr95,\
 pixel_auroc,pixel_aupr,aupro,fit_seconds,score_seconds,status,error,fit_key,cell_key,git_sha,device,threads,batch_total,params_used,\
-pixel_f1_max,method_name,precision_at_n";
+pixel_f1_max,method_name";
 
 #[test]
 fn the_columns_are_the_fields_of_a_row_in_the_fixed_order() {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use zsad_core::{DataDir, Environment};
 
 use super::{Experiment, load};
+use crate::library::Library;
 use crate::registry::Registry;
 
 /// The place of the settings of an experiment's data sets, in the column `method`.
@@ -85,6 +87,8 @@ fn experiments_that_claim_published_settings_have_them() {
 #[test]
 fn the_table_of_lengths_is_that_of_the_experiments() {
     let mut lines = vec!["experiment,method,parameter,value".to_owned()];
+    let library = Library::new(Registry::built_in());
+    let env = Environment::new(DataDir::resolve(Some("none".into())));
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(repository("experiments")).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
@@ -94,8 +98,14 @@ fn the_table_of_lengths_is_that_of_the_experiments() {
         for method in experiment.methods.iter().filter(|m| m.method.learns()) {
             let label = if method.label.is_empty() { method.def.spec().name } else { &method.label };
             for parameter in ["steps", "epochs"] {
-                let value = method.method.values()[parameter].as_u64();
-                lengths.entry((label.to_owned(), parameter)).or_default().extend(value);
+                // What is left to the data is known of those that come with the program.
+                let settled = experiment.datasets.iter().filter_map(|choice| {
+                    let dataset = library.of(choice.def.spec(), &choice.source);
+                    let info = &dataset.describe(&env).ok()?.info;
+                    method.method.resolve(info, info.folds.first()?).ok()?.values()[parameter].as_u64()
+                });
+                let asked = method.method.values()[parameter].as_u64();
+                lengths.entry((label.to_owned(), parameter)).or_default().extend(settled.chain(asked));
             }
         }
         for ((method, parameter), values) in lengths {
