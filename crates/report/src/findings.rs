@@ -8,8 +8,10 @@ use crate::grid::{Cell, Grid, MethodKey, Point};
 use crate::stats::Matrix;
 use crate::table::headline;
 
-/// A mean AUROC below this is odd where there is a single value, and so no interval.
+/// A mean AUROC below this is odd where an interval says little: of fewer values than …
 const BELOW_CHANCE: f64 = 0.45;
+/// … these.
+const FEW: usize = 8;
 /// A cell that took so many times the median of its like is slow …
 const TIMES: f64 = 10.0;
 /// … given so many seconds more, and …
@@ -98,7 +100,8 @@ impl<'a> About<'a> {
         self.at_points(Oddity::BelowChance, |point| {
             let values = self.values(point, self.method)?;
             let mean = values.mean()?;
-            let below = match values.half_width() {
+            let few = values.values.iter().flatten().count() < FEW;
+            let below = match values.half_width().filter(|_| !few) {
                 Some(half) => mean + half < 0.5,
                 None => mean < BELOW_CHANCE,
             };
