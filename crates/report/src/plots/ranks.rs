@@ -1,5 +1,7 @@
 //! Mean ranks over domains: a critical-difference diagram, and who wins how often.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use zsad_core::Result;
 use zsad_metrics::stats::{Friedman, critical_difference, friedman};
 
@@ -29,6 +31,8 @@ struct Ranked {
     /// `[domain][method]`, in the order of `methods`.
     blocks: Vec<Vec<f64>>,
     tested: Friedman,
+    /// How many domains there are, and of which data sets where there are several.
+    domains: String,
 }
 
 impl Ranked {
@@ -43,7 +47,8 @@ impl Ranked {
         let methods: Vec<_> =
             order.iter().filter_map(|&i| Some((all[i].label.clone(), look(&all[i].label)?, tested.ranks[i]))).collect();
         let blocks = blocks.iter().map(|block| order.iter().map(|&i| block[i]).collect()).collect();
-        (FEWEST..=MOST).contains(&methods.len()).then_some(Ranked { methods, blocks, tested })
+        let domains = domains(grid, blocks.len());
+        (FEWEST..=MOST).contains(&methods.len()).then_some(Ranked { methods, blocks, tested, domains })
     }
 
     /// Runs of methods within the critical difference of each other, as first and last; none inside another.
@@ -59,6 +64,16 @@ impl Ranked {
     }
 }
 
+/// `427 domains (digits 4, omniglot 423)`.
+fn domains(grid: &Grid, n: usize) -> String {
+    let mut of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for point in &grid.points {
+        of.entry(&point.dataset).or_default().extend(grid.axes(point).1);
+    }
+    let listed: Vec<String> = of.iter().map(|(name, domains)| format!("{name} {}", domains.len())).collect();
+    if of.len() > 1 { format!("{n} domains ({})", listed.join(", ")) } else { format!("{n} domains") }
+}
+
 /// Both figures; none where ranks mean nothing: few methods, or no domain that all were measured on.
 pub(super) fn figures(run: &str, grid: &Grid, style: &Style) -> Result<Vec<(&'static str, Canvas)>> {
     let Some(ranked) = Ranked::of(grid) else { return Ok(Vec::new()) };
@@ -68,16 +83,16 @@ pub(super) fn figures(run: &str, grid: &Grid, style: &Style) -> Result<Vec<(&'st
 /// Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 2006, Figure 1.
 fn diagram(run: &str, ranked: &Ranked, style: &Style) -> Result<Canvas> {
     let (k, n) = (ranked.methods.len(), ranked.blocks.len());
-    let critical = critical_difference(k, n);
+    let (critical, domains) = (critical_difference(k, n), &ranked.domains);
     let differ = ranked.tested.p < 0.05;
     let groups = if differ { ranked.groups(critical) } else { Vec::new() };
     let note = match differ {
         true => format!(
-            "AUROC over {n} domains; methods under one bar differ by less than {critical:.2} ranks (Nemenyi, 5 %; Friedman: p {})",
+            "AUROC over {domains}; methods under one bar differ by less than {critical:.2} ranks (Nemenyi, 5 %; Friedman: p {})",
             p(ranked.tested.p)
         ),
         false => format!(
-            "AUROC over {n} domains; that all rank alike cannot be ruled out (Friedman: p {}): single differences are not to be read",
+            "AUROC over {domains}; that all rank alike cannot be ruled out (Friedman: p {}): single differences are not to be read",
             p(ranked.tested.p)
         ),
     };
@@ -122,9 +137,9 @@ fn diagram(run: &str, ranked: &Ranked, style: &Style) -> Result<Canvas> {
 
 /// In how many domains the method of a line is better than that of a column.
 fn wins(run: &str, ranked: &Ranked, style: &Style) -> Result<Canvas> {
-    let n = ranked.blocks.len();
+    let (n, domains) = (ranked.blocks.len(), &ranked.domains);
     let note = format!(
-        "in how many of {n} domains the method of a line has the higher AUROC than that of a column; best mean rank first"
+        "in how many of {domains} the method of a line has the higher AUROC than that of a column; best mean rank first"
     );
     let title = format!("{run}: wins");
     let widths = ranked.methods.iter().map(|(label, ..)| text_width(label, TEXT)).collect::<Result<Vec<_>>>()?;
