@@ -46,7 +46,7 @@ impl Ranked {
         let look = |label: &str| grid.methods.iter().position(|(_, l)| l == label).map(Look::of);
         let methods: Vec<_> =
             order.iter().filter_map(|&i| Some((all[i].label.clone(), look(&all[i].label)?, tested.ranks[i]))).collect();
-        let blocks = blocks.iter().map(|block| order.iter().map(|&i| block[i]).collect()).collect();
+        let blocks: Vec<Vec<f64>> = blocks.iter().map(|block| order.iter().map(|&i| block[i]).collect()).collect();
         let domains = domains(grid, blocks.len());
         (FEWEST..=MOST).contains(&methods.len()).then_some(Ranked { methods, blocks, tested, domains })
     }
