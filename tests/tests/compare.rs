@@ -73,3 +73,18 @@ fn what_cannot_be_compared_is_said() {
     let refused = sandbox.run(&["compare", "nowhere"]).expect(2);
     assert!(refused.err.contains("nowhere"), "{}", refused.err);
 }
+
+#[test]
+fn what_a_difference_needs_and_what_is_odd_are_said_of_a_finished_run() {
+    let sandbox = sandbox();
+    let said = sandbox.run(&["plan", "x.yaml", "--out", "out", "--power", "2"]).expect(0).out;
+    // Three methods: three pairs, each over four domains and two seeds.
+    assert_eq!(said.matches("4 domains × 2 seeds").count(), 3, "{said}");
+    assert!(said.contains("domains needed") && said.contains("knn – mine"), "{said}");
+    let done = sandbox.run(&["plan", "x.yaml", "--out", "out", "--power", "0"]).expect(2);
+    assert!(done.err.contains("points of AUROC"), "{}", done.err);
+
+    let odd = std::fs::read_to_string(sandbox.path("out/anomalies.json")).unwrap();
+    let odd: Value = serde_json::from_str(&odd).unwrap();
+    assert_eq!(odd["findings"].as_array().map(Vec::len), Some(0), "{odd}");
+}

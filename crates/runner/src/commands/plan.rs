@@ -82,12 +82,16 @@ fn power(folder: &RunFolder, points: f64, out: &mut impl Write) -> Result<Exit> 
     let number = |n: Option<usize>| n.map_or("–".to_owned(), |n| n.to_string());
     let pair = |need: &zsad_report::power::Need| format!("{} – {}", need.a, need.b);
     let width = needs.iter().take(PAIRS).map(|need| pair(need).chars().count()).max().unwrap_or(0).max(4);
-    writeln!(out, "  {:<width$}  measured on         finds    domains needed   seeds needed", "pair")?;
+    let mut line = |cells: [&str; 5]| {
+        let [pair, measured, finds, domains, seeds] = cells;
+        writeln!(out, "  {pair:<width$}  {measured:<22}  {finds:<6}  {domains:<14}  {seeds}")
+    };
+    line(["pair", "measured on", "finds", "domains needed", "seeds needed"])?;
     for need in needs.iter().take(PAIRS) {
         let measured = format!("{} × {}", counted(need.domains, "domain"), counted(need.seeds, "seed"));
         let finds = need.detectable.map_or("–".to_owned(), |d| format!("{:.1}", d * 100.0));
         let (domains, seeds) = (number(need.domains_needed), number(need.seeds_needed));
-        writeln!(out, "  {:<width$}  {measured:<18}  {finds:<7}  {domains:<15}  {seeds}", pair(need))?;
+        line([&pair(need), &measured, &finds, &domains, &seeds])?;
     }
     if needs.len() > PAIRS {
         writeln!(out, "  {} other pairs need fewer", needs.len() - PAIRS)?;
