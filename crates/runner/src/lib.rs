@@ -12,6 +12,7 @@ pub mod cli;
 mod commands;
 pub mod config;
 mod cost;
+mod csv;
 pub mod evaluate;
 mod exchange;
 pub mod executor;

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use npyz::{DType, NpyFile, Order, TypeChar, WriterBuilder};
+use zsad_core::{Samples, Values};
 
 /// The numbers of an array in the narrowest of four types that holds them exactly.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +42,17 @@ pub struct Array {
     pub shape: Vec<usize>,
     /// Its numbers.
     pub numbers: Numbers,
+}
+
+/// Samples as they are stored, `[n, shape…]`.
+impl From<&Samples> for Array {
+    fn from(samples: &Samples) -> Self {
+        let numbers = match samples.values() {
+            Values::F32(v) => Numbers::F32(v.clone()),
+            Values::F64(v) => Numbers::F64(v.clone()),
+        };
+        Array { shape: [&[samples.len()], samples.shape()].concat(), numbers }
+    }
 }
 
 impl Array {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use zsad_core::{
     Accepts, Batch, DatasetInfo, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef, MethodSpec,
-    ParamProblem, ParamSet, ParamSpec, Required, Result, Samples, Scores, Supervision, Values,
+    ParamProblem, ParamSet, ParamSpec, Required, Result, Samples, Scores, Supervision,
 };
 use zsad_data::formats::npy::{Array, Numbers};
 use zsad_data::formats::npz;
@@ -191,7 +191,7 @@ impl Session {
         }
         if let Some((samples, domains)) = &ready.pool {
             let domain = Array { shape: vec![domains.len()], numbers: Numbers::I64(domains.clone()) };
-            npz::write(&session.file("fit", "fit"), &[("X", &array(samples)), ("domain", &domain)])?;
+            npz::write(&session.file("fit", "fit"), &[("X", &samples.into()), ("domain", &domain)])?;
         }
         Ok(session)
     }
@@ -237,7 +237,7 @@ impl Session {
         let (path, out) = (self.file("batch", &number), self.file("scores", &number));
         // Renamed when whole, so that a program that watches the folder never sees half a file.
         let half = path.with_extension("part");
-        npz::write(&half, &[("X", &array(&batch.samples()?))])?;
+        npz::write(&half, &[("X", &(&batch.samples()?).into())])?;
         fs::rename(&half, &path).map_err(|e| Error::io(&path, &e))?;
 
         let read = || npz::Npz::open(&out).and_then(|mut file| file.array("scores"));
@@ -288,15 +288,6 @@ fn hint_of(persistent: bool) -> ([&'static str; 2], &'static str) {
             "a program that reads folders wants persistent: true; `zsad describe external` has the protocol",
         ),
     }
-}
-
-fn array(samples: &Samples) -> Array {
-    let shape = [&[samples.len()], samples.shape()].concat();
-    let numbers = match samples.values() {
-        Values::F32(v) => Numbers::F32(v.clone()),
-        Values::F64(v) => Numbers::F64(v.clone()),
-    };
-    Array { shape, numbers }
 }
 
 /// `n` scores; else what is wrong with them.

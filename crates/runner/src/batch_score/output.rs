@@ -7,6 +7,7 @@ use zsad_core::{Error, Result, file};
 
 use super::split::Part;
 use super::threshold::Flags;
+use crate::csv::quoted;
 
 /// Endings that promise another format.
 const OTHER: [&str; 6] = ["npz", "npy", "parquet", "json", "xlsx", "txt"];
@@ -71,15 +72,6 @@ pub fn write(
         text.push('\n');
     }
     file::write(path, text.as_bytes())
-}
-
-/// A field of CSV, in quotes where it needs them.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use zsad_core::{Environment, Error, Result, SampleRef, Samples, Values, file};
+use zsad_core::{Environment, Error, Result, SampleRef, file};
 use zsad_data::formats::npy::{Array, Numbers};
 use zsad_data::formats::npz;
 
 use super::Draw;
+use crate::csv::quoted;
 use crate::library::Library;
 
 /// The columns of `batches.csv`.
@@ -39,24 +40,11 @@ pub fn write<'a>(
         }
         (batches, samples) = (batches + drawn.batches.len(), samples + of_batch.len());
         let items: Vec<SampleRef> = drawn.batches.iter().flat_map(|b| &b.items).copied().collect();
-        let x = array(&drawn.view.gather(&items)?);
+        let x = Array::from(&drawn.view.gather(&items)?);
         let batch = Array { shape: vec![of_batch.len()], numbers: Numbers::I64(of_batch) };
         npz::write(&into.join(format!("{key}.npz")), &[("X", &x), ("batch", &batch)])?;
     }
     // Written last: it vouches for the others.
     file::write(&into.join("batches.csv"), lines.as_bytes())?;
     Ok((batches, samples))
-}
-
-fn array(samples: &Samples) -> Array {
-    let numbers = match samples.values() {
-        Values::F32(values) => Numbers::F32(values.clone()),
-        Values::F64(values) => Numbers::F64(values.clone()),
-    };
-    Array { shape: [&[samples.len()], samples.shape()].concat(), numbers }
-}
-
-/// A field of a CSV file.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
