@@ -87,7 +87,7 @@ fn experiments_that_claim_published_settings_have_them() {
 /// not here is taken as the table has it.
 #[test]
 fn the_table_of_lengths_is_that_of_the_experiments() {
-    let mut lines = vec!["experiment,method,parameter,value".to_owned()];
+    let mut lines = vec!["experiment,dataset,method,parameter,value".to_owned()];
     let path = repository("results/reference/settings/lengths.csv");
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     let library = Library::new(Registry::built_in());
@@ -97,23 +97,25 @@ fn the_table_of_lengths_is_that_of_the_experiments() {
     paths.sort();
     for path in paths.iter().filter(|p| p.extension().is_some_and(|e| e == "yaml")) {
         let experiment = load(path, &Registry::built_in(), None).unwrap_or_else(|e| panic!("{e}"));
-        let mut lengths: BTreeMap<(String, &str), BTreeSet<u64>> = BTreeMap::new();
+        let mut lengths: BTreeMap<(&str, String, &str), BTreeSet<u64>> = BTreeMap::new();
         for method in experiment.methods.iter().filter(|m| m.method.learns()) {
             let label = if method.label.is_empty() { method.def.spec().name } else { &method.label };
             for parameter in ["steps", "epochs"] {
-                let asked = method.method.values()[parameter].as_u64();
-                let known = lengths.entry((label.to_owned(), parameter)).or_default();
-                known.extend(asked);
-                for choice in experiment.datasets.iter().filter(|_| asked.is_none()) {
-                    let dataset = library.of(choice.def.spec(), &choice.source);
-                    match dataset.describe(&env) {
+                for choice in &experiment.datasets {
+                    let name = choice.def.spec().name;
+                    let known = lengths.entry((name, label.to_owned(), parameter)).or_default();
+                    if let Some(asked) = method.method.values()[parameter].as_u64() {
+                        known.insert(asked);
+                        continue;
+                    }
+                    match library.of(choice.def.spec(), &choice.source).describe(&env) {
                         Ok(described) => {
                             let info = &described.info;
                             let settled = info.folds.first().and_then(|fold| method.method.resolve(info, fold).ok());
                             known.extend(settled.and_then(|m| m.values()[parameter].as_u64()));
                         }
                         Err(_) => {
-                            let start = format!("{},{label},{parameter},", experiment.name);
+                            let start = format!("{},{name},{label},{parameter},", experiment.name);
                             let line = stored.lines().find_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok());
                             known.extend(line);
                         }
@@ -121,10 +123,10 @@ fn the_table_of_lengths_is_that_of_the_experiments() {
                 }
             }
         }
-        for ((method, parameter), values) in lengths {
+        for ((dataset, method, parameter), values) in lengths {
             // Where it is varied there is no full form.
             if let (1, Some(value)) = (values.len(), values.first()) {
-                lines.push(format!("{},{method},{parameter},{value}", experiment.name));
+                lines.push(format!("{},{dataset},{method},{parameter},{value}", experiment.name));
             }
         }
     }
