@@ -19,6 +19,7 @@ pub mod executor;
 mod exit;
 mod findings;
 mod heatmaps;
+pub mod launcher;
 pub mod library;
 mod pack;
 mod pictures;
