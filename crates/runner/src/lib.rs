@@ -13,9 +13,10 @@ mod commands;
 pub mod config;
 mod cost;
 mod csv;
+mod embedding;
 pub mod evaluate;
 mod exchange;
-pub mod executor;
+mod executor;
 mod exit;
 mod findings;
 mod heatmaps;
@@ -26,12 +27,14 @@ mod pictures;
 pub mod plan;
 pub mod progress;
 mod ranked;
+mod redrawn;
 pub mod registry;
 mod remarks;
 pub mod results;
 mod shard;
 #[cfg(test)]
 mod testing;
+mod typical;
 mod used;
 
 /// Commit of the source tree that this program was built from, `-dirty` where it had changes; empty where unknown.

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rand::RngExt;
 use serde_json::Value;
+use zsad_core::rng::stream;
 use zsad_core::{
     Choice, Dataset, Detector, Device, Error, MethodDef, MetricInput, Operator, Operators, Result, SampleRef, State,
     Subset, Values,
@@ -36,6 +38,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("identical_samples", identical_samples),
     ("beats_chance", beats_chance),
     ("save_and_load", save_and_load),
+    ("goes_on", goes_on),
     ("loss_falls", loss_falls),
     ("weights_move", weights_move),
     ("operators", operators),
@@ -218,6 +221,27 @@ fn save_and_load(subject: &Subject, run: &Run) -> Result<(), String> {
     Ok(())
 }
 
+/// A training that is interrupted after ten random steps, and taken up again each time, ends with the bits and the loss
+/// curve of one that was not.
+fn goes_on(subject: &Subject, run: &Run) -> Result<(), String> {
+    if !subject.method.learns() {
+        return Ok(());
+    }
+    let report = run.detector.report();
+    let last = report.loss.last().map_or(0, |&(step, _)| step);
+    let mut rng = stream(7, &[("purpose", "interruptions"), ("network", &format!("{:?}", report.notes))]);
+    let mut at: Vec<u64> = (0..10).map(|_| rng.random_range(1..last.max(2))).collect();
+    at.sort_unstable();
+    at.dedup();
+    let cache = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let detector = text(subject.fit_interrupted(&at, cache.path().into()))?;
+    let again = detector.report();
+    ensure(again.loss == report.loss, || "an interrupted training has another loss curve".into())?;
+    ensure(again.notes == report.notes, || format!("and other notes: {:?}", again.notes))?;
+    let same = text(detector.state())? == text(run.detector.state())?;
+    ensure(same, || "an interrupted training ends with other bits".into())
+}
+
 /// The mean loss of the last quarter of the curve lies below that of the first.
 fn loss_falls(subject: &Subject, run: &Run) -> Result<(), String> {
     if !subject.method.learns() {
@@ -252,16 +276,16 @@ fn weights_move(subject: &Subject, run: &Run) -> Result<(), String> {
 /// Every operator of the layers that were built is one that the method declares, and was computed as the device says.
 fn operators(subject: &Subject, run: &Run) -> Result<(), String> {
     let declared = subject.def.placement().operators;
-    let report = run.detector.report();
-    let Some((_, note)) = report.notes.iter().find(|(name, _)| name == OPERATORS_NOTE) else {
+    let notes = run.detector.report().notes;
+    let Some((_, note)) = notes.iter().find(|(name, _)| name == OPERATORS_NOTE) else {
         return ensure(declared == Operators::NONE, || "it declares operators, and its record names none".into());
     };
     for built in note.split(", ") {
-        let (word, by) = built.split_once(' ').ok_or_else(|| format!("`{built}` is no operator"))?;
-        let operator = Operator::from_word(word).ok_or_else(|| format!("`{word}` is no operator"))?;
-        ensure(declared.contains(operator), || format!("it uses {operator}, and does not declare it"))?;
-        let wanted = operator.on(subject.env.device);
-        ensure(by == wanted.word(), || format!("{operator} was {by}, wanted {wanted}"))?;
+        let (word, by) = built.split_once(' ').unwrap_or((built, ""));
+        let operator = Operator::from_word(word).filter(|o| declared.contains(*o));
+        let operator = operator.ok_or_else(|| format!("it uses {word}, and does not declare it"))?;
+        let device = subject.env.device;
+        ensure(by == operator.on(device).word(), || format!("{built} is not how {device} computes it"))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::time::Duration;
 
 use zsad_core::job::FitJob;
 use zsad_core::{Environment, Error, Result};
@@ -15,6 +16,7 @@ use crate::config::{self, Experiment};
 use crate::executor::Executor;
 use crate::executor::fit::{Bench, WAIT};
 use crate::executor::local::Local;
+use crate::executor::training::CHECKPOINT_MINUTES;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{Plan, Wanted};
@@ -31,9 +33,22 @@ pub struct Workers {
     /// Threads of each of them
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = super::from_one)]
     pub threads: NonZero<usize>,
+    /// How long a training works before it keeps a checkpoint, from which a killed one goes on; 0: after every step
+    #[arg(long, value_name = "MINUTES", default_value_t = CHECKPOINT_MINUTES, value_parser = minutes)]
+    checkpoint_minutes: f64,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse().ok().filter(|m: &f64| (0.0..=1e6).contains(m));
+    minutes.ok_or_else(|| "want minutes from 0, such as 10 or 0.5".to_owned())
 }
 
 impl Workers {
+    /// How long a training works before it keeps a checkpoint.
+    pub fn checkpoint_every(&self) -> Duration {
+        Duration::from_secs_f64(60.0 * self.checkpoint_minutes)
+    }
+
     /// How many fits run at the same time.
     pub fn number(&self) -> usize {
         self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from)

@@ -6,12 +6,14 @@ use std::io::Write;
 use anyhow::Result;
 use zsad_core::Environment;
 use zsad_fetch::Settings;
+use zsad_report::plots::Style;
 use zsad_store::CellRecord;
 use zsad_store::provenance;
 
 use super::launch::{self, Workers};
 use super::{ExperimentArgs, counted, data, interrupt};
 use crate::config::Experiment;
+use crate::embedding;
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
 use crate::library::Library;
@@ -33,8 +35,9 @@ Examples:
   zsad run experiments/quickstart.yaml --shard 0/40 --out out/0      the first of forty shares; then `zsad merge`
 
 Ctrl-C (or SIGTERM) ends a run after its running step and writes the tables of what is finished; a second one ends it at
-once. A run that was ended or killed is taken up where it stopped: call it again. Cells that failed are tried again. Two runs on one
-folder share the work. Trained models are kept in the store: whatever differs only in how it is tested trains once.";
+once. A run that was ended or killed is taken up where it stopped: call it again. A training that was ended goes on after its
+last step, one that was killed from its last checkpoint, and ends with the bits of an undisturbed one. Cells that failed are
+tried again. Two runs on one folder share the work. Trained models are kept in the store: whatever differs only in how it is tested trains once.";
 
 /// Train, score and compare: everything of an experiment that is not finished yet
 #[derive(clap::Args)]
@@ -97,7 +100,8 @@ impl Run {
             return Ok(exit);
         }
         let registry = &Registry::built_in();
-        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
+        let checkpoint_every = self.workers.checkpoint_every();
+        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store, checkpoint_every };
         launch::prepare(&experiment, &plan, &folder)?;
         if self.plan_only {
             return super::plan::print(&plan, &records, &folder, &store, out);
@@ -131,6 +135,11 @@ impl Run {
             && let Err(error) = ranked::write_all(folder, &rows, bench.library, bench.env)
         {
             super::note(format_args!("warning: no picture of a ranked batch: {error}"));
+        }
+        if plan.outstanding() > 0
+            && let Err(error) = embedding::write_all(folder, store, &rows, bench.library, bench.env, &Style::default())
+        {
+            super::note(format_args!("warning: no picture of a batch around its centre: {error}"));
         }
         for line in remarks::of_data(plan, &records).into_iter().chain(remarks::of_training(plan, store)?) {
             writeln!(out, "{line}")?;

@@ -66,7 +66,8 @@ impl Work {
         }
         folder.prepare()?;
         let registry = &Registry::built_in();
-        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
+        let checkpoint_every = self.workers.checkpoint_every();
+        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store, checkpoint_every };
         let workers = self.workers.number();
         let ended = launch::carry_out(&experiment.name, &plan, &before, bench, workers, || ())?;
         let records = folder.records()?;
