@@ -68,6 +68,10 @@ bench-backbones *ARGS:
     cargo build --release -p zsad-backbones --example backbone_bench
     python3 scripts/bench_backbones_vs_torch.py {{ARGS}}
 
+# what `gpu_check.sh` runs on a machine with a GPU: built here without one, packed into one file
+gpu-package *ARGS:
+    scripts/gpu_package.sh {{ARGS}}
+
 # a new method from the template: one new file and one line in the registry
 new-method NAME:
     scripts/new_method.sh {{NAME}}

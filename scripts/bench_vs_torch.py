@@ -12,6 +12,9 @@ wants a C++ compiler.
     python3 scripts/bench_vs_torch.py                          # all configurations, 1 and 2 threads, 3 rounds
     python3 scripts/bench_vs_torch.py --config cnn4 --threads 1 --rounds 1 --iters 3 --variant loop
     python3 scripts/bench_vs_torch.py --simd avx2              # both sides without AVX-512
+    python3 scripts/bench_vs_torch.py --device cuda:0 --program meta_step --threads 1 --rounds 1 --iters 100
+
+On a GPU both sides compute in full single precision (PyTorch without TF32), and a step lasts until the GPU is done.
 
 Builds the example `meta_step`, or takes the one that --program names, and prints a markdown table: minima over the rounds'
 medians, the ratio of zsad-nn to PyTorch's best variant, and the share of this machine's measured matrix-product rate.
@@ -133,27 +136,36 @@ CONFIGS = {  # name: (model, one task's batch shape, outliers in it, tasks in a 
 }
 
 
-def gemm_gflops(n=2048, reps=5):
-    a, b = torch.randn(n, n), torch.randn(n, n)
+def wait(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def gemm_gflops(device, n=2048, reps=5):
+    a, b = torch.randn(n, n, device=device), torch.randn(n, n, device=device)
     a @ b
+    wait(device)
     t = time.perf_counter()
     for _ in range(reps):
         a @ b
+    wait(device)
     return reps * 2 * n**3 / (time.perf_counter() - t) / 1e9
 
 
-def bench(name, iters, threads, variant="loop"):
+def bench(name, iters, threads, variant="loop", device="cpu"):
+    device = torch.device(device)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     make, shape, outliers, tasks = CONFIGS[name]
-    model = make().train()
+    model = make().train().to(device)
     if variant != "loop" and tasks > 1:
         TaskNorm.tasks = tasks
         batched(model)
     run = torch.compile(model.losses) if variant == "compiled" else model.losses
     opt = torch.optim.Adam(model.parameters(), lr=1e-3)
-    xs = [torch.randn(shape) for _ in range(tasks)]
-    y = torch.arange(shape[0]) >= shape[0] - outliers
+    xs = [torch.randn(shape).to(device) for _ in range(tasks)]
+    y = torch.arange(shape[0], device=device) >= shape[0] - outliers
     whole, ys = torch.cat(xs), y.repeat(tasks)
 
     def forward_all():
@@ -166,6 +178,7 @@ def bench(name, iters, threads, variant="loop"):
         opt.zero_grad()
         forward_all().backward()
         opt.step()
+        wait(device)
 
     step()
     times = []
@@ -175,13 +188,15 @@ def bench(name, iters, threads, variant="loop"):
         times.append((time.perf_counter() - t) * 1e3)
     with torch.no_grad():
         forward_all()
+        wait(device)
         t = time.perf_counter()
         forward_all()
+        wait(device)
         forward = (time.perf_counter() - t) * 1e3
     return dict(config=name, variant=variant, threads=threads, tasks=tasks, median_ms=round(float(np.median(times)), 1),
                 min_ms=round(min(times), 1), forward_ms=round(forward, 1),
                 peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-                gemm_gflops=round(gemm_gflops(), 1))
+                gemm_gflops=round(gemm_gflops(device), 1))
 
 
 # As on a processor without AVX-512, on both sides.
@@ -199,7 +214,9 @@ def run(command, threads, simd):
     return json.loads(done.stdout)
 
 
-def machine():
+def machine(device):
+    if device != "cpu":
+        return f"{torch.cuda.get_device_name(device)}; PyTorch {torch.__version__}, CUDA {torch.version.cuda}"
     model = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.machine())
     return f"{model}, {os.cpu_count()} CPUs; PyTorch {torch.__version__}; {platform.system()} {platform.release()}"
 
@@ -221,20 +238,23 @@ def main():
     p.add_argument("--variant", choices=VARIANTS, action="append", help="PyTorch's; default all")
     p.add_argument("--simd", choices=["avx2"], help="both sides without wider vectors")
     p.add_argument("--program", help="a meta_step that is built already")
+    p.add_argument("--device", default="cpu", help="cpu or cuda:0, both sides")
+    p.add_argument("--json", help="a file for the table's rows as JSON")
     p.add_argument("--torch-only", action="store_true", help="one PyTorch measurement as JSON; used by this script itself")
     a = p.parse_args()
     if a.torch_only:
-        print(json.dumps(bench(a.config[0], a.iters, a.threads[0], a.variant[0])))
+        print(json.dumps(bench(a.config[0], a.iters, a.threads[0], a.variant[0], a.device)))
         return
     program = a.program or build()
-    print(machine() + "\n")
+    print(machine(a.device) + "\n")
+    rows = []
     print("| step | threads | zsad-nn ms | PyTorch ms | its variant | ratio | zsad-nn MB | PyTorch MB | GFLOP/s of GEMM's |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name in a.config or CONFIGS:
         # One batch is one task: there is nothing to loop over.
         variants = [v for v in a.variant or VARIANTS if v != "batched" or CONFIGS[name][3] > 1]
         for threads in a.threads or [1, 2]:
-            options = ["--config", name, "--threads", str(threads), "--iters", str(a.iters)]
+            options = ["--config", name, "--threads", str(threads), "--iters", str(a.iters), "--device", a.device]
             ours, theirs = [], {v: [] for v in variants}
             for _ in range(a.rounds):
                 ours.append(run([program, *options], threads, a.simd))
@@ -244,14 +264,24 @@ def main():
                         theirs[v].append(done)
                     else:
                         del theirs[v]
+            if None in ours or not theirs:
+                rows.append(dict(config=name, threads=threads, failed="zsad-nn" if None in ours else "PyTorch"))
+                continue
             least = lambda runs: min(r["median_ms"] for r in runs)
             best = min(theirs, key=lambda v: least(theirs[v]))
             x, y = least(ours), least(theirs[best])
-            rate, peak = GFLOP[name] / x * 1e3, max(r["gemm_gflops"] for r in ours)
+            # On a GPU only PyTorch tells the rate of plain products.
+            rate, peak = GFLOP[name] / x * 1e3, max(r["gemm_gflops"] for r in (ours if a.device == "cpu" else theirs[best]))
             mb, torch_mb = (max(r["peak_rss_mb"] for r in rs) for rs in (ours, theirs[best]))
             print(f"| `{name}` | {threads} | {x:.0f} | {y:.0f} | {best} | **{x / y:.2f}** | {mb} | {torch_mb} "
                   f"| {rate:.0f} of {peak:.0f} ({rate / peak:.0%}) |", flush=True)
+            rows.append(dict(config=name, threads=threads, zsad_ms=x, torch_ms=y, torch_variant=best, ratio=round(x / y, 3),
+                             iters=a.iters))
+    if a.json:
+        with open(a.json, "w") as f:
+            json.dump(dict(machine=machine(a.device), rows=rows), f)
+    return any("failed" in r for r in rows)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

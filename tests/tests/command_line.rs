@@ -49,7 +49,7 @@ fn wrong_usage_ends_with_2_and_suggests() {
     );
     suggested(&["score", "--method", "acr_dsvdd", "--input", "x.npz", "--out", "y.csv"], "--checkpoint");
     suggested(&["table", "no_such_run"], "no_such_run");
-    suggested(&["run", "x.yaml", "--device", "gpu"], "cpu or cuda:0");
+    suggested(&["run", "x.yaml", "--device", "gpu"], "cpu:composed or cuda:0");
     suggested(&["list", "methods", "--simd", "sse"], "portable, avx2, avx512");
     sandbox.write(
         "y.yaml",
@@ -134,4 +134,21 @@ fn a_reader_that_goes_away_is_no_error() {
         let done = Done::of(child.wait_with_output().unwrap()).expect(0);
         assert_eq!(done.err, "");
     }
+}
+
+#[test]
+fn a_method_says_what_it_computes_where() {
+    let sandbox = Sandbox::default();
+    let said = |method: &str| sandbox.run(&["describe", method]).expect(0).out;
+    assert!(said("knn").contains("computes on the processor, whatever --device says"));
+    let trained = said("acr_dsvdd");
+    assert!(
+        trained.contains("conv2d, norm, pool, squared_distance, adam: on --device (cpu: fused; cuda: composed)"),
+        "{trained}"
+    );
+    let features = said("resad");
+    for part in ["frozen network: on the processor", "coupling", "own: on --device (cpu: composed; cuda: composed)"] {
+        assert!(features.contains(part), "{part}: {features}");
+    }
+    assert!(said("patchcore").contains("computes on the processor, whatever --device says"));
 }

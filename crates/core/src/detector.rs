@@ -12,6 +12,7 @@ use crate::dataset::{DatasetInfo, Fold};
 use crate::env::Environment;
 use crate::error::{Error, Result};
 use crate::modality::Accepts;
+use crate::operator::Placement;
 use crate::params::{All, Given, OrWord, ParamProblem, ParamSpec};
 use crate::sample::Scores;
 use crate::state::State;
@@ -59,6 +60,11 @@ pub trait MethodDef: Sync {
     /// The registered method that it has to beat for its training to be worth anything: what it is with nothing trained.
     fn control(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Where it computes; unless it says more, on the processor alone.
+    fn placement(&self) -> Placement {
+        Placement::default()
     }
 
     /// What `zsad describe` prints beside its parameters: how a method is used that is more than its parameters.

@@ -17,15 +17,19 @@ pub enum Device {
     /// The processor.
     #[default]
     Cpu,
+    /// The processor without our kernels: every operation as a GPU computes it, composed of candle's own. For tests, and to
+    /// tell whether a difference between two machines is the device's or the composition's.
+    Composed,
     /// A CUDA device by number.
     Cuda(usize),
 }
 
 impl Device {
-    /// `cpu` or `cuda`: what can change the bits of a result, so it is part of keys; the number is not.
+    /// `cpu`, `cpu, composed` or `cuda`: what can change the bits of a result, so it is part of keys; the number is not.
     pub fn kind(self) -> &'static str {
         match self {
             Device::Cpu => "cpu",
+            Device::Composed => "cpu, composed",
             Device::Cuda(_) => "cuda",
         }
     }
@@ -37,8 +41,9 @@ impl FromStr for Device {
     fn from_str(s: &str) -> Result<Self> {
         match s.split_once(':') {
             None if s == "cpu" => Ok(Device::Cpu),
+            Some(("cpu", "composed")) => Ok(Device::Composed),
             Some(("cuda", n)) => n.parse().map(Device::Cuda).map_err(|_| Error::Config(format!("`{s}`: want cuda:0"))),
-            _ => Err(Error::Config(format!("unknown device `{s}`: cpu or cuda:0"))),
+            _ => Err(Error::Config(format!("unknown device `{s}`: cpu, cpu:composed or cuda:0"))),
         }
     }
 }
@@ -47,6 +52,7 @@ impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Device::Cpu => f.write_str("cpu"),
+            Device::Composed => f.write_str("cpu:composed"),
             Device::Cuda(n) => write!(f, "cuda:{n}"),
         }
     }
@@ -174,6 +180,16 @@ impl fmt::Debug for Memo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_are_read_as_they_are_written() {
+        for device in [Device::Cpu, Device::Composed, Device::Cuda(3)] {
+            assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
+        }
+        for wrong in ["gpu", "cpu:fused", "cuda", "cuda:x", "cuda:-1"] {
+            assert!(wrong.parse::<Device>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_memo_keeps_one_value_a_type_and_key() {

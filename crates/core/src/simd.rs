@@ -102,7 +102,7 @@ fn asked() -> Result<Simd> {
 /// The kind of device, as keys know it: what promises the same bits. The processor with portable kernels is one of its own.
 pub fn kind(device: Device) -> String {
     match (device, Simd::current()) {
-        (Device::Cpu, Simd::Portable) => format!("{}, portable", device.kind()),
+        (Device::Cpu | Device::Composed, Simd::Portable) => format!("{}, portable", device.kind()),
         _ => device.kind().into(),
     }
 }

@@ -1,7 +1,7 @@
 //! One sentence: what this method assumes of normal samples.
 
 use candle_core::{D, Tensor, Var};
-use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Operator, Operators, Result};
 use zsad_nn::{Init, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
@@ -64,6 +64,9 @@ impl Objective for Distances {
 }
 
 impl Model for Distances {
+    /// What it computes with: here a network, and a distance of its own.
+    const OPERATORS: Operators = Network::OPERATORS.and(&[Operator::Own]);
+
     /// Scores of one batch, `[n]`: the loss of a normal.
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         Ok(self.losses(x, Phase::Score)?.0)

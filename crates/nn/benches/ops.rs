@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Tensor, Var};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use zsad_core::Implementation;
 use zsad_nn::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode};
 use zsad_nn::optim::{Adam, AdamConfig, Optimizer};
 use zsad_nn::{Init, ParamStore, Pass, Result, loss, nets};
@@ -74,10 +75,11 @@ fn layers(c: &mut Criterion) {
 fn losses(c: &mut Criterion) {
     let (z, centre) = (normal(&[16_384, 32]), normal(&[32]));
     let composed = || loss::squared_distance_reference(&z, &centre);
-    pair(c, "squared distance 16384x32", || loss::squared_distance(&z, &centre), composed);
+    pair(c, "squared distance 16384x32", || loss::Distance::by(Implementation::Fused).squared(&z, &centre), composed);
     let z = normal(&[512, 20, 32]);
     let sum = |(normal, outlier): (Tensor, Tensor)| -> Result<Tensor> { Ok((normal + outlier)?) };
-    let (kernel, composed) = (|| sum(loss::ntl(&z, 0.1)?), || sum(loss::ntl_reference(&z, 0.1)?));
+    let (kernel, composed) =
+        (|| sum(loss::Contrastive::by(Implementation::Fused, 0.1).losses(&z)?), || sum(loss::ntl_reference(&z, 0.1)?));
     pair(c, "contrastive loss 512x20x32", kernel, composed);
 }
 

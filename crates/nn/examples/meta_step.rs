@@ -1,17 +1,18 @@
 //! One meta-training step of ACR, timed: loss, backward and one Adam update over all tasks.
 //!
-//! `cargo run --release -p zsad-nn --example meta_step -- [--config NAME]… [--threads N] [--iters N] [--fits N]`
+//! `cargo run --release -p zsad-nn --example meta_step -- [--config NAME]… [--device DEVICE] [--threads N] [--iters N] [--fits N]`
 //!
 //! Configurations `pooled_…` are ordinary training steps of one batch, under running statistics.
 //!
-//! Prints a JSON line for each configuration: config, threads, tasks, median_ms, min_ms, forward_ms, peak_rss_mb,
-//! gemm_gflops. With `--fits N` it instead runs N independent trainings at once, each on a pool of `--threads` of its
+//! Prints a JSON line for each configuration: config, device, threads, tasks, median_ms, min_ms, forward_ms, peak_rss_mb,
+//! gemm_gflops (the processor's). With `--fits N` it instead runs N independent trainings at once, each on a pool of `--threads` of its
 //! own, and prints the wall time of all of them beside that of one.
 
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use rayon::prelude::*;
+use zsad_core::Device;
 use zsad_core::rng::stream;
 use zsad_nn::layers::{NormConfig, NormMode};
 use zsad_nn::train::{Tasks, Trainer, Updater};
@@ -38,8 +39,10 @@ fn model(config: &str, shape: &[usize], params: &mut ParamStore) -> Result<Losse
     let mut b = params.builder(&mut rng);
     if config == "tab_ntl" {
         let net = nets::Ntl::new(&mut b, &nets::NtlConfig::acr(shape[0]))?;
-        return Ok(Box::new(move |t| loss::ntl(&net.forward(t.x(), Pass::train(t.tasks()))?, 0.1)));
+        let contrastive = loss::Contrastive::new(&mut b, 0.1);
+        return Ok(Box::new(move |t| contrastive.losses(&net.forward(t.x(), Pass::train(t.tasks()))?)));
     }
+    let distance = loss::Distance::new(&mut b);
     let centre = b.add("center", &[32], Init::Normal(0.0, 1.0))?;
     if let [c, h, w] = *shape {
         let pooled = config.starts_with("pooled");
@@ -52,11 +55,11 @@ fn model(config: &str, shape: &[usize], params: &mut ParamStore) -> Result<Losse
             config.final_norm = config.final_norm.map(|n| NormConfig { mode: NormMode::Running, ..n });
         }
         let net = nets::ConvNet::new(&mut b, &config)?;
-        return Ok(Box::new(move |t| loss::dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)));
+        return Ok(Box::new(move |t| distance.dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)));
     }
     let hidden: &[usize] = if config == "feature_svdd" { &[512, 256, 128, 64, 32] } else { &[128; 3] };
     let net = nets::Mlp::new(&mut b, &nets::MlpConfig::acr(shape[0], hidden, 32))?;
-    Ok(Box::new(move |t| loss::dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)))
+    Ok(Box::new(move |t| distance.dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)))
 }
 
 struct Fit {
@@ -70,22 +73,32 @@ struct Fit {
 }
 
 impl Fit {
-    fn new((name, shape, batch, outliers, count): (&str, &[usize], usize, usize, usize)) -> Result<Fit> {
-        let mut params = ParamStore::new(&Device::Cpu, DType::F32);
+    fn new(
+        (name, shape, batch, outliers, count): (&str, &[usize], usize, usize, usize),
+        device: Device,
+    ) -> Result<Fit> {
+        let mut params = ParamStore::on(device)?;
         let losses = model(name, shape, &mut params)?;
         let mut rng = stream(0, &[("purpose", "data")]);
         let dim: usize = shape.iter().product();
         let x = Init::Normal(0.0, 1.0).draw(&[count * batch, dim], &mut rng);
         let labels: Vec<bool> = (0..batch).map(|i| i >= batch - outliers).collect();
         let parts: Vec<_> = x.chunks(batch * dim).map(|x| (x, labels.as_slice())).collect();
-        let tasks = Tasks::stack(shape, &parts, &Device::Cpu)?;
-        let each = parts.iter().map(|p| Tasks::stack(shape, &[*p], &Device::Cpu)).collect::<Result<_>>()?;
+        let tasks = Tasks::stack(shape, &parts, params.device())?;
+        let each = parts.iter().map(|p| Tasks::stack(shape, &[*p], params.device())).collect::<Result<_>>()?;
         let updater = Updater::new(&params, optim::AdamConfig::default(), None)?;
         let pooled = name.starts_with("pooled").then(|| params.clone());
         Ok(Fit { losses, pooled, trainer: Trainer::new(&params), updater, tasks, each })
     }
 
+    /// A step, to its end: a GPU works on after it was told.
     fn step(&mut self) -> Result<f64> {
+        let loss = self.start()?;
+        self.tasks.x().device().synchronize()?;
+        Ok(loss)
+    }
+
+    fn start(&mut self) -> Result<f64> {
         let losses = &self.losses;
         if let Some(params) = &self.pooled {
             let (normal, outlier) = losses(&self.tasks)?;
@@ -101,7 +114,8 @@ impl Fit {
     }
 
     fn forward(&self) -> Result<()> {
-        self.each.par_iter().try_for_each(|t| (self.losses)(t).map(|_| ()))
+        self.each.par_iter().try_for_each(|t| (self.losses)(t).map(|_| ()))?;
+        Ok(self.tasks.x().device().synchronize()?)
     }
 }
 
@@ -124,7 +138,7 @@ fn peak_rss_mb() -> u64 {
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // SAFETY: no other thread runs yet. Candle would else keep a pool of its own beside ours.
     unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
-    let (mut names, mut threads, mut iters, mut fits) = (Vec::new(), 2, 5, 0);
+    let (mut names, mut threads, mut iters, mut fits, mut device) = (Vec::new(), 2, 5, 0, Device::Cpu);
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("{flag} wants a value"))?;
@@ -133,6 +147,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             "--threads" => threads = value.parse()?,
             "--iters" => iters = value.parse()?,
             "--fits" => fits = value.parse()?,
+            "--device" => device = value.parse()?,
             _ => return Err(format!("unknown option {flag}").into()),
         }
     }
@@ -141,12 +156,12 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
     for config in CONFIGS.into_iter().filter(|c| names.is_empty() || names.iter().any(|n| n == c.0)) {
         if fits > 0 {
-            several(config, fits, threads, iters)?;
+            several(config, device, [fits, threads, iters])?;
             continue;
         }
         let pool = pool(threads)?;
         let (times, forward, gflops) = pool.install(|| -> Result<_> {
-            let mut fit = Fit::new(config)?;
+            let mut fit = Fit::new(config, device)?;
             fit.step()?;
             let mut times = Vec::new();
             for _ in 0..iters {
@@ -158,7 +173,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         })?;
         let median = (times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2.0;
         println!(
-            "{{\"config\": \"{}\", \"threads\": {threads}, \"tasks\": {}, \"median_ms\": {median:.1}, \
+            "{{\"config\": \"{}\", \"device\": \"{device}\", \"threads\": {threads}, \"tasks\": {}, \"median_ms\": {median:.1}, \
              \"min_ms\": {:.1}, \"forward_ms\": {forward:.1}, \"peak_rss_mb\": {}, \"gemm_gflops\": {gflops:.1}}}",
             config.0,
             config.4,
@@ -172,14 +187,13 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// `fits` trainings of `iters` steps at once against one alone, each on a pool of its own.
 fn several(
     config: (&str, &[usize], usize, usize, usize),
-    fits: usize,
-    threads: usize,
-    iters: usize,
+    device: Device,
+    [fits, threads, iters]: [usize; 3],
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let pools = (0..fits).map(|_| pool(threads)).collect::<std::result::Result<Vec<_>, _>>()?;
     let train = |pool: &rayon::ThreadPool| -> Result<()> {
         pool.install(|| {
-            let mut fit = Fit::new(config)?;
+            let mut fit = Fit::new(config, device)?;
             (0..iters).try_for_each(|_| fit.step().map(|_| ()))
         })
     };

@@ -8,7 +8,7 @@ use candle_core::Device;
 /// [`zsad_core::Error::Config`] where CUDA was asked for and this program was built without it, or no GPU answers.
 pub fn open(device: zsad_core::Device) -> zsad_core::Result<Device> {
     match device {
-        zsad_core::Device::Cpu => Ok(Device::Cpu),
+        zsad_core::Device::Cpu | zsad_core::Device::Composed => Ok(Device::Cpu),
         zsad_core::Device::Cuda(_) if !cfg!(feature = "cuda") => Err(zsad_core::Error::Config(format!(
             "device {device}: this program was built without CUDA; build it with `--features cuda`, or use `cpu`"
         ))),

@@ -3,17 +3,17 @@
 //! # How a method trains
 //!
 //! ```
-//! use candle_core::DType;
 //! use zsad_nn::{Init, ParamStore, Pass, loss, nets, optim, train};
 //!
 //! # fn main() -> zsad_core::Result<()> {
 //! # (|| -> zsad_nn::Result<()> {
-//! let device = zsad_nn::device::open(zsad_core::Device::Cpu)?;
 //! let mut rng = zsad_core::rng::stream(0, &[("purpose", "init")]);
-//! let mut params = ParamStore::new(&device, DType::F32);
+//! let mut params = ParamStore::on(zsad_core::Device::Cpu)?;
+//! let device = params.device().clone();
 //! let mut b = params.builder(&mut rng);
 //! let net = nets::Mlp::new(&mut b.scope("net"), &nets::MlpConfig::acr(10, &[16], 4))?;
 //! let centre = b.add("center", &[4], Init::Normal(0.0, 1.0))?;
+//! let distance = loss::Distance::new(&mut b);
 //!
 //! let trainer = train::Trainer::new(&params);
 //! let mut updater = train::Updater::new(&params, optim::AdamConfig::default(), None)?;
@@ -25,7 +25,7 @@
 //!     let tasks = train::Tasks::stack(&[10], &[(&x, &y), (&x, &y)], &device)?;
 //!     let (mean, gradients) = trainer.gradients(&tasks, |t| {
 //!         let z = net.forward(t.x(), Pass::train(t.tasks()))?;
-//!         let (normal, outlier) = loss::dsvdd(&z, &centre)?;
+//!         let (normal, outlier) = distance.dsvdd(&z, &centre)?;
 //!         loss::per_task(&normal, &outlier, t)
 //!     })?;
 //!     Ok(updater.update(mean, gradients, lr.at(step - 1))?.into())
@@ -34,7 +34,7 @@
 //!
 //! // Scoring: one test batch [n, 10] with its own batch statistics.
 //! let batch = candle_core::Tensor::new(&[[0.5f32; 10], [0.1; 10]], &device)?;
-//! let scores = zsad_nn::no_grad(|| loss::squared_distance(&net.forward(&batch, Pass::eval(1))?, &centre))?;
+//! let scores = zsad_nn::no_grad(|| distance.squared(&net.forward(&batch, Pass::eval(1))?, &centre))?;
 //! let scores = scores.to_vec1::<f32>()?;
 //! assert_eq!(scores.len(), 2);
 //! # Ok(()) })()?;
@@ -42,7 +42,7 @@
 //! ```
 //!
 //! Functions return [`Result`], whose error takes candle's and zsad's errors through `?` and turns into zsad's.
-//! Everything is computed on the device that was opened; a method never asks which one it is.
+//! Everything is computed on the store's device, in the way that device knows; a method never asks which one it is.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 

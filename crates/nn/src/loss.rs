@@ -1,29 +1,57 @@
 //! Losses per sample, and how a task's loss is made of them.
 
 use candle_core::{D, DType, Tensor};
+use zsad_core::{Implementation, Operator};
 
 use crate::Result;
 use crate::error::bail_shape;
 use crate::kernels::loss as kernel;
-use crate::ops::{Element, custom, with_slices};
+use crate::ops::{Element, custom, scope, with_slices};
+use crate::params::Builder;
 use crate::train::Tasks;
 
-/// Squared Euclidean distance of each code to the centre: `[n, d]`, `[d]` → `[n]`.
-///
-/// # Errors
-/// Where the shapes do not fit.
-pub fn squared_distance(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
-    if z.rank() != 2 || centre.rank() != 1 || z.dims()[1] != centre.dims()[0] {
-        bail_shape!("squared distance wants [n, d] and [d], not {:?} and {:?}", z.dims(), centre.dims());
+/// Distances of codes to a centre, as a part of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Distance(Implementation);
+
+impl Distance {
+    /// Where the parameters of `b` are.
+    pub fn new(b: &mut Builder) -> Self {
+        Distance::by(b.operator(Operator::Distance))
     }
-    match (z.device().is_cpu(), z.dtype()) {
-        (true, DType::F32) => distance_kernel::<f32>(z, centre),
-        (true, DType::F64) => distance_kernel::<f64>(z, centre),
-        _ => squared_distance_reference(z, centre),
+
+    /// Computed in the way named.
+    pub const fn by(implementation: Implementation) -> Self {
+        Distance(implementation)
+    }
+
+    /// Squared Euclidean distance of each code to the centre: `[n, d]`, `[d]` → `[n]`.
+    ///
+    /// # Errors
+    /// Where the shapes do not fit.
+    pub fn squared(self, z: &Tensor, centre: &Tensor) -> Result<Tensor> {
+        if z.rank() != 2 || centre.rank() != 1 || z.dims()[1] != centre.dims()[0] {
+            bail_shape!("squared distance wants [n, d] and [d], not {:?} and {:?}", z.dims(), centre.dims());
+        }
+        match (self.0, z.dtype()) {
+            (Implementation::Fused, DType::F32) => distance_kernel::<f32>(z, centre),
+            (Implementation::Fused, DType::F64) => distance_kernel::<f64>(z, centre),
+            _ => squared_distance_reference(z, &scope::read(centre)),
+        }
+    }
+
+    /// Deep SVDD's pair of losses as ACR uses it: d and 1/d of the squared distance d, `[n]` each.
+    ///
+    /// # Errors
+    /// As [`Distance::squared`].
+    pub fn dsvdd(self, z: &Tensor, centre: &Tensor) -> Result<(Tensor, Tensor)> {
+        let d = self.squared(z, centre)?;
+        let inverse = d.recip()?;
+        Ok((d, inverse))
     }
 }
 
-/// The same from candle's own operations, for devices without the kernel.
+/// [`Distance::squared`] from candle's own operations.
 ///
 /// # Errors
 /// Where candle refuses.
@@ -45,37 +73,45 @@ fn distance_kernel<F: Element>(z: &Tensor, centre: &Tensor) -> Result<Tensor> {
     Ok(custom(distances, z.dims()[0], &args, backward)?)
 }
 
-/// Deep SVDD's pair of losses as ACR uses it: d and 1/d of the squared distance d, `[n]` each.
-///
-/// # Errors
-/// As [`squared_distance`].
-pub fn dsvdd(z: &Tensor, centre: &Tensor) -> Result<(Tensor, Tensor)> {
-    let d = squared_distance(z, centre)?;
-    let inverse = d.recip()?;
-    Ok((d, inverse))
+/// The deterministic contrastive loss of neural transformation learning, as a part of a network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contrastive {
+    temperature: f64,
+    by: Implementation,
 }
 
-/// The deterministic contrastive loss of neural transformation learning: codes `[n, K + 1, d]` (view 0 the original)
-/// → `(L_n, L_a)`, `[n]` each.
-///
-/// With unit codes z, pos_k = exp(z_k·z_0/T) and denom_k = Σ_{l≠k} exp(z_k·z_l/T):
-/// L_n = mean_k s (log denom_k − log pos_k), L_a = mean_k −s log(1 − pos_k/denom_k), s = 1/|log(1/K)|
-/// (Qiu et al., ICML 2021, equation 2; scaled as the official ACR code does).
-///
-/// # Errors
-/// Where there are fewer than two views beside the original.
-pub fn ntl(z: &Tensor, temperature: f64) -> Result<(Tensor, Tensor)> {
-    if z.rank() != 3 || z.dims()[1] < 3 {
-        bail_shape!("the contrastive loss wants [n, K + 1 >= 3, d], not {:?}", z.dims());
+impl Contrastive {
+    /// At `temperature` T, where the parameters of `b` are.
+    pub fn new(b: &mut Builder, temperature: f64) -> Self {
+        Contrastive::by(b.operator(Operator::Contrastive), temperature)
     }
-    match (z.device().is_cpu(), z.dtype()) {
-        (true, DType::F32) => ntl_kernel::<f32>(z, temperature),
-        (true, DType::F64) => ntl_kernel::<f64>(z, temperature),
-        _ => ntl_reference(z, temperature),
+
+    /// At `temperature` T, computed in the way named.
+    pub const fn by(implementation: Implementation, temperature: f64) -> Self {
+        Contrastive { temperature, by: implementation }
+    }
+
+    /// Codes `[n, K + 1, d]` (view 0 the original) → `(L_n, L_a)`, `[n]` each.
+    ///
+    /// With unit codes z, pos_k = exp(z_k·z_0/T) and denom_k = Σ_{l≠k} exp(z_k·z_l/T):
+    /// L_n = mean_k s (log denom_k − log pos_k), L_a = mean_k −s log(1 − pos_k/denom_k), s = 1/|log(1/K)|
+    /// (Qiu et al., ICML 2021, equation 2; scaled as the official ACR code does).
+    ///
+    /// # Errors
+    /// Where there are fewer than two views beside the original.
+    pub fn losses(self, z: &Tensor) -> Result<(Tensor, Tensor)> {
+        if z.rank() != 3 || z.dims()[1] < 3 {
+            bail_shape!("the contrastive loss wants [n, K + 1 >= 3, d], not {:?}", z.dims());
+        }
+        match (self.by, z.dtype()) {
+            (Implementation::Fused, DType::F32) => ntl_kernel::<f32>(z, self.temperature),
+            (Implementation::Fused, DType::F64) => ntl_kernel::<f64>(z, self.temperature),
+            _ => ntl_reference(z, self.temperature),
+        }
     }
 }
 
-/// The same from candle's own operations, for devices without the kernel.
+/// [`Contrastive::losses`] from candle's own operations.
 ///
 /// # Errors
 /// Where candle refuses.

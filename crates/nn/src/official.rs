@@ -7,8 +7,8 @@ mod infer;
 
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
-use zsad_core::{Arrays, Error, rng};
+use candle_core::Tensor;
+use zsad_core::{Arrays, Device, Error, rng};
 
 use crate::layers::Pass;
 use crate::nets::{ConvNet, Mlp, Ntl};
@@ -41,6 +41,10 @@ pub struct OfficialModel {
     pub network: Network,
     /// The learned centre, `[d]` (of no use to [`Network::Ntl`]).
     pub center: Tensor,
+    /// What scores a [`Network::Mlp`] or [`Network::ConvNet`].
+    distance: loss::Distance,
+    /// What scores a [`Network::Ntl`].
+    contrastive: loss::Contrastive,
     /// All parameters of the network by this crate's names.
     pub params: ParamStore,
 }
@@ -49,8 +53,9 @@ impl OfficialModel {
     /// Reads a `.pt` file. Nothing in it is executed.
     ///
     /// # Errors
-    /// [`Error::Data`] where it is missing, damaged, or not the state dict of one of these networks.
-    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+    /// [`Error::Data`] where it is missing, damaged, or not the state dict of one of these networks; those of
+    /// [`ParamStore::on`].
+    pub fn load(path: &Path, device: Device) -> Result<Self> {
         Self::from_arrays(&weights::read(path)?, path, device)
     }
 
@@ -58,12 +63,12 @@ impl OfficialModel {
     ///
     /// # Errors
     /// As [`OfficialModel::load`].
-    pub fn from_arrays(arrays: &Arrays, path: &Path, device: &Device) -> Result<Self> {
+    pub fn from_arrays(arrays: &Arrays, path: &Path, device: Device) -> Result<Self> {
         let found = infer::infer(arrays).map_err(|what| {
             let hint = "wanted: the state dict of TabDSVDD, FeatureSVDD, TabNeutralAD, OmniglotDSVDD or Cifar100DSVDD";
             Error::data(path, what, hint)
         })?;
-        let mut params = ParamStore::new(device, DType::F32);
+        let mut params = ParamStore::on(device)?;
         // Every initial value is replaced below.
         let mut rng = rng::stream(0, &[("purpose", "replaced")]);
         let mut builder = params.builder(&mut rng);
@@ -72,14 +77,17 @@ impl OfficialModel {
             NetworkConfig::ConvNet(config) => Network::ConvNet(ConvNet::new(&mut builder, config)?),
             NetworkConfig::Ntl(config) => Network::Ntl(Ntl::new(&mut builder, config)?),
         };
+        let (distance, contrastive) =
+            (loss::Distance::new(&mut builder), loss::Contrastive::new(&mut builder, NTL_TEMPERATURE));
         for (ours, tensor) in &found.values {
-            params.set(ours, &to_candle(tensor, device)?).map_err(|e| Error::data(path, e, ""))?;
+            params.set(ours, &to_candle(tensor, params.device())?).map_err(|e| Error::data(path, e, ""))?;
         }
         if let Some(left) = params.iter().find(|p| !found.values.iter().any(|(name, _)| *name == p.name)) {
             return Err(Error::data(path, format!("holds nothing for `{}`", left.name), "").into());
         }
-        let center = to_candle(&found.center, device)?.flatten_all()?;
-        Ok(OfficialModel { architecture: found.architecture, config: found.config, network, center, params })
+        let center = to_candle(&found.center, params.device())?.flatten_all()?;
+        let (architecture, config) = (found.architecture, found.config);
+        Ok(OfficialModel { architecture, config, network, center, distance, contrastive, params })
     }
 
     /// The shape of one input.
@@ -110,8 +118,8 @@ impl OfficialModel {
     pub fn scores(&self, x: &Tensor) -> Result<Tensor> {
         let codes = self.forward(x)?;
         match &self.network {
-            Network::Mlp(_) | Network::ConvNet(_) => loss::squared_distance(&codes, &self.center),
-            Network::Ntl(_) => Ok(loss::ntl(&codes, NTL_TEMPERATURE)?.0),
+            Network::Mlp(_) | Network::ConvNet(_) => self.distance.squared(&codes, &self.center),
+            Network::Ntl(_) => Ok(self.contrastive.losses(&codes)?.0),
         }
     }
 }

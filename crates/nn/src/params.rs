@@ -1,8 +1,8 @@
 //! Named parameters: what an optimiser updates and a trained state keeps.
 
-use candle_core::{DType, Device, Tensor, Var};
-use zsad_core::State;
+use candle_core::{DType, Device, DeviceLocation, Tensor, Var};
 use zsad_core::rng::Rng;
+use zsad_core::{Implementation, Operator, Operators, State};
 
 use crate::error::bail_shape;
 use crate::weights::{from_candle, to_candle};
@@ -27,18 +27,54 @@ pub struct Param {
 pub struct ParamStore {
     params: Vec<Param>,
     device: Device,
+    place: zsad_core::Device,
     dtype: DType,
+    operators: Operators,
 }
 
 impl ParamStore {
-    /// An empty store; `dtype` is F32, or F64 for gradient checks.
+    /// An empty store on a device of candle's, with our kernels where that is the processor; `dtype` is F32, or F64 for
+    /// gradient checks.
     pub fn new(device: &Device, dtype: DType) -> Self {
-        ParamStore { params: Vec::new(), device: device.clone(), dtype }
+        let place = match device.location() {
+            DeviceLocation::Cpu => zsad_core::Device::Cpu,
+            DeviceLocation::Cuda { gpu_id } | DeviceLocation::Metal { gpu_id } => zsad_core::Device::Cuda(gpu_id),
+        };
+        ParamStore { params: Vec::new(), device: device.clone(), place, dtype, operators: Operators::NONE }
+    }
+
+    /// An empty store in single precision on the device that a person names.
+    ///
+    /// # Errors
+    /// As [`crate::device::open`].
+    pub fn on(place: zsad_core::Device) -> zsad_core::Result<Self> {
+        Ok(ParamStore { place, ..ParamStore::new(&crate::device::open(place)?, DType::F32) })
+    }
+
+    /// The same, empty, on the same device, and as precise.
+    pub fn empty_like(&self) -> Self {
+        ParamStore { params: Vec::new(), operators: Operators::NONE, ..self.clone() }
     }
 
     /// Where its tensors live.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// How `operator` is computed there.
+    pub fn implementation(&self, operator: Operator) -> Implementation {
+        operator.on(self.place)
+    }
+
+    /// The operators of the layers that were built on it.
+    pub fn operators(&self) -> Operators {
+        self.operators
+    }
+
+    /// The operators of the layers that were built on it and how each is computed, for the record: `linear fused, …`.
+    pub fn describe_operators(&self) -> String {
+        let each = |o: Operator| format!("{o} {}", self.implementation(o));
+        self.operators.iter().map(each).collect::<Vec<_>>().join(", ")
     }
 
     /// The type of its tensors.
@@ -152,6 +188,12 @@ impl Builder<'_> {
     pub fn scope(&mut self, name: impl std::fmt::Display) -> Builder<'_> {
         let prefix = if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) };
         Builder { store: self.store, rng: self.rng, prefix }
+    }
+
+    /// How `operator`, which a layer is made of, is computed on the store's device.
+    pub fn operator(&mut self, operator: Operator) -> Implementation {
+        self.store.operators = self.store.operators.and(&[operator]);
+        self.store.implementation(operator)
     }
 
     /// Registers a trained parameter.

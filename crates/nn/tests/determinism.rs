@@ -15,6 +15,7 @@ fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec
         let conv = images.map(|config| nets::ConvNet::new(&mut b.scope("conv"), config).unwrap());
         let mlp = nets::Mlp::new(&mut b.scope("mlp"), &nets::MlpConfig::acr(40, &[33, 20], 32)).unwrap();
         let centre = b.add("center", &[32], Init::Normal(0.0, 1.0)).unwrap();
+        let distance = loss::Distance::new(&mut b);
         let trainer = train::Trainer::within(&params, 20_000);
         let mut updater = train::Updater::new(&params, optim::AdamConfig::default(), Some(1.0)).unwrap();
         let mut losses = Vec::new();
@@ -30,7 +31,7 @@ fn train(threads: usize, images: Option<&nets::ConvNetConfig>) -> (Vec<u64>, Vec
                     Some(conv) => conv.forward(t.x(), pass)?,
                     None => mlp.forward(t.x(), pass)?,
                 };
-                let (normal, outlier) = loss::dsvdd(&z, &centre)?;
+                let (normal, outlier) = distance.dsvdd(&z, &centre)?;
                 loss::per_task(&normal, &outlier, t)
             });
             let (loss, gradients) = result.unwrap();

@@ -31,6 +31,7 @@ fn nothing_is_kept() {
         let mut rng = zsad_core::rng::stream(4, &[]);
         let mut b = params.builder(&mut rng);
         let centre = b.add("center", &[5], Init::Normal(0.0, 1.0)).unwrap();
+        let (distance, contrastive) = (loss::Distance::new(&mut b), loss::Contrastive::new(&mut b, 0.1));
         let norm = NormConfig::new(mode);
         for config in [nets::ConvNetConfig::omniglot([1, 12, 12]), nets::ConvNetConfig::cnn4([2, 9, 8])] {
             // Instance norm wants space, of which the mean leaves none and four blocks too little. Convolutions of fewer
@@ -39,20 +40,20 @@ fn nothing_is_kept() {
             let config = nets::ConvNetConfig { filters: vec![8; 2], output: 5, norm, final_norm, ..config };
             let [c, h, w] = config.input;
             let net = nets::ConvNet::new(&mut b.scope(format!("conv{c}")), &config).unwrap();
-            check(&input(&[9, c, h, w]), |x| loss::squared_distance(&net.forward(x, Pass::eval(1))?, &centre));
+            check(&input(&[9, c, h, w]), |x| distance.squared(&net.forward(x, Pass::eval(1))?, &centre));
         }
         if mode == NormMode::Instance {
             continue;
         }
         let config = nets::MlpConfig { norm, ..nets::MlpConfig::acr(7, &[13, 6], 5) };
         let net = nets::Mlp::new(&mut b.scope("mlp"), &config).unwrap();
-        check(&input(&[9, 7]), |x| Ok(loss::dsvdd(&net.forward(x, Pass::eval(1))?, &centre)?.1));
+        check(&input(&[9, 7]), |x| Ok(distance.dsvdd(&net.forward(x, Pass::eval(1))?, &centre)?.1));
         for view_hidden in [vec![4], vec![]] {
             let scope = format!("ntl{}", view_hidden.len());
             let mut config = nets::NtlConfig { views: 3, view_hidden, ..nets::NtlConfig::acr(6) };
             (config.encoder.hidden, config.encoder.norm) = (vec![8, 8], norm);
             let net = nets::Ntl::new(&mut b.scope(scope), &config).unwrap();
-            check(&input(&[40, 6]), |x| Ok(loss::ntl(&net.forward(x, Pass::eval(1))?, 0.1)?.0));
+            check(&input(&[40, 6]), |x| Ok(contrastive.losses(&net.forward(x, Pass::eval(1))?)?.0));
         }
     }
 }

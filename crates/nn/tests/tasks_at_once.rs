@@ -48,13 +48,14 @@ fn check(shape: &[usize], net: impl Fn(&mut zsad_nn::params::Builder) -> Net) {
     let mut b = params.builder(&mut rng);
     let net = net(&mut b);
     let centre = b.add("center", &[5], Init::Normal(0.0, 1.0)).unwrap();
+    let (distance, contrastive) = (loss::Distance::new(&mut b), loss::Contrastive::new(&mut b, 0.1));
     let tasks = tasks(shape, 6, 9);
     let loss = |t: &train::Tasks| {
         let pass = Pass::train(t.tasks());
         let (n, a) = match &net {
-            Net::Mlp(net) => loss::dsvdd(&net.forward(t.x(), pass)?, &centre)?,
-            Net::Conv(net) => loss::dsvdd(&net.forward(t.x(), pass)?, &centre)?,
-            Net::Ntl(net) => loss::ntl(&net.forward(t.x(), pass)?, 0.1)?,
+            Net::Mlp(net) => distance.dsvdd(&net.forward(t.x(), pass)?, &centre)?,
+            Net::Conv(net) => distance.dsvdd(&net.forward(t.x(), pass)?, &centre)?,
+            Net::Ntl(net) => contrastive.losses(&net.forward(t.x(), pass)?)?,
         };
         loss::per_task(&n, &a, t)
     };
@@ -109,6 +110,7 @@ fn a_limit_in_bytes_bounds_the_tasks_that_pass_at_once() {
     let mut b = params.builder(&mut rng);
     let net = nets::Mlp::new(&mut b, &nets::MlpConfig::acr(7, &[13, 6], 5)).unwrap();
     let centre = b.add("center", &[5], Init::Normal(0.0, 1.0)).unwrap();
+    let distance = loss::Distance::new(&mut b);
     let tasks = tasks(&[7], 24, 9);
     // A task of nine keeps its input and what each layer makes of it, in f32, and at most half as much in statistics.
     let task = 9 * (7 + 13 + 6 + 5) * 4;
@@ -118,7 +120,7 @@ fn a_limit_in_bytes_bounds_the_tasks_that_pass_at_once() {
         pool.install(|| {
             run(&params, &tasks, bytes, |t| {
                 most.fetch_max(t.tasks(), std::sync::atomic::Ordering::Relaxed);
-                let (n, a) = loss::dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)?;
+                let (n, a) = distance.dsvdd(&net.forward(t.x(), Pass::train(t.tasks()))?, &centre)?;
                 loss::per_task(&n, &a, t)
             })
         });

@@ -92,6 +92,7 @@ fn check(build: Build, shape: &[usize], want: f64, norms: &[f64]) {
     let mut b = params.builder(&mut rng);
     let net = build(&mut b).unwrap();
     let centre = b.add("center", &[2], Init::ZEROS).unwrap();
+    let distance = loss::Distance::new(&mut b);
     let mut k = 0;
     for p in params.iter() {
         let n = p.var.elem_count();
@@ -105,7 +106,7 @@ fn check(build: Build, shape: &[usize], want: f64, norms: &[f64]) {
     let tasks = train::Tasks::new(x, [false, false, false, true].repeat(2), 2).unwrap();
     for bytes in [1, 1 << 20] {
         let result = train::Trainer::within(&params, bytes).gradients(&tasks, |t| {
-            let (normal, outlier) = loss::dsvdd(&net(t.x(), Pass::train(t.tasks()))?, &centre)?;
+            let (normal, outlier) = distance.dsvdd(&net(t.x(), Pass::train(t.tasks()))?, &centre)?;
             loss::per_task(&normal, &outlier, t)
         });
         let (got, gradients) = result.unwrap();

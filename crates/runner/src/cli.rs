@@ -77,8 +77,11 @@ enum Command {
     Completions(commands::completions::Completions),
 }
 
-/// Runs the program with the arguments of the process.
+/// Runs the program with the arguments of the process. To be called by `main` before anything else.
 pub fn main() -> ExitCode {
+    // Each worker computes on its own rayon pool; candle's global pool, which spins and is shared by all, stays empty.
+    // SAFETY: the first statement of the program: no other thread exists that could read the environment meanwhile.
+    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
     let filter = EnvFilter::try_from_env("ZSAD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

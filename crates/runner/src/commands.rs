@@ -27,18 +27,20 @@ pub mod validate;
 pub mod verify;
 pub mod work;
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::Write;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use zsad_core::{DataDir, Device, Environment, Error, Result, env, suggest};
+use zsad_core::{DataDir, Device, Environment, Error, Placement, Result, env, suggest};
 use zsad_report::plots::Style;
 use zsad_store::{Finding, ModelStore, Row, RunFolder};
 
 use crate::config::{self, ConfigError, Experiment};
 use crate::exit::Exit;
 use crate::findings;
+use crate::launcher;
 use crate::registry::Registry;
 
 /// Where runs lie unless `--out` says otherwise.
@@ -74,20 +76,30 @@ pub struct Locations {
     /// Where trained models are kept for all runs [default: $ZSAD_STORE, else results/store/]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Where tensors live: cpu or cuda:0
+    /// Where tensors live: cpu or cuda:0; cpu:composed computes on the processor as a GPU does, to compare
+    ///
+    /// For cuda:N the program `zsad-cuda` has to lie beside this one. What is never computed on a GPU (classical methods, frozen
+    /// networks) stays on the processor; `zsad describe METHOD` says which.
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Device,
 }
 
 impl Locations {
-    /// What work depends on, with one thread; and the store.
+    /// What work depends on, with one thread; and the store. The device is not looked at: a plan for a GPU can be made where
+    /// there is none.
+    fn open(&self, rehash: bool) -> (Environment, ModelStore) {
+        let env = Environment::new(DataDir::resolve(self.data.clone())).with_cache(env::cache_folder(), rehash);
+        (Environment { device: self.device, ..env }, ModelStore::resolve(self.store.clone()))
+    }
+
+    /// The same, to compute with: for a GPU this process becomes one of the program that can.
     ///
     /// # Errors
-    /// [`Error::Config`] where the device cannot be opened.
-    fn open(&self, rehash: bool) -> Result<(Environment, ModelStore)> {
+    /// [`Error::Config`] where there is no such program, or the device cannot be opened.
+    fn open_to_compute(&self, rehash: bool) -> Result<(Environment, ModelStore)> {
+        launcher::hand_over(self.device)?;
         zsad_nn::device::open(self.device)?;
-        let env = Environment::new(DataDir::resolve(self.data.clone())).with_cache(env::cache_folder(), rehash);
-        Ok((Environment { device: self.device, ..env }, ModelStore::resolve(self.store.clone())))
+        Ok(self.open(rehash))
     }
 }
 
@@ -100,6 +112,26 @@ impl ExperimentArgs {
             Path::new(RUNS).join(format!("{}{profile}{}", experiment.name, experiment.profile))
         });
         Ok((experiment, RunFolder::new(out)))
+    }
+}
+
+/// Says which of `methods` do not compute on the device that was asked for, or not all of it.
+fn tell_processor<'a>(asked: Device, registry: &Registry, methods: impl Iterator<Item = &'a str>) {
+    if asked == Device::Cpu {
+        return;
+    }
+    let names: BTreeSet<&str> = methods.collect();
+    let some = |which: fn(&Placement) -> bool| -> Vec<&str> {
+        let placed = |name: &&str| registry.method(name).is_some_and(|def| which(&def.placement()));
+        names.iter().copied().filter(placed).collect()
+    };
+    let whole = some(|p| p.device(Device::Cuda(0)) == Device::Cpu);
+    if !whole.is_empty() {
+        note(format_args!("on the processor, whatever --device says: {}", whole.join(", ")));
+    }
+    let features = some(|p| p.features && p.device(Device::Cuda(0)) != Device::Cpu);
+    if !features.is_empty() {
+        note(format_args!("features on the processor, the rest on {asked}: {}", features.join(", ")));
     }
 }
 

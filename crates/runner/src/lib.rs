@@ -20,6 +20,7 @@ mod executor;
 mod exit;
 mod findings;
 mod heatmaps;
+pub mod launcher;
 pub mod library;
 mod pack;
 mod pictures;

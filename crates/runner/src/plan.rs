@@ -133,7 +133,7 @@ impl Wanted {
                             fold: fold.map(|f| f.name.clone()).unwrap_or_default(),
                             method: id.clone(),
                             seed: experiment.training_seed.unwrap_or(seed),
-                            device: zsad_core::simd::kind(env.device),
+                            device: zsad_core::simd::kind(method.def.placement().device(env.device)),
                         };
                         let cells =
                             cells(experiment, choice, &test_params, (method, &fit, seed), (tests.as_ref(), about));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use zsad_core::{DataDir, Device, Result, Simd};
+use zsad_core::{Choice, DataDir, Device, Operator, Result, Simd};
 
 use crate::json as files;
 use crate::record::Provenance;
@@ -65,6 +65,8 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
         "jobs": facts.jobs,
         "threads": facts.threads,
         "device": facts.device.to_string(),
+        // How whatever has a kernel of ours was computed.
+        "kernels": Operator::Linear.on(facts.device).word(),
         "simd": Simd::current().to_string(),
         "cpu": cpu(),
         "cores": std::thread::available_parallelism().map_or(1, usize::from),

@@ -13,8 +13,8 @@ use zsad_backbones::features::{FeatureSpec, FeatureStore, Reduction};
 use zsad_backbones::{Backbone, BackboneKind, NormMode};
 use zsad_core::{
     Batch, DatasetInfo, Detector, Environment, Error, FitContext, FitReport, Fold, Given, Method, MethodDef,
-    MethodSpec, ParamProblem, ParamSet, ParamSpec, Progress, Result, SampleId, SampleSource, Scores, Shots, Silent,
-    State, Supervision,
+    MethodSpec, Operators, ParamProblem, ParamSet, ParamSpec, Placement, Progress, Result, SampleId, SampleSource,
+    Scores, Shots, Silent, State, Supervision,
 };
 
 pub(crate) use summed::Summed;
@@ -77,8 +77,8 @@ pub(crate) trait FeatureMethod: ParamSet {
     type Detector: FeatureDetector;
     /// What is kept of a layer.
     const REDUCTION: Reduction = Reduction::Map;
-    /// Whether it trains.
-    const LEARNS: bool = false;
+    /// What it trains and scores with, on the device that was asked for; none: it does not train.
+    const OPERATORS: Operators = Operators::NONE;
     /// See [`MethodDef::control`].
     const CONTROL: Option<&'static str> = None;
 
@@ -194,6 +194,10 @@ impl<M: FeatureMethod> MethodDef for Features<M> {
         M::CONTROL
     }
 
+    fn placement(&self) -> Placement {
+        Placement { features: true, operators: M::OPERATORS }
+    }
+
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
         let Both(selection, method) = Both::<M::Selection, M>::parse(given)?;
         let backbone = selection.backbone();
@@ -235,7 +239,7 @@ impl<M: FeatureMethod> Method for Configured<M> {
     }
 
     fn learns(&self) -> bool {
-        M::LEARNS
+        M::OPERATORS != Operators::NONE
     }
 
     fn shots(&self) -> Shots {

@@ -1,8 +1,8 @@
 //! ACR with Deep SVDD losses: every domain's majority is mapped to one learned centre.
 
 use candle_core::{Tensor, Var};
-use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
-use zsad_nn::{Init, loss, params::Builder};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Operator, Operators, Result};
+use zsad_nn::{Init, loss::Distance, params::Builder};
 
 use crate::families::episodic::{Episodic, EpisodicMethod, Objective};
 use crate::trained::detector::Model;
@@ -33,6 +33,7 @@ zsad_core::params! {
 pub struct Dsvdd {
     network: Network,
     centre: Var,
+    distance: Distance,
 }
 
 impl EpisodicMethod for AcrDsvdd {
@@ -45,19 +46,21 @@ impl EpisodicMethod for AcrDsvdd {
     fn build(&self, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Dsvdd> {
         let network = Network::new(&mut b.scope("net"), spec)?;
         let centre = b.add("center", &[spec.latent], Init::Normal(0.0, 1.0))?;
-        Ok(Dsvdd { network, centre })
+        Ok(Dsvdd { network, centre, distance: Distance::new(b) })
     }
 }
 
 impl Objective for Dsvdd {
     fn losses(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<(Tensor, Tensor)> {
-        loss::dsvdd(&self.network.forward(x, phase)?, &self.centre)
+        self.distance.dsvdd(&self.network.forward(x, phase)?, &self.centre)
     }
 }
 
 impl Model for Dsvdd {
+    const OPERATORS: Operators = Network::OPERATORS.and(&[Operator::Distance]);
+
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
-        loss::squared_distance(&self.network.forward(x, Phase::Score)?, &self.centre)
+        self.distance.squared(&self.network.forward(x, Phase::Score)?, &self.centre)
     }
 
     fn codes(&self, x: &Tensor) -> zsad_nn::Result<Option<(Tensor, Tensor)>> {

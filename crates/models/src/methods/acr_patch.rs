@@ -7,7 +7,7 @@ mod scoring;
 mod training;
 
 use serde_json::json;
-use zsad_core::{Accepts, Environment, FitContext, FitReport, MethodSpec, Result, Scores, State};
+use zsad_core::{Accepts, Environment, FitContext, FitReport, MethodSpec, Operator, Operators, Result, Scores, State};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, Selected, View};
 use network::{FeatureSvdd, Trained};
@@ -31,7 +31,7 @@ pub const DEF: Features<AcrPatch> = Features::new(&MethodSpec {
 impl FeatureMethod for AcrPatch {
     type Selection = OneLayer;
     type Detector = Trained;
-    const LEARNS: bool = true;
+    const OPERATORS: Operators = Operators::of(&[Operator::Linear, Operator::Norm, Operator::Distance, Operator::Adam]);
 
     fn settle(&mut self) {
         (self.noise_copies, self.min_max) = (Some(self.noise_copies()), Some(self.min_max()));

@@ -1,7 +1,7 @@
 //! An autoencoder on the pooled normals: what it cannot rebuild is anomalous.
 
 use candle_core::{D, Tensor, Var};
-use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Operator, Operators, Result};
 use zsad_nn::{Init, params::Builder};
 
 use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
@@ -77,6 +77,8 @@ impl Rebuilder {
 }
 
 impl Model for Rebuilder {
+    const OPERATORS: Operators = Network::OPERATORS.and(&[Operator::Own]);
+
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         self.errors(x, Phase::Score)
     }

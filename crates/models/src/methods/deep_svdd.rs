@@ -1,8 +1,8 @@
 //! Deep SVDD on the pooled normals of all meta-train domains: what ACR adapts and this does not.
 
 use candle_core::{D, Tensor, Var};
-use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
-use zsad_nn::{Init, loss::squared_distance, params::Builder};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Operator, Operators, Result};
+use zsad_nn::{Init, loss::Distance, params::Builder};
 
 use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
@@ -73,7 +73,7 @@ impl PooledMethod for DeepSvdd {
         let radius = b.buffer("squared_radius", &[1], Init::ZEROS)?;
         let soft =
             (self.objective == SphereObjective::SoftBoundary).then_some(Soft { nu: self.nu, warm_up: self.warm_up });
-        Ok(Sphere { network, centre, radius, soft })
+        Ok(Sphere { network, centre, distance: Distance::new(b), radius, soft })
     }
 }
 
@@ -81,6 +81,7 @@ impl PooledMethod for DeepSvdd {
 pub struct Sphere {
     network: Network,
     centre: Var,
+    distance: Distance,
     /// Squared; 0 with the one-class objective.
     radius: Var,
     soft: Option<Soft>,
@@ -92,8 +93,10 @@ struct Soft {
 }
 
 impl Model for Sphere {
+    const OPERATORS: Operators = Network::OPERATORS.and(&[Operator::Distance, Operator::Own]);
+
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
-        let d = squared_distance(&self.network.forward(x, Phase::Score)?, &self.centre)?;
+        let d = self.distance.squared(&self.network.forward(x, Phase::Score)?, &self.centre)?;
         Ok(d.broadcast_sub(&self.radius)?)
     }
 }
@@ -112,7 +115,7 @@ impl PooledModel for Sphere {
 
     /// Soft boundary, after the warm-up: the next step's radius is the (1 − nu) quantile of this one's distances.
     fn loss(&self, x: &Tensor, step: PooledStep) -> zsad_nn::Result<Tensor> {
-        let d = squared_distance(&self.network.forward(x, Phase::Pooled)?, &self.centre)?;
+        let d = self.distance.squared(&self.network.forward(x, Phase::Pooled)?, &self.centre)?;
         let Some(soft) = &self.soft else { return Ok(d.mean(D::Minus1)?) };
         let radius = self.radius.as_tensor().copy()?.detach();
         let outside = d.broadcast_sub(&radius)?.relu()?.mean(D::Minus1)?;

@@ -1,7 +1,7 @@
 //! Internal contrastive learning: a window of a row's features against the rest of the same row.
 
 use candle_core::{D, Tensor};
-use zsad_core::{Accepts, DatasetInfo, Error, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, Error, MethodSpec, Operator, Operators, Result};
 use zsad_nn::nets::{Mlp, MlpConfig};
 use zsad_nn::{Pass, params::Builder};
 
@@ -129,6 +129,8 @@ impl Contrast {
 }
 
 impl Model for Contrast {
+    const OPERATORS: Operators = Operators::of(&[Operator::Linear, Operator::Norm, Operator::Own]);
+
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         self.losses(x)
     }

@@ -2,7 +2,7 @@
 
 use candle_core::{D, Tensor, Var};
 use rand::seq::index;
-use zsad_core::{Accepts, DatasetInfo, MethodSpec, Result};
+use zsad_core::{Accepts, DatasetInfo, MethodSpec, Operator, Operators, Result};
 use zsad_nn::{Init, params::Builder};
 
 use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
@@ -104,6 +104,8 @@ fn mean_shifted_loss(views: [&Tensor; 2], centre: &Tensor, temperature: f64) -> 
 }
 
 impl Model for MeanShifted {
+    const OPERATORS: Operators = Network::OPERATORS.and(&[Operator::Own]);
+
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         let z: Vec<Vec<f32>> = self.codes(x, Phase::Score)?.to_vec2()?;
         let bank: Vec<Vec<f32>> = self.bank.to_vec2()?;

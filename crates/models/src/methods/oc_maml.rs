@@ -4,7 +4,7 @@ use candle_core::{D, Tensor};
 use rayon::prelude::*;
 use zsad_core::params::All;
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{Accepts, Choice, DatasetInfo, FitContext, Fold, MethodSpec, OrWord, Result, Shots};
+use zsad_core::{Accepts, Choice, DatasetInfo, FitContext, Fold, MethodSpec, Operators, OrWord, Result, Shots};
 use zsad_nn::optim::{AdamConfig, Gradients, Optimizer, Sgd, SgdConfig, add_gradients};
 use zsad_nn::train::{self, Updater};
 use zsad_nn::{ParamStore, loss};
@@ -94,7 +94,7 @@ impl Adapter {
 
     /// A copy with weights of its own.
     fn copy(&self) -> zsad_nn::Result<Self> {
-        let mut store = ParamStore::new(self.store.device(), self.store.dtype());
+        let mut store = self.store.empty_like();
         let mut rng = stream(0, &[("purpose", "replaced")]);
         let copy = Adapter::new(&self.params, &self.spec, &mut store, &mut rng)?;
         copy.follow(&self.store)?;
@@ -129,6 +129,9 @@ impl Adapter {
 }
 
 impl Model for Adapter {
+    /// The inner loop's gradient descent is composed.
+    const OPERATORS: Operators = Logit::OPERATORS;
+
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         self.logit.forward(x, Phase::Score)
     }

@@ -10,7 +10,7 @@ pub(crate) mod params;
 pub(crate) mod residual;
 pub(crate) mod training;
 
-use zsad_core::{Accepts, Environment, FitContext, MethodSpec, Result, State};
+use zsad_core::{Accepts, Environment, FitContext, MethodSpec, Operators, Result, State};
 
 use crate::families::features::{FeatureMethod, Features, FewShotFeatures, Selected};
 use detector::Trained;
@@ -45,7 +45,7 @@ pub const DEF: Features<ResAd> = Features::new(&MethodSpec {
 impl FeatureMethod for ResAd {
     type Selection = FewShotFeatures;
     type Detector = Trained;
-    const LEARNS: bool = true;
+    const OPERATORS: Operators = layers::OPERATORS;
     const CONTROL: Option<&'static str> = Some("residual_norm");
 
     fn check(&self) -> Result<(), String> {

@@ -7,7 +7,7 @@ mod objective;
 mod params;
 mod training;
 
-use zsad_core::{Accepts, Environment, FitContext, MethodSpec, Result, State};
+use zsad_core::{Accepts, Environment, FitContext, MethodSpec, Operators, Result, State};
 
 use crate::families::features::{FeatureMethod, Features, FewShotFeatures, Selected};
 use detector::Trained;
@@ -38,7 +38,7 @@ pub const DEF: Features<ResAdPp> = Features::new(&MethodSpec {
 impl FeatureMethod for ResAdPp {
     type Selection = FewShotFeatures;
     type Detector = Trained;
-    const LEARNS: bool = true;
+    const OPERATORS: Operators = super::resad::layers::OPERATORS;
     const CONTROL: Option<&'static str> = Some("residual_norm");
 
     fn check(&self) -> Result<(), String> {

@@ -5,10 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rand::RngExt;
 use serde_json::Value;
 use zsad_core::rng::stream;
-use zsad_core::{Dataset, Detector, Error, MethodDef, MetricInput, Result, SampleRef, State, Subset, Values};
+use zsad_core::{
+    Choice, Dataset, Detector, Device, Error, MethodDef, MetricInput, Operator, Operators, Result, SampleRef, State,
+    Subset, Values,
+};
 
 use super::subject::Subject;
 use super::{MARGIN, PERMUTATION_TOLERANCE};
+use crate::trained::method::OPERATORS_NOTE;
 
 /// A promise that a method broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("goes_on", goes_on),
     ("loss_falls", loss_falls),
     ("weights_move", weights_move),
+    ("operators", operators),
 ];
 
 /// One fit on one thread and its scores of the first batch.
@@ -49,11 +54,16 @@ struct Run {
 /// All that is wrong with `def` on `dataset` (one of [`super::data`]'s); empty if it keeps every promise, and where it
 /// does not take such samples: the frame never shows it any.
 pub fn violations(def: &dyn MethodDef, dataset: &dyn Dataset) -> Vec<Violation> {
+    violations_on(Device::Cpu, def, dataset)
+}
+
+/// The same on `device`.
+pub fn violations_on(device: Device, def: &dyn MethodDef, dataset: &dyn Dataset) -> Vec<Violation> {
     if def.spec().accepts.check(&dataset.info().modality).is_err() {
         return Vec::new();
     }
     let fit = guarded(|| {
-        let subject = Subject::new(def, dataset, false)?;
+        let subject = Subject::new(def, dataset, device, false)?;
         let (detector, scores) = subject.run_on(1)?;
         Ok((Run { detector, batch: subject.batch(0, 0), scores }, subject))
     });
@@ -261,6 +271,23 @@ fn weights_move(subject: &Subject, run: &Run) -> Result<(), String> {
         moved += differing(array.values(), old.values());
     }
     ensure(2 * moved > parameters, || format!("{moved} values of {parameters} parameters moved in training"))
+}
+
+/// Every operator of the layers that were built is one that the method declares, and was computed as the device says.
+fn operators(subject: &Subject, run: &Run) -> Result<(), String> {
+    let declared = subject.def.placement().operators;
+    let notes = run.detector.report().notes;
+    let Some((_, note)) = notes.iter().find(|(name, _)| name == OPERATORS_NOTE) else {
+        return ensure(declared == Operators::NONE, || "it declares operators, and its record names none".into());
+    };
+    for built in note.split(", ") {
+        let (word, by) = built.split_once(' ').unwrap_or((built, ""));
+        let operator = Operator::from_word(word).filter(|o| declared.contains(*o));
+        let operator = operator.ok_or_else(|| format!("it uses {word}, and does not declare it"))?;
+        let device = subject.env.device;
+        ensure(by == operator.on(device).word(), || format!("{built} is not how {device} computes it"))?;
+    }
+    Ok(())
 }
 
 fn differing(a: &Values, b: &Values) -> u64 {

@@ -4,7 +4,7 @@
 //! `tests/conformance.rs` runs it for every registered method on every kind of data that the method accepts, and
 //! dead methods planted beside the checks show that each of them is caught. To keep the suite fast, parameters
 //! named `steps`, `epochs`, `tasks` and `task_batch` are set to [`STEPS`], [`EPOCHS`], [`TASKS`] and [`TASK_BATCH`];
-//! everything else keeps its default.
+//! everything else keeps its default. [`violations_on`] does the same elsewhere than on the processor with its kernels.
 
 mod checks;
 pub mod data;
@@ -12,7 +12,7 @@ pub mod data;
 mod planted;
 mod subject;
 
-pub use checks::{Violation, violations};
+pub use checks::{Violation, violations, violations_on};
 
 use zsad_core::{DataDir, Environment, MethodDef, ParamProblem, Result};
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zsad_core::detector::adapted;
 use zsad_core::{
-    AnomalySource, Batch, DataDir, Dataset, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef,
-    ParamProblem, Progress, Result, SampleRef, Silent, State, Subset, TrainingData, Unlabelled,
+    AnomalySource, Batch, DataDir, Dataset, Detector, Device, Environment, Error, FitContext, Fold, Given, Method,
+    MethodDef, ParamProblem, Progress, Result, SampleRef, Silent, State, Subset, TrainingData, Unlabelled,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
@@ -14,7 +14,7 @@ use super::{EPOCHS, STEPS, TASK_BATCH, TASKS};
 
 /// A method on a data set, at the suite's parameters.
 pub(super) struct Subject<'a> {
-    def: &'a dyn MethodDef,
+    pub def: &'a dyn MethodDef,
     dataset: &'a dyn Dataset,
     /// As it was configured.
     pub configured: Arc<dyn Method>,
@@ -32,8 +32,8 @@ struct Scoring<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Configures `def`, for one training step or epoch if `short`.
-    pub fn new(def: &'a dyn MethodDef, dataset: &'a dyn Dataset, short: bool) -> Result<Self> {
+    /// Configures `def` on `device`, for one training step or epoch if `short`.
+    pub fn new(def: &'a dyn MethodDef, dataset: &'a dyn Dataset, device: Device, short: bool) -> Result<Self> {
         let (steps, epochs) = if short { (1, 1) } else { (STEPS, EPOCHS) };
         let wanted = [("steps", steps), ("epochs", epochs), ("tasks", TASKS), ("task_batch", TASK_BATCH)];
         let declared = def.params();
@@ -44,12 +44,13 @@ impl<'a> Subject<'a> {
             .collect();
         let configured = def.configure(&given).map_err(|problems| ParamProblem::error("its defaults", problems))?;
         let method = configured.resolve(dataset.info(), &dataset.info().folds[0])?;
-        Ok(Subject { def, dataset, configured, method, env: Environment::new(DataDir::resolve(None)) })
+        let env = Environment { device, ..Environment::new(DataDir::resolve(None)) };
+        Ok(Subject { def, dataset, configured, method, env })
     }
 
     /// The same for one training step or epoch.
     pub fn short(&self) -> Result<Self> {
-        Subject::new(self.def, self.dataset, true)
+        Subject::new(self.def, self.dataset, self.env.device, true)
     }
 
     /// The data set's only fold.
@@ -100,7 +101,8 @@ impl<'a> Subject<'a> {
 
     /// Fits and scores the first batch twice, with features kept in `cache`.
     pub fn run_cached(&self, cache: PathBuf) -> Result<[Vec<f64>; 2]> {
-        let env = Environment::new(self.env.data.clone()).with_cache(Some(cache), false);
+        let env = Environment { device: self.env.device, ..Environment::new(self.env.data.clone()) };
+        let env = env.with_cache(Some(cache), false);
         let detector = self.fit_in(self.method.as_ref(), &env)?;
         let scoring = Scoring { dataset: self.dataset, detector: detector.as_ref(), env: &env };
         let batch = self.batch(0, 0);

@@ -1,13 +1,17 @@
 //! What every trained method leaves: a model with its parameters that scores batches.
 
 use candle_core::{DType, Device, Tensor};
-use zsad_core::{Batch, Codes, Detector, Error, FitReport, Result, Samples, Scores, State};
+use zsad_core::{Batch, Codes, Detector, Error, FitReport, Operators, Result, Samples, Scores, State};
 use zsad_nn::ParamStore;
 
 use super::spec::{NetworkSpec, Norm};
 
 /// A network that scores batches.
 pub trait Model: Send + Sync + Sized + 'static {
+    /// What it computes with, beside Adam: the operators of its layers, and [`zsad_core::Operator::Own`] where it composes
+    /// candle's operations itself.
+    const OPERATORS: Operators;
+
     /// Scores `[n]` of one batch `[n, shape…]`; higher is more anomalous.
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor>;
 

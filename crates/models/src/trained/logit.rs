@@ -1,6 +1,7 @@
 //! A network with a binary head.
 
 use candle_core::Tensor;
+use zsad_core::{Operator, Operators};
 use zsad_nn::layers::{Linear, LinearInit};
 use zsad_nn::params::Builder;
 
@@ -29,6 +30,9 @@ impl Logit {
 }
 
 impl Model for Logit {
+    /// The cross entropy is composed.
+    const OPERATORS: Operators = Network::OPERATORS.and(&[Operator::Own]);
+
     /// The logit itself: its loss rounds to 0 for clear normals.
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         self.forward(x, Phase::Score)

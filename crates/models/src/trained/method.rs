@@ -4,12 +4,11 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::DType;
 use serde_json::Value;
 use zsad_core::rng::{Rng, stream};
 use zsad_core::{
     DatasetInfo, Detector, Device, Environment, Error, FitContext, FitReport, Fold, Given, Method, MethodDef,
-    MethodSpec, ParamProblem, ParamSet, ParamSpec, Result, Shots, State, Supervision,
+    MethodSpec, Operator, ParamProblem, ParamSet, ParamSpec, Placement, Result, Shots, State, Supervision,
 };
 use zsad_nn::ParamStore;
 
@@ -19,6 +18,9 @@ use super::spec::NetworkSpec;
 
 /// What a training comes to: its loss curve, and facts for the record.
 pub type Outcome = (Vec<(u64, f64)>, Vec<(String, String)>);
+
+/// The fact in a fit's record that says which operators were computed how.
+pub const OPERATORS_NOTE: &str = "operators";
 
 /// How a family of methods trains.
 pub trait Train: 'static {
@@ -109,6 +111,10 @@ impl<T: Train> MethodDef for TrainedDef<T> {
         T::CONTROL
     }
 
+    fn placement(&self) -> Placement {
+        Placement { features: false, operators: T::Model::OPERATORS.and(&[Operator::Adam]) }
+    }
+
     fn configure(&self, given: &Given) -> Result<Arc<dyn Method>, Vec<ParamProblem>> {
         let params = T::Params::parse(given)?;
         T::check(&params).map_err(|problem| vec![problem])?;
@@ -125,7 +131,7 @@ impl<T: Train> Configured<T> {
         device: Device,
         seed: u64,
     ) -> Result<(ParamStore, T::Model)> {
-        let mut store = ParamStore::new(&zsad_nn::device::open(device)?, DType::F32);
+        let mut store = ParamStore::on(device)?;
         let mut rng = stream(seed, &[("purpose", "init"), ("method", self.spec.name)]);
         let model = T::build(params, network, &mut store, &mut rng)?;
         Ok((store, model))
@@ -157,7 +163,9 @@ impl<T: Train> Method for Configured<T> {
         let (store, model) = self.fresh(&params, &network, ctx.env.device, ctx.seed)?;
         let before = store.snapshot()?;
         let (loss, facts) = T::train(&params, plan, &network, &store, &model, ctx)?;
-        let notes = [vec![("network".into(), network.describe())], facts].concat();
+        let network_notes =
+            vec![("network".into(), network.describe()), (OPERATORS_NOTE.into(), store.describe_operators())];
+        let notes = [network_notes, facts].concat();
         let moved = Some(store.moved_from(&before)?);
         let report = FitReport { loss, parameters: store.count() as u64, notes, moved };
         Ok(Box::new(Trained { network, store, model, report }))

@@ -1,6 +1,7 @@
 //! Networks of layers, as their spec says.
 
 use candle_core::Tensor;
+use zsad_core::{Operator, Operators};
 use zsad_nn::layers::{LinearInit, NormConfig, NormMode};
 use zsad_nn::nets::{ConvNet, ConvNetConfig, Mlp, MlpConfig};
 use zsad_nn::{Init, Pass, params::Builder};
@@ -44,6 +45,10 @@ enum Net {
 }
 
 impl Network {
+    /// What a network of any spec computes with.
+    pub const OPERATORS: Operators =
+        Operators::of(&[Operator::Conv2d, Operator::Linear, Operator::Norm, Operator::Pool]);
+
     /// Registers the parameters of `spec`.
     pub fn new(b: &mut Builder, spec: &NetworkSpec) -> zsad_nn::Result<Self> {
         let mode = spec.norm.mode();

@@ -15,7 +15,7 @@ struct Official(OfficialModel);
 /// # Errors
 /// [`Error::Data`] where it is missing, damaged or of another method.
 pub(super) fn open(spec: &MethodSpec, path: &Path, device: Device) -> Result<Box<dyn Detector>> {
-    let model = OfficialModel::load(path, &zsad_nn::device::open(device)?)?;
+    let model = OfficialModel::load(path, device)?;
     let method = if matches!(model.network, Network::Ntl(_)) { "acr_ntl" } else { "acr_dsvdd" };
     if method != spec.name {
         let what = format!("a model of the official {:?}, and the method is {}", model.architecture, spec.name);

@@ -138,6 +138,8 @@ mod tests {
     struct Slope(Var);
 
     impl Model for Slope {
+        const OPERATORS: zsad_core::Operators = zsad_core::Operators::of(&[zsad_core::Operator::Own]);
+
         fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
             Ok(x.broadcast_mul(&self.0)?.flatten_all()?)
         }

@@ -1,8 +1,9 @@
 //! Learned views of a sample under the contrastive loss.
 
 use candle_core::Tensor;
+use zsad_core::{Operator, Operators};
 use zsad_nn::nets::NtlViews;
-use zsad_nn::{loss, params::Builder};
+use zsad_nn::{loss::Contrastive, params::Builder};
 
 use super::detector::Model;
 use super::network::{Network, Phase};
@@ -24,7 +25,7 @@ zsad_core::params! {
 pub struct Views {
     views: NtlViews,
     encoder: Network,
-    temperature: f64,
+    contrastive: Contrastive,
     /// Whether a view is added to the sample rather than taken instead of it.
     residual: bool,
 }
@@ -35,7 +36,7 @@ impl Views {
         let encoder = Network::new(&mut b.scope("encoder"), spec)?;
         let d = spec.input.iter().product();
         let views = NtlViews::new(&mut b.scope("views"), params.views, d, &params.view_hidden)?;
-        Ok(Views { views, encoder, temperature: params.temperature, residual })
+        Ok(Views { views, encoder, contrastive: Contrastive::new(b, params.temperature), residual })
     }
 
     /// `(L_n, L_a)`, `[n]` each, of `[n, shape…]`.
@@ -49,11 +50,13 @@ impl Views {
             views = Tensor::cat(&[&x.unsqueeze(1)?, &learned], 1)?;
         }
         let z = self.encoder.forward(&views.reshape((n * k1, d))?, phase)?;
-        loss::ntl(&z.reshape((n, k1, ()))?, self.temperature)
+        self.contrastive.losses(&z.reshape((n, k1, ()))?)
     }
 }
 
 impl Model for Views {
+    const OPERATORS: Operators = Network::OPERATORS.and(&[Operator::Contrastive]);
+
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         Ok(self.losses(x, Phase::Score)?.0)
     }

@@ -1,6 +1,7 @@
 //! One step of the flow: affine coupling, scale and offset, rotation.
 
 use candle_core::{D, DType, Tensor, Var};
+use zsad_core::{Implementation, Operator};
 
 use super::FlowConfig;
 use crate::layers::{Linear, LinearInit};
@@ -20,6 +21,7 @@ pub struct Coupling {
     rotation: Var,
     split: usize,
     clamp: f64,
+    by: Implementation,
 }
 
 impl Coupling {
@@ -37,22 +39,25 @@ impl Coupling {
         let offset = b.add("offset", &[channels], Init::ZEROS)?;
         let rotation = b.buffer("rotation", &[channels, channels], Init::Normal(0.0, 1.0))?;
         rotation.set(&orthonormal(&rotation)?)?;
-        Ok(Coupling { first, second, scale, offset, rotation, split, clamp: config.clamp })
+        let by = b.operator(Operator::Coupling);
+        Ok(Coupling { first, second, scale, offset, rotation, split, clamp: config.clamp, by })
     }
 
     /// `x` `[n, channels]` with conditions `[n, condition]` → y of the same shape and log |det| `[n]`.
     pub fn forward(&self, x: &Tensor, conditions: &Tensor) -> Result<(Tensor, Tensor)> {
         let channels = x.dims()[1];
         let a = self.coefficients(&x.narrow(1, 0, self.split)?, conditions)?;
-        let coupled = match x.device().is_cpu() {
-            true => ops::affine(x, &a, self.clamp)?,
-            false => self.affine_reference(x, &a)?,
+        let coupled = match self.by {
+            Implementation::Fused => ops::affine(x, &a, self.clamp)?,
+            Implementation::Composed => self.affine_reference(x, &a)?,
         };
         let factor = self.factor()?;
         // Scale and rotation are one matrix, [in, out].
         let rotation = self.rotation.as_detached_tensor().t()?;
         let offset = self.offset.unsqueeze(0)?.matmul(&rotation)?;
-        let y = coupled.narrow(1, 0, channels)?.matmul(&rotation.broadcast_mul(&factor.unsqueeze(1)?)?)?;
+        // A GPU multiplies what lies row by row without gaps alone.
+        let y =
+            coupled.narrow(1, 0, channels)?.contiguous()?.matmul(&rotation.broadcast_mul(&factor.unsqueeze(1)?)?)?;
         let log_det = coupled.narrow(1, channels, 1)?.squeeze(1)?.broadcast_add(&factor.log()?.sum_all()?)?;
         Ok((y.broadcast_add(&offset)?, log_det))
     }
@@ -92,7 +97,7 @@ impl Coupling {
         Ok(((a.narrow(1, 0, n)?.tanh()? * self.clamp)?, a.narrow(1, n, n)?))
     }
 
-    /// [`ops::affine`] from candle's own operations, for devices without the kernel.
+    /// [`ops::affine`] from candle's own operations.
     fn affine_reference(&self, x: &Tensor, a: &Tensor) -> Result<Tensor> {
         let (kept, changed) = self.halves(x)?;
         let (log_factor, shift) = self.log_factor_and_shift(a)?;

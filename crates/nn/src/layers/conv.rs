@@ -1,6 +1,7 @@
 //! The 3×3 convolution with padding 1.
 
 use candle_core::{Tensor, Var};
+use zsad_core::{Implementation, Operator};
 
 use super::norm::{Norm, epilogue};
 use super::pass::Pass;
@@ -17,6 +18,8 @@ pub struct Conv2d {
     pub bias: Option<Var>,
     /// 1 or 2.
     pub stride: usize,
+    /// How it is computed.
+    pub by: Implementation,
 }
 
 impl Conv2d {
@@ -37,7 +40,7 @@ impl Conv2d {
         }
         let weight = b.add("weight", &[output, input, 3, 3], weight)?;
         let bias = bias.map(|i| b.add("bias", &[output], i)).transpose()?;
-        Ok(Conv2d { weight, bias, stride })
+        Ok(Conv2d { weight, bias, stride, by: b.operator(Operator::Conv2d) })
     }
 
     /// The output's height or width for an input's.
@@ -67,11 +70,12 @@ impl Conv2d {
         relu: bool,
         pool: bool,
     ) -> Result<()> {
+        plan.admit(self.by);
         let after = Epilogue { pool, ..epilogue(norm, relu) };
         plan.conv(&self.weight, self.bias.as_ref(), self.stride, size, after)
     }
 
-    /// The same from candle's own operations, for devices without the kernel.
+    /// The same from candle's own operations.
     ///
     /// # Errors
     /// As [`Conv2d::forward`].
@@ -89,7 +93,11 @@ impl Conv2d {
         };
         scope::record_saved_tensor(&y);
         match &self.bias {
-            Some(bias) => Ok(y.broadcast_add(&scope::value(bias).reshape((1, out, 1, 1))?)?),
+            // An image at a time, so that the way back sums over values that lie side by side first.
+            Some(bias) => {
+                let bias = scope::value(bias).reshape((1, out, 1, 1))?.broadcast_as((x.dims()[0], out, 1, 1))?;
+                Ok(y.broadcast_add(&bias.contiguous()?)?)
+            }
             None => Ok(y),
         }
     }

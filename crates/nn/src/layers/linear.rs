@@ -1,6 +1,7 @@
 //! The fully connected layer.
 
 use candle_core::{Tensor, Var};
+use zsad_core::{Implementation, Operator};
 
 use super::norm::{Norm, epilogue};
 use super::pass::Pass;
@@ -31,6 +32,8 @@ pub struct Linear {
     pub weight: Var,
     /// `[out]`.
     pub bias: Option<Var>,
+    /// How it is computed.
+    pub by: Implementation,
 }
 
 impl Linear {
@@ -41,7 +44,7 @@ impl Linear {
     pub fn new(b: &mut Builder, input: usize, output: usize, init: LinearInit) -> Result<Self> {
         let weight = b.add("weight", &[output, input], init.weight)?;
         let bias = init.bias.map(|i| b.add("bias", &[output], i)).transpose()?;
-        Ok(Linear { weight, bias })
+        Ok(Linear { weight, bias, by: b.operator(Operator::Linear) })
     }
 
     /// `[n, in]` → `[n, out]`.
@@ -57,10 +60,11 @@ impl Linear {
 
     /// Adds itself, on what `source` says, and what follows it.
     pub(crate) fn plan(&self, plan: &mut Plan, source: Source, norm: Option<(&Norm, Pass)>, relu: bool) -> Result<()> {
+        plan.admit(self.by);
         plan.linear(&self.weight, self.bias.as_ref(), source, epilogue(norm, relu))
     }
 
-    /// The same from candle's own operations, for devices without the kernel.
+    /// The same from candle's own operations.
     ///
     /// # Errors
     /// As [`Linear::forward`].
@@ -69,7 +73,11 @@ impl Linear {
         let y = x.matmul(&scope::value(&self.weight).t()?)?;
         scope::record_saved_tensor(&y);
         match &self.bias {
-            Some(bias) => Ok(y.broadcast_add(&scope::value(bias))?),
+            // As a product, whose way back is one too: candle sums over rows many times as slowly.
+            Some(bias) => {
+                let ones = Tensor::ones((x.dims()[0], 1), x.dtype(), x.device())?;
+                Ok((y + ones.matmul(&scope::value(bias).unsqueeze(0)?)?)?)
+            }
             None => Ok(y),
         }
     }

@@ -25,9 +25,9 @@ fn close(a: &[f64], b: &[f64]) {
 // print(ln.tolist(), la.tolist(), z.grad.flatten().tolist())
 #[test]
 fn ntl_equals_torch_in_both_forms() {
-    for form in [ntl, ntl_reference] {
+    for form in [Implementation::Fused, Implementation::Composed] {
         let z = Var::from_tensor(&codes()).unwrap();
-        let (normal, outlier) = form(&z, 0.1).unwrap();
+        let (normal, outlier) = Contrastive::by(form, 0.1).losses(&z).unwrap();
         close(&normal.to_vec1().unwrap(), &[1.4980435023644, 0.42882553809266627]);
         close(&outlier.to_vec1().unwrap(), &[4.073870359343959, 4.259691125342368]);
         let loss = (normal.get(0).unwrap() + (outlier.get(1).unwrap() * 0.5).unwrap()).unwrap();
@@ -65,16 +65,16 @@ const TORCH_GRADIENT: [f64; 24] = [
 
 #[test]
 fn distance_and_its_gradients_equal_the_composed_form() {
-    let run = |form: fn(&Tensor, &Tensor) -> Result<Tensor>| {
+    let run = |form: Implementation| {
         // A transposed view, so that the kernel meets a tensor that is not contiguous.
         let z = Var::from_tensor(&codes().reshape((3, 8)).unwrap()).unwrap();
         let centre = Var::new(&[0.3f64, -0.2, 1.0], &Device::Cpu).unwrap();
-        let d = form(&z.t().unwrap(), &centre).unwrap();
+        let d = Distance::by(form).squared(&z.t().unwrap(), &centre).unwrap();
         let mut gradients = (d.sqr().unwrap()).sum_all().unwrap().backward().unwrap();
         let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
         [flat(d), flat(gradients.remove(&z).unwrap()), flat(gradients.remove(&centre).unwrap())].concat()
     };
-    close(&run(squared_distance), &run(squared_distance_reference));
+    close(&run(Implementation::Fused), &run(Implementation::Composed));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Small convolutional networks: four [3×3 convolution, norm, ReLU (, max-pool)] blocks, a linear layer and a norm.
 
 use candle_core::Tensor;
+use zsad_core::{Implementation, Operator};
 
 use crate::error::bail_shape;
 use crate::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode, Pass, max_pool2, mean_over_space};
@@ -74,6 +75,8 @@ pub struct ConvNet {
     pub input: [usize; 3],
     /// How the image shrinks.
     pub reduction: Reduction,
+    /// How it is pooled.
+    pub by: Implementation,
 }
 
 impl ConvNet {
@@ -105,7 +108,8 @@ impl ConvNet {
         let init = config.head.unwrap_or_else(|| LinearInit::torch(features));
         let linear = Linear::new(&mut b.scope("linear"), features, config.output, init)?;
         let norm = config.final_norm.map(|n| Norm::new(&mut b.scope("norm"), config.output, n)).transpose()?;
-        Ok(ConvNet { blocks, head: (linear, norm), input: config.input, reduction: config.reduction })
+        let by = b.operator(Operator::Pool);
+        Ok(ConvNet { blocks, head: (linear, norm), input: config.input, reduction: config.reduction, by })
     }
 
     /// `[tasks · batch, channels, height, width]` → `[tasks · batch, output]`.
@@ -115,6 +119,7 @@ impl ConvNet {
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         self.check(x)?;
         let mut plan = Plan::new(x);
+        plan.admit(self.by);
         let [_, mut h, mut w] = self.input;
         for (conv, norm) in &self.blocks {
             let pool = self.pools(h, w);
@@ -133,7 +138,7 @@ impl ConvNet {
         plan.run(x, pass.tasks, &[x.dims()[0], output])
     }
 
-    /// The same from candle's own operations, for devices without the kernels.
+    /// The same from candle's own operations.
     ///
     /// # Errors
     /// As [`ConvNet::forward`].

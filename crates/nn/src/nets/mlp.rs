@@ -101,7 +101,7 @@ impl Mlp {
         Ok(plan)
     }
 
-    /// The same from candle's own operations, for devices without the kernels.
+    /// The same from candle's own operations.
     ///
     /// # Errors
     /// As [`Mlp::forward`].

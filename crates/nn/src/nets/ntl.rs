@@ -55,7 +55,7 @@ impl NtlViews {
         Ok(())
     }
 
-    /// The same from candle's own operations, for devices without the kernels.
+    /// The same from candle's own operations.
     ///
     /// # Errors
     /// As [`NtlViews::forward`].
@@ -75,7 +75,7 @@ fn view_plan(layers: &[Linear], x: &Tensor) -> Result<Plan> {
     Ok(plan)
 }
 
-/// One view from candle's own operations, for devices without the kernels.
+/// One view from candle's own operations.
 fn view_reference(layers: &[Linear], x: &Tensor) -> Result<Tensor> {
     let mut v = x.clone();
     for (i, layer) in layers.iter().enumerate() {
@@ -147,7 +147,7 @@ impl Ntl {
         self.by_parts(&self.views.forward(x)?, |x| self.encoder.forward(x, pass))
     }
 
-    /// The same from candle's own operations, for devices without the kernels.
+    /// The same from candle's own operations.
     ///
     /// # Errors
     /// As [`Ntl::forward`].

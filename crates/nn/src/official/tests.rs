@@ -12,7 +12,7 @@ fn fixture(name: &str) -> PathBuf {
 
 fn wave(shape: &[usize]) -> Tensor {
     let x: Vec<f32> = (0..shape.iter().product()).map(|i: usize| (i as f64 * 0.37).sin() as f32).collect();
-    Tensor::from_slice(&x, shape, &Device::Cpu).unwrap()
+    Tensor::from_slice(&x, shape, &candle_core::Device::Cpu).unwrap()
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn scores_are_pytorchs_for_every_layout() {
     ];
     assert_eq!(expected.as_object().unwrap().len(), cases.len());
     for (name, architecture) in cases {
-        let model = OfficialModel::load(&fixture(&format!("{name}.pt")), &Device::Cpu).unwrap();
+        let model = OfficialModel::load(&fixture(&format!("{name}.pt")), Device::Cpu).unwrap();
         assert_eq!(model.architecture, architecture, "{name}");
         let case = &expected[name];
         let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
@@ -71,7 +71,7 @@ fn feature_svdd() -> Arrays {
 
 #[test]
 fn the_published_feature_network_is_recognised_by_its_sizes() {
-    let model = OfficialModel::from_arrays(&feature_svdd(), Path::new("f.pt"), &Device::Cpu).unwrap();
+    let model = OfficialModel::from_arrays(&feature_svdd(), Path::new("f.pt"), Device::Cpu).unwrap();
     assert_eq!(model.architecture, Architecture::FeatureSvdd);
     let NetworkConfig::Mlp(config) = &model.config else { panic!("{:?}", model.config) };
     assert_eq!((config.input, config.hidden.as_slice(), config.output), (1024, &[512, 256, 128, 64, 32][..], 32));
@@ -84,7 +84,7 @@ fn what_does_not_fit_is_refused_by_name() {
     let refuse = |change: Change| {
         let mut tensors = feature_svdd();
         change(&mut tensors);
-        OfficialModel::from_arrays(&tensors, Path::new("f.pt"), &Device::Cpu).unwrap_err().to_string()
+        OfficialModel::from_arrays(&tensors, Path::new("f.pt"), Device::Cpu).unwrap_err().to_string()
     };
     let cases: [(Change, &str); 6] = [
         (&|t| drop(t.remove("center")), "no tensor `center`"),
@@ -108,7 +108,7 @@ fn damaged_files_and_other_pickles_are_refused_without_panicking() {
         let good = std::fs::read(fixture(name)).unwrap();
         for cut in (0..good.len()).step_by(41) {
             std::fs::write(&path, &good[..cut]).unwrap();
-            let error = OfficialModel::load(&path, &Device::Cpu).unwrap_err().to_string();
+            let error = OfficialModel::load(&path, Device::Cpu).unwrap_err().to_string();
             assert!(error.contains("bad.pt"), "{name} cut at {cut}: {error}");
         }
     }
@@ -119,7 +119,7 @@ fn damaged_files_and_other_pickles_are_refused_without_panicking() {
         let mut bad = good.clone();
         bad[at] ^= 0x11;
         std::fs::write(&path, &bad).unwrap();
-        refused += usize::from(OfficialModel::load(&path, &Device::Cpu).is_err());
+        refused += usize::from(OfficialModel::load(&path, Device::Cpu).is_err());
     }
     assert!(refused > 1000, "{refused}");
 }

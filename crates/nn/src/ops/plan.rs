@@ -1,6 +1,7 @@
 //! Stages for the kernels: one candle operation for a whole network.
 
 use candle_core::{DType, Tensor, Var};
+use zsad_core::Implementation;
 
 use super::running::{self, Running};
 use super::{Element, accumulator, custom, scope, with_slices};
@@ -61,11 +62,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// An empty plan for inputs like `x`: kernels work on the processor, in f32 and f64.
+    /// An empty plan for inputs like `x`: kernels work in f32 and f64.
     pub fn new(x: &Tensor) -> Self {
-        let fits = x.device().is_cpu() && matches!(x.dtype(), DType::F32 | DType::F64);
+        let fits = matches!(x.dtype(), DType::F32 | DType::F64);
         let samples = x.dims().first().copied().unwrap_or(0);
         Plan { stages: Vec::new(), params: Vec::new(), running: Vec::new(), samples, fits }
+    }
+
+    /// Takes note of how a layer is to be computed.
+    pub fn admit(&mut self, by: Implementation) {
+        self.fits &= by == Implementation::Fused;
     }
 
     /// Adds a linear layer and what follows it.

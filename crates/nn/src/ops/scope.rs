@@ -32,7 +32,12 @@ pub fn tracks(args: &[Tensor]) -> bool {
 
 /// A variable as layers read it: detached where there are no gradients.
 pub fn value(var: &candle_core::Var) -> Tensor {
-    if NO_GRAD.get() { var.as_tensor().detach() } else { var.as_tensor().clone() }
+    read(var.as_tensor())
+}
+
+/// A tensor as an operation reads it: detached where there are no gradients.
+pub fn read(x: &Tensor) -> Tensor {
+    if NO_GRAD.get() { x.detach() } else { x.clone() }
 }
 
 /// Runs `f` and returns the bytes that its operations keep for the way back, beside its result.

@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba, 2015) as `torch.optim.Adam` computes it.
 
 use candle_core::{DType, Tensor, Var};
-use zsad_core::{Array, Arrays, Error, Values};
+use zsad_core::{Array, Arrays, Error, Implementation, Operator, Values};
 
 use super::{Gradients, Optimizer};
 use crate::carried::{Carried, number_of, numbers};
@@ -38,11 +38,11 @@ enum Moments {
 }
 
 impl Moments {
-    fn new(var: &Var, amsgrad: bool) -> Result<Self> {
+    fn new(var: &Var, amsgrad: bool, by: Implementation) -> Result<Self> {
         let zeros = || var.zeros_like().map(|t| t.detach());
-        Ok(match (var.device().is_cpu(), var.dtype()) {
-            (true, DType::F32) => Moments::F32(adam::Moments::new(var.elem_count(), amsgrad)),
-            (true, DType::F64) => Moments::F64(adam::Moments::new(var.elem_count(), amsgrad)),
+        Ok(match (by, var.dtype()) {
+            (Implementation::Fused, DType::F32) => Moments::F32(adam::Moments::new(var.elem_count(), amsgrad)),
+            (Implementation::Fused, DType::F64) => Moments::F64(adam::Moments::new(var.elem_count(), amsgrad)),
             _ => Moments::Composed { m: zeros()?, v: zeros()?, v_max: amsgrad.then(zeros).transpose()? },
         })
     }
@@ -112,7 +112,8 @@ impl Adam {
     /// # Errors
     /// Where the device refuses the memory.
     pub fn new(params: &ParamStore, config: AdamConfig) -> Result<Self> {
-        let state = |var: &Var| Ok((var.clone(), Moments::new(var, config.amsgrad)?));
+        let by = params.implementation(Operator::Adam);
+        let state = |var: &Var| Ok((var.clone(), Moments::new(var, config.amsgrad, by)?));
         let states = params.trainable().map(|p| state(&p.var)).collect::<Result<_>>()?;
         Ok(Adam { config, states, steps: 0 })
     }
@@ -162,7 +163,7 @@ impl Optimizer for Adam {
     }
 }
 
-/// The same from candle's own operations, for devices without the kernel.
+/// The same from candle's own operations.
 fn composed(
     var: &Var,
     grad: &Tensor,
@@ -210,7 +211,10 @@ mod tests {
             let config = AdamConfig { weight_decay, amsgrad, ..AdamConfig::default() };
             let zeros = other.zeros_like().unwrap().detach();
             let composed = Moments::Composed { m: zeros.clone(), v: zeros.clone(), v_max: amsgrad.then_some(zeros) };
-            let states = vec![(var.clone(), Moments::new(&var, amsgrad).unwrap()), (other.clone(), composed)];
+            let states = vec![
+                (var.clone(), Moments::new(&var, amsgrad, Implementation::Fused).unwrap()),
+                (other.clone(), composed),
+            ];
             let mut adam = Adam { config, states, steps: 0 };
             for i in 0..4 {
                 let g = (Tensor::new(&[0.3f64, -0.1, 2.0], &Device::Cpu).unwrap() * (2.0 - f64::from(i))).unwrap();

@@ -17,6 +17,10 @@ const SHARDS: usize = 8;
 /// Bytes of activations at once: products are large and yet most activations stay in the caches.
 const BYTES: usize = 4_000_000;
 
+/// The same on a GPU, which wants few large operations: what a convolution unfolds beside them is several times as much, and
+/// yet fits into a small one's memory.
+const GPU_BYTES: usize = 1_000_000_000;
+
 /// Computes the gradients of meta-training steps.
 pub struct Trainer {
     params: ParamStore,
@@ -26,9 +30,9 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Gradients of `params`, with 4 MB of activations at once.
+    /// Gradients of `params`, with 4 MB of activations at once, on a GPU 1 GB.
     pub fn new(params: &ParamStore) -> Self {
-        Trainer::within(params, BYTES)
+        Trainer::within(params, if params.device().is_cpu() { BYTES } else { GPU_BYTES })
     }
 
     /// Gradients of `params`. A thread keeps at most so many `bytes` of activations at once, inputs included, as long as

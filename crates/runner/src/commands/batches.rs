@@ -48,7 +48,7 @@ pub struct Batches {
 impl Batches {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (experiment, _) = self.experiment.load()?;
-        let (env, _) = self.experiment.locations.open(self.experiment.rehash)?;
+        let (env, _) = self.experiment.locations.open(self.experiment.rehash);
         interrupt::listen(&env.stop)?;
         let library = Library::new(Registry::built_in());
         let wanted = Wanted::new(&experiment, &library, &env);

@@ -59,6 +59,9 @@ fn method(def: &dyn MethodDef, out: &mut impl Write) -> Result<Exit> {
     if let Some(control) = def.control() {
         writeln!(out, "control, which it has to beat: {control}")?;
     }
+    for line in def.placement().describe() {
+        writeln!(out, "{line}")?;
+    }
     params(&def.params(), out)?;
     if !def.guide().is_empty() {
         writeln!(out, "\n{}", def.guide().trim_end())?;

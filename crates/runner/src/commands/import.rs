@@ -54,7 +54,7 @@ impl Import {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let folder = RunFolder::new(super::run_folder(&self.into)?);
         let experiment = launch::experiment_of(&folder)?;
-        let (env, store) = self.locations.open(false)?;
+        let (env, store) = self.locations.open(false);
         let registry = &Registry::built_in();
         let library = Library::new(Registry::built_in());
         let wanted = Wanted::new(&experiment, &library, &env);

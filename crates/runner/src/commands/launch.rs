@@ -125,6 +125,7 @@ pub fn carry_out(
     note(format_args!("{name}: {cells}, {} finished before, {outstanding} to run in {fits}", all - outstanding));
     super::plan::tell(plan);
     said_first();
+    super::tell_processor(bench.env.device, bench.registry, jobs.iter().map(|j| j.id.method.name.as_str()));
     if (1..workers).contains(&jobs.len()) {
         let (busy, keep) = (jobs.len(), if jobs.len() == 1 { "keeps" } else { "keep" });
         note(format_args!("{fits} {keep} {busy} of {workers} jobs busy; --threads N lets each use more"));

@@ -49,7 +49,7 @@ impl Plan {
         if let Some(points) = self.power {
             return power(&folder, points, out);
         }
-        let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
+        let (env, store) = self.experiment.locations.open(self.experiment.rehash);
         let library = Library::new(Registry::built_in());
         let (plan, records) = launch::planned(&experiment, &library, &env, &folder)?;
         if self.json {

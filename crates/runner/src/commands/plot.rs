@@ -86,7 +86,10 @@ impl Plot {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let folder = RunFolder::new(super::run_folder(&self.dir)?);
         let rows = zsad_store::read_results(folder.root())?;
-        let (env, store) = self.locations.open(false)?;
+        let (env, store) = match self.heatmaps {
+            true => self.locations.open_to_compute(false)?,
+            false => self.locations.open(false),
+        };
         let rows = self.chosen(rows)?;
         write_all(&folder, &store, &rows, &self.style())?;
         writeln!(out, "{}", folder.root().join("plots").display())?;

@@ -48,7 +48,7 @@ pub struct Report {
 
 impl Report {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
-        let (env, store) = self.locations.open(false)?;
+        let (env, store) = self.locations.open(false);
         let folders = self.what.iter().map(|what| super::run_folder(what)).collect::<zsad_core::Result<Vec<_>>>()?;
         let path = match (&self.out, self.what.as_slice(), folders.as_slice()) {
             (Some(path), ..) => path.clone(),

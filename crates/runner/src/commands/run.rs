@@ -72,7 +72,11 @@ pub struct Run {
 impl Run {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let (experiment, folder) = self.experiment.load()?;
-        let (env, store) = self.experiment.locations.open(self.experiment.rehash)?;
+        let (locations, rehash) = (&self.experiment.locations, self.experiment.rehash);
+        let (env, store) = match self.dry_run || self.plan_only {
+            true => locations.open(rehash),
+            false => locations.open_to_compute(rehash)?,
+        };
         let env = Environment { threads: self.workers.threads.get(), ..env };
         interrupt::listen(&env.stop)?;
         let manifests = self.known.manifests()?;

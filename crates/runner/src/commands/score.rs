@@ -131,7 +131,8 @@ impl Score {
         let (checkpoint, references) = (self.checkpoint.is_some(), self.references.is_some());
         Usage { def, method: method.as_ref(), given: &given, checkpoint, references }.check()?;
         self.check_files()?;
-        let (env, _) = self.locations.open(false)?;
+        let (env, _) = self.locations.open_to_compute(false)?;
+        super::tell_processor(env.device, &registry, std::iter::once(name.as_str()));
         // A model is read before the batch: it says how pictures and columns become samples.
         let path = self.checkpoint.as_ref();
         let trained = path.map(|path| Trained::read(path, def, method.as_ref(), &registry, &env)).transpose()?;

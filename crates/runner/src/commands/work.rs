@@ -55,7 +55,7 @@ impl Work {
         };
         let folder = zsad_store::RunFolder::new(super::run_folder(&self.out)?);
         let experiment = launch::experiment_of(&folder)?;
-        let (env, store) = self.locations.open(false)?;
+        let (env, store) = self.locations.open_to_compute(false)?;
         let env = Environment { threads: self.workers.threads.get(), ..env };
         interrupt::listen(&env.stop)?;
         let library = Library::new(Registry::built_in());

@@ -11,6 +11,7 @@ use zsad_core::{
 };
 use zsad_metrics::Metric;
 use zsad_store::model::Model;
+use zsad_store::record::Provenance;
 use zsad_store::{CellRecord, FitRecord, ModelStore, RunFolder, SCHEMA, Status, provenance};
 
 use super::training::Training;
@@ -194,7 +195,7 @@ impl Bench<'_> {
             digest: state::digest(&state.arrays),
             fit_seconds,
             report: detector.report(),
-            provenance: provenance::of_record(GIT_SHA, self.env.device, self.env.threads),
+            provenance: self.provenance(job),
         };
         let (method, version, params) = (spec.name.into(), spec.version, job.id.method.params.clone());
         let preprocessing = dataset.preprocessing(self.env, fold)?;
@@ -222,6 +223,14 @@ impl Bench<'_> {
         let (point, seed) = (&cell.id.point, cell.id.seed());
         let input = CellInput { dataset: view.as_ref(), fold, point, seed, shots: ready.shots, env: self.env };
         score_cell(ready.detector.as_ref(), &input, &self.registry.measured(), &self.ticks(job, on))
+    }
+
+    /// How and where `job` is computed.
+    fn provenance(&self, job: &FitJob) -> Provenance {
+        let asked = self.env.device;
+        let def = self.registry.method(&job.id.method.name);
+        let device = def.map_or(asked, |def| def.placement().device(asked));
+        provenance::of_record(GIT_SHA, device, self.env.threads)
     }
 
     /// Stores what came of a cell.
@@ -253,7 +262,7 @@ impl Bench<'_> {
             fit_seconds,
             score_seconds,
             notes: notes.unwrap_or_default(),
-            provenance: provenance::of_record(GIT_SHA, self.env.device, self.env.threads),
+            provenance: self.provenance(job),
         };
         self.folder.put_record(&record, &batches, &rows)?;
         Ok((record, failure))

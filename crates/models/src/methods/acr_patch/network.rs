@@ -1,10 +1,10 @@
 //! What is trained: a network on the features at one position, and a centre.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 use zsad_core::rng::stream;
 use zsad_core::{Device, FitReport};
 use zsad_nn::nets::{Mlp, MlpConfig};
-use zsad_nn::{Init, ParamStore, Pass, loss};
+use zsad_nn::{Init, ParamStore, Pass, loss::Distance};
 
 use super::params::AcrPatch;
 
@@ -12,6 +12,7 @@ use super::params::AcrPatch;
 pub(super) struct FeatureSvdd {
     net: Mlp,
     centre: Var,
+    distance: Distance,
     pub channels: usize,
     pub store: ParamStore,
 }
@@ -19,18 +20,19 @@ pub(super) struct FeatureSvdd {
 impl FeatureSvdd {
     pub fn new(params: &AcrPatch, channels: usize, device: Device, seed: u64) -> zsad_nn::Result<Self> {
         let latent = params.latent;
-        let mut store = ParamStore::new(&zsad_nn::device::open(device)?, DType::F32);
+        let mut store = ParamStore::on(device)?;
         let mut rng = stream(seed, &[("purpose", "init"), ("method", "acr_patch")]);
         let mut b = store.builder(&mut rng);
         let hidden: Vec<usize> = [512, 256, 128, 64, 32].into_iter().filter(|&w| w < channels.max(33)).collect();
         let net = Mlp::new(&mut b.scope("net"), &MlpConfig::acr(channels, &hidden, latent))?;
         let centre = b.add("center", &[latent], Init::Normal(0.0, 1.0))?;
-        Ok(FeatureSvdd { net, centre, channels, store })
+        let distance = Distance::new(&mut b);
+        Ok(FeatureSvdd { net, centre, distance, channels, store })
     }
 
     /// L_n = d and L_a = 1/d of the squared distance d to the centre, each batch of `pass` by its own statistics.
     pub fn losses(&self, x: &Tensor, pass: Pass) -> zsad_nn::Result<(Tensor, Tensor)> {
-        loss::dsvdd(&self.net.forward(x, pass)?, &self.centre)
+        self.distance.dsvdd(&self.net.forward(x, pass)?, &self.centre)
     }
 }
 

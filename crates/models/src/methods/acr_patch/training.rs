@@ -15,6 +15,7 @@ use super::network::{FeatureSvdd, Trained};
 use super::noise;
 use super::params::AcrPatch;
 use crate::families::features::Selected;
+use crate::trained::method::OPERATORS_NOTE;
 
 /// The features at one position, all channels.
 pub(super) fn patch(store: &FeatureStore, id: SampleId, position: usize) -> Result<impl Iterator<Item = f32>> {
@@ -54,6 +55,7 @@ pub(super) fn train(params: &AcrPatch, selected: &Selected, ctx: &FitContext) ->
         ("positions".into(), format!("{} × {}", shape.height, shape.width)),
         ("noise".into(), format!("standard deviation {noise:.4}")),
         ("meta_train_domains".into(), source.domains.len().to_string()),
+        (OPERATORS_NOTE.into(), network.store.describe_operators()),
     ];
     let report = FitReport { loss, parameters: network.store.count() as u64, notes, moved };
     Ok(Trained { params: params.clone(), network, noise, report })

@@ -1,8 +1,8 @@
 //! The trained part: a constraintor and a flow for every layer of the backbone.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 use zsad_backbones::LayerShape;
-use zsad_core::{Device, rng::stream};
+use zsad_core::{Device, Operator, Operators, rng::stream};
 use zsad_nn::flow::{Condition, ConditionalFlow, FlowConfig, position_embedding};
 use zsad_nn::{Init, ParamStore, Result};
 
@@ -11,6 +11,16 @@ use super::params::FlowParams;
 
 /// Positions that go through a flow at once: enough to keep the processor busy, few enough to stay small.
 pub(crate) const CHUNK: usize = 1024;
+
+/// What constraintors and flows, their losses and their training compute with.
+pub(crate) const OPERATORS: Operators = Operators::of(&[
+    Operator::Linear,
+    Operator::Conv2d,
+    Operator::Norm,
+    Operator::Coupling,
+    Operator::Adam,
+    Operator::Own,
+]);
 
 /// One layer.
 pub(crate) struct FeatureLayer {
@@ -31,7 +41,7 @@ pub(crate) struct FeatureLayers {
 impl FeatureLayers {
     /// Fresh layers of so many `channels`, drawn from `seed`.
     pub fn new(params: &FlowParams, channels: &[usize], device: Device, seed: u64) -> Result<Self> {
-        let mut store = ParamStore::new(&zsad_nn::device::open(device)?, DType::F32);
+        let mut store = ParamStore::on(device)?;
         let mut rng = stream(seed, &[("purpose", "init"), ("method", "resad")]);
         let mut b = store.builder(&mut rng);
         let layer = |(i, &channels): (usize, &usize)| {

@@ -19,6 +19,7 @@ use super::objective::Boundary;
 use super::params::{FlowParams, ResAd};
 use super::residual::Matching;
 use crate::families::features::Selected;
+use crate::trained::method::OPERATORS_NOTE;
 
 /// Trains on the meta-train domains of `ctx`.
 pub(super) fn train(
@@ -41,6 +42,7 @@ pub(super) fn train(
         peaks.push(peak);
     }
     training.layers.set_max_log_likelihoods(peaks)?;
+    notes.push((OPERATORS_NOTE.into(), training.layers.store.describe_operators()));
     let report = FitReport { loss, parameters: training.layers.store.count() as u64, notes, moved };
     Ok((training.layers, report))
 }

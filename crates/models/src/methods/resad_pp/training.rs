@@ -16,6 +16,7 @@ use super::objective::{Likelihoods, Sides, shell, two_centres};
 use super::params::ResAdPp;
 use crate::families::features::Selected;
 use crate::methods::resad::images::{Images, MiniBatch};
+use crate::trained::method::OPERATORS_NOTE;
 
 /// Trains on the meta-train domains of `ctx`.
 pub(super) fn train(
@@ -23,7 +24,7 @@ pub(super) fn train(
     selected: &Selected,
     ctx: &FitContext,
 ) -> zsad_core::Result<(Network, FitReport)> {
-    let (images, store, notes) = Images::open(&params.flow, selected, ctx)?;
+    let (images, store, mut notes) = Images::open(&params.flow, selected, ctx)?;
     let channels: Vec<usize> = store.shapes().iter().map(|s| s.channels).collect();
     let network = Network::new(params, &channels, ctx.env.device, ctx.seed)?;
     let embeddings = network.layers.embeddings(store.shapes())?;
@@ -32,6 +33,7 @@ pub(super) fn train(
     let loss = training.epochs()?;
 
     let store = &training.network.layers.store;
+    notes.push((OPERATORS_NOTE.into(), store.describe_operators()));
     let (parameters, moved) = (store.count() as u64, Some(store.moved_from(&before)?));
     Ok((training.network, FitReport { loss, parameters, notes, moved }))
 }
