@@ -1,6 +1,7 @@
 //! One file a subcommand, and what several of them share.
 
 pub mod batches;
+pub mod cancel;
 pub mod cite;
 pub mod clean;
 pub mod compare;
@@ -14,6 +15,7 @@ pub mod list;
 pub mod merge;
 pub mod metrics;
 pub mod new_method;
+mod on_cluster;
 pub mod pack;
 pub mod plan;
 pub mod plot;
@@ -22,6 +24,7 @@ pub mod run;
 pub mod score;
 pub mod status;
 pub mod table;
+mod task;
 pub mod validate;
 pub mod verify;
 pub mod work;
@@ -85,8 +88,13 @@ impl Locations {
     /// [`Error::Config`] where the device cannot be opened.
     fn open(&self, rehash: bool) -> Result<(Environment, ModelStore)> {
         zsad_nn::device::open(self.device)?;
+        Ok(self.unopened(rehash))
+    }
+
+    /// The same without the device, for what computes nothing.
+    fn unopened(&self, rehash: bool) -> (Environment, ModelStore) {
         let env = Environment::new(DataDir::resolve(self.data.clone())).with_cache(env::cache_folder(), rehash);
-        Ok((Environment { device: self.device, ..env }, ModelStore::resolve(self.store.clone())))
+        (Environment { device: self.device, ..env }, ModelStore::resolve(self.store.clone()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod fit;
 pub mod local;
+pub mod slurm;
 
 use zsad_core::job::FitJob;
 use zsad_core::{Error, Result};
