@@ -144,7 +144,7 @@ fn write_up(
 }
 
 /// `1 cell`, `2 cells`.
-fn counted(n: usize, what: &str) -> String {
+pub(crate) fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -1,5 +1,6 @@
 //! What an experiment comes to: its fits, each with its cells, and which of them are finished already.
 
+mod nearest;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -179,7 +180,7 @@ impl Wanted {
     /// The difference between what is wanted and the records that are there.
     pub fn diff(self, experiment: &Experiment, folder: &RunFolder, records: &BTreeMap<String, CellRecord>) -> Plan {
         let planned: BTreeSet<&str> = self.jobs.iter().flat_map(|j| &j.cells).map(|c| c.key.as_str()).collect();
-        let why = why::Why { records, planned: &planned, wanted: &self.files, folder };
+        let why = why::Why::new(records, &planned, &self.files, folder);
         let state = |cell: &CellJob| match records.get(&cell.key) {
             Some(record) if record.status == Status::Failed => {
                 State::Outstanding(format!("failed before: {}", record.error.as_deref().unwrap_or_default()))

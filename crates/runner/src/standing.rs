@@ -12,7 +12,7 @@ use crate::executor::slurm::lost::{Lost, lost};
 use crate::executor::slurm::{Jobs, commands::Queued};
 
 /// How long the scheduler may take to answer before the run is described without it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Cells by what has become of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

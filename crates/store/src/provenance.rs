@@ -26,6 +26,7 @@ pub fn of_record(git_sha: &str, device: Device, threads: usize) -> Provenance {
 }
 
 /// How one call of the program ran.
+#[derive(Clone, Copy)]
 pub struct RunFacts<'a> {
     /// Commit of the source tree that the program was built from, `-dirty` where it had changes; empty where unknown.
     pub git_sha: &'a str,
@@ -45,6 +46,8 @@ pub struct RunFacts<'a> {
     pub first_use: &'a [String],
     /// Facts of the data sets, a line each: `omniglot: drawings: embedded, …`.
     pub data_notes: &'a [String],
+    /// Submission, task and attempt of a cluster's job, `1/3/1`; empty outside of one.
+    pub task: &'a str,
 }
 
 /// Writes `provenance.json`: one entry for each call that computed something, the oldest first.
@@ -87,7 +90,7 @@ pub fn take_in(out: &Path, paths: &[PathBuf]) -> Result<()> {
 
 /// What is to be said of a call that ends now.
 fn entry(facts: &RunFacts) -> Value {
-    json!({
+    let mut entry = json!({
         "version": VERSION,
         "git_sha": facts.git_sha,
         "started": facts.started,
@@ -108,7 +111,11 @@ fn entry(facts: &RunFacts) -> Value {
         "data_notes": facts.data_notes,
         "cells_computed": facts.cells.0,
         "cells_cached": facts.cells.1,
-    })
+    });
+    if !facts.task.is_empty() {
+        entry["task"] = facts.task.into();
+    }
+    entry
 }
 
 /// Adds the entries of the folder `from` to those of `out`, the oldest first.

@@ -222,6 +222,7 @@ pub fn with_facts(
         cells: (outstanding, plan.asked().count() - outstanding),
         first_use: &first_use(plan, bench.env)?,
         data_notes: &remarks::of_data(plan, records),
+        task: "",
     })
 }
 

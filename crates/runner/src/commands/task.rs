@@ -79,6 +79,11 @@ impl Task {
         }
     }
 
+    /// Its submission, number and attempt.
+    pub fn name(&self) -> String {
+        format!("{}/{}/{}", self.submission.number, self.number, self.attempts.len())
+    }
+
     /// Where it says how it ran.
     pub fn diary(&self) -> PathBuf {
         self.submission.diary(self.number, self.attempts.len())

@@ -110,8 +110,10 @@ impl Work {
         let (env, store) = self.environment()?;
         let warned = interrupt::warned(&env.stop)?;
         let own = |fits: &[FitJob]| task.own(fits);
-        let diary = task.diary();
-        let done = self.carry_out(folder, &experiment, &env, own, |facts| provenance::write_apart(&diary, facts))?;
+        let (diary, name) = (task.diary(), task.name());
+        let done = self.carry_out(folder, &experiment, &env, own, |facts| {
+            provenance::write_apart(&diary, &provenance::RunFacts { task: &name, ..*facts })
+        })?;
         let Done { exit, recorded, left } = done;
         Ok(Attempted { exit, recorded, left, warned: warned.is_asked(), store })
     }

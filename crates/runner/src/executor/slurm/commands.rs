@@ -33,7 +33,7 @@ pub struct Queued {
 /// All jobs of these names that wait or run.
 ///
 /// # Errors
-/// [`Error::Failed`] where Slurm is not there, or does not answer in `time`.
+/// [`Error::Config`] where Slurm is not there, [`Error::Failed`] where it does not answer in `time`.
 pub fn queue(names: &[String], time: Duration) -> Result<Vec<Queued>> {
     if names.is_empty() {
         return Ok(Vec::new());
@@ -58,9 +58,12 @@ fn parse(line: &str) -> Option<Queued> {
 /// Submits a script; the number of its job.
 ///
 /// # Errors
-/// [`Error::Failed`] with what Slurm says.
+/// [`Error::Config`] with what Slurm says: nothing runs then, as far as it knows.
 pub fn submit(args: &[String]) -> Result<String> {
-    let said = call("sbatch", args, TIME)?;
+    let said = call("sbatch", args, TIME).map_err(|e| match e {
+        Error::Failed(why) => Error::Config(why),
+        other => other,
+    })?;
     // `17`, or `17;cluster` in a federation.
     let job = said.trim().split(';').next().unwrap_or_default();
     if job.is_empty() || !job.bytes().all(|b| b.is_ascii_digit()) {
@@ -141,13 +144,14 @@ fn remembered(line: &str) -> Option<Past> {
 /// What a command says on standard output.
 ///
 /// # Errors
-/// [`Error::Failed`] where it is not there, does not end in `time` (it is then ended), or fails: with what it says.
+/// [`Error::Config`] where it is not there; [`Error::Failed`] where it does not end in `time` (it is then ended), or fails:
+/// with what it says.
 fn call(program: &str, args: &[impl AsRef<std::ffi::OsStr>], time: Duration) -> Result<String> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => {
-            Error::failed(format!("{program}: not found; hint: Slurm's commands have to be on this machine"))
+            Error::Config(format!("{program}: not found; hint: Slurm's commands have to be on this machine"))
         }
         _ => Error::failed(format!("{program}: {e}")),
     })?;

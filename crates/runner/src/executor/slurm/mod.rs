@@ -20,6 +20,7 @@ use zsad_store::{CellRecord, ModelStore, RunFolder, SCHEMA, Status, Submission};
 
 use super::{Executor, Listener};
 use crate::bundle::bundles;
+use crate::commands::counted;
 use crate::config::Experiment;
 use crate::config::cluster::Cluster;
 use crate::cost::Costs;
@@ -87,15 +88,16 @@ impl Submitted {
             let runs = tasks.iter().filter(|q| q.runs).count();
             let jobs: BTreeSet<&str> = self.queued.iter().map(|q| q.job.as_str()).collect();
             let jobs = jobs.into_iter().collect::<Vec<_>>().join(", ");
-            let (cells, waits) = (self.cells_queued, tasks.len() - runs);
-            lines.push(format!(
-                "queued before: {cells} cells, in {waits} waiting and {runs} running tasks (jobs {jobs})"
-            ));
+            let (cells, waiting) = (counted(self.cells_queued, "cell"), tasks.len() - runs);
+            lines.push(format!("queued before: {cells}, {runs} tasks running and {waiting} waiting (jobs {jobs})"));
         }
         if let Some(Array { name, job, tasks, fits, cells, longest }) = &self.array {
             let longest = rounded((*longest).max(Duration::from_secs(1)));
             lines.push(format!(
-                "submitted {name}: job {job}, {tasks} tasks with {fits} fits ({cells} cells), the longest about {longest}"
+                "submitted {name}: job {job}, {} with {} ({}), the longest about {longest}",
+                counted(*tasks, "task"),
+                counted(*fits, "fit"),
+                counted(*cells, "cell")
             ));
         }
         if let Some((name, job)) = &self.collect {
