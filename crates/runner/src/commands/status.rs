@@ -1,6 +1,6 @@
 //! `zsad status`: how far a run has come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use zsad_store::RunFolder;
 
 use super::counted;
 use crate::executor::slurm::commands::Queued;
+use crate::executor::slurm::lost::Lost;
 use crate::exit::Exit;
 use crate::progress::rounded;
 use crate::standing::{Line, Standing};
@@ -100,6 +101,9 @@ fn print(standing: &Standing, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
+/// So many tasks of one fate are named.
+const NAMED: usize = 3;
+
 /// The jobs of a cluster, and what became of tasks that ended too early.
 fn print_jobs(standing: &Standing, out: &mut impl Write) -> Result<()> {
     if let Some(why) = &standing.silent {
@@ -117,8 +121,16 @@ fn print_jobs(standing: &Standing, out: &mut impl Write) -> Result<()> {
         let ((running, nodes), (waiting, why)) = (count(true), count(false));
         writeln!(out, "job {job} {name}: {running} running{nodes}, {waiting} waiting{why}")?;
     }
+    // Many tasks have one fate.
+    let mut fates: BTreeMap<&str, Vec<&Lost>> = BTreeMap::new();
     for lost in &standing.lost {
-        writeln!(out, "{}: {} without a record: {}", lost.task, counted(lost.cells, "cell"), lost.reason)?;
+        fates.entry(&lost.reason).or_default().push(lost);
+    }
+    for (reason, lost) in fates {
+        let cells = lost.iter().map(|l| l.cells).sum();
+        let named: Vec<&str> = lost.iter().take(NAMED).map(|l| l.task.as_str()).collect();
+        let more = if lost.len() > NAMED { format!(" and {} more", lost.len() - NAMED) } else { String::new() };
+        writeln!(out, "{}{more}: {} without a record: {reason}", named.join(", "), counted(cells, "cell"))?;
     }
     if standing.all.outstanding > 0 && !standing.lost.is_empty() {
         writeln!(out, "the same `zsad run … --cluster` submits what is outstanding again")?;

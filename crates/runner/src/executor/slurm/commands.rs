@@ -112,33 +112,45 @@ pub struct Past {
 pub fn past(job: &str) -> Vec<Past> {
     let args = ["--noheader", "--parsable2", "--allocations", "--format=JobID,State,NodeList", "--jobs", job];
     if let Ok(said) = call("sacct", &args, QUEUE_TIME) {
-        let past: Vec<Past> = said.lines().filter_map(accounted).collect();
+        let past: Vec<Past> = said.lines().flat_map(accounted).collect();
         if !past.is_empty() {
             return past;
         }
     }
     let said = call("scontrol", &["--oneliner", "show", "job", job], QUEUE_TIME).unwrap_or_default();
-    said.lines().filter_map(remembered).collect()
+    said.lines().flat_map(remembered).collect()
 }
 
-/// A line of `sacct`.
-fn accounted(line: &str) -> Option<Past> {
+/// What a line of `sacct` says: of one task, or of several that never started.
+fn accounted(line: &str) -> Vec<Past> {
     let mut fields = line.split('|');
-    let (id, state, node) = (fields.next()?, fields.next()?, fields.next()?);
+    let (Some(id), Some(state), Some(node)) = (fields.next(), fields.next(), fields.next()) else { return Vec::new() };
     // `CANCELLED by 1000`
-    let state = state.split(' ').next()?;
-    Some(Past { id: id.into(), state: state.into(), node: node.into() })
+    let state = state.split(' ').next().unwrap_or_default();
+    let (job, tasks) = id.split_once('_').map_or((id, None), |(job, tasks)| (job, Some(tasks)));
+    past_of(job, tasks, state, node)
 }
 
-/// A line of `scontrol show job`.
-fn remembered(line: &str) -> Option<Past> {
+/// What a line of `scontrol show job` says.
+fn remembered(line: &str) -> Vec<Past> {
     let field = |name: &str| line.split(' ').find_map(|f| f.strip_prefix(name)?.strip_prefix('='));
-    let id = match (field("ArrayJobId"), field("ArrayTaskId")) {
-        (Some(job), Some(task)) => format!("{job}_{task}"),
-        _ => field("JobId")?.to_owned(),
-    };
     let node = field("NodeList").filter(|n| *n != "(null)").unwrap_or_default();
-    Some(Past { id, state: field("JobState")?.into(), node: node.into() })
+    let (Some(job), Some(state)) = (field("ArrayJobId").or(field("JobId")), field("JobState")) else {
+        return Vec::new();
+    };
+    past_of(job, field("ArrayTaskId"), state, node)
+}
+
+/// How tasks of a job ended: `3`, or several at once, `4-15`, `[2,4-6%2]`; `None`: the job is no array.
+fn past_of(job: &str, tasks: Option<&str>, state: &str, node: &str) -> Vec<Past> {
+    let past = |id: String| Past { id, state: state.to_owned(), node: node.to_owned() };
+    let Some(tasks) = tasks else { return vec![past(job.to_owned())] };
+    let tasks = tasks.trim_matches(['[', ']']).split('%').next().unwrap_or_default();
+    let range = |part: &str| -> Option<std::ops::RangeInclusive<usize>> {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    tasks.split(',').filter_map(range).flatten().map(|task| past(format!("{job}_{task}"))).collect()
 }
 
 /// What a command says on standard output.
@@ -209,13 +221,17 @@ mod tests {
 
     #[test]
     fn what_became_of_a_task_is_read_from_either_source() {
-        let past =
-            |id: &str, state: &str, node: &str| Some(Past { id: id.into(), state: state.into(), node: node.into() });
-        assert_eq!(accounted("17_3|CANCELLED by 0|n1"), past("17_3", "CANCELLED", "n1"));
+        let past = |ids: &[&str], state: &str, node: &str| -> Vec<Past> {
+            ids.iter().map(|id| Past { id: (*id).into(), state: state.into(), node: node.into() }).collect()
+        };
+        assert_eq!(accounted("17_3|CANCELLED by 0|n1"), past(&["17_3"], "CANCELLED", "n1"));
+        assert_eq!(accounted("17_[2,4-5%2]|CANCELLED by 0|"), past(&["17_2", "17_4", "17_5"], "CANCELLED", ""));
         let line = "JobId=2 ArrayJobId=1 ArrayTaskId=0 ArrayTaskThrottle=2 JobName=foo-1 JobState=TIMEOUT Reason=None \
                     ExitCode=0:15 ReqNodeList=(null) NodeList=n1 BatchHost=n1";
-        assert_eq!(remembered(line), past("1_0", "TIMEOUT", "n1"));
-        assert_eq!(remembered("JobId=7 JobState=PENDING NodeList=(null)"), past("7", "PENDING", ""));
+        assert_eq!(remembered(line), past(&["1_0"], "TIMEOUT", "n1"));
+        let rest = "JobId=1 ArrayJobId=1 ArrayTaskId=4-6 JobState=CANCELLED NodeList=(null)";
+        assert_eq!(remembered(rest), past(&["1_4", "1_5", "1_6"], "CANCELLED", ""));
+        assert_eq!(remembered("JobId=7 JobState=PENDING NodeList=(null)"), past(&["7"], "PENDING", ""));
     }
 
     #[test]
