@@ -258,6 +258,27 @@ fn there_are_no_more_tasks_than_the_cluster_allows() {
 }
 
 #[test]
+fn a_task_with_a_gpu_works_on_it_and_the_one_who_submits_needs_none() {
+    let sandbox = sandbox();
+    let scheduler = Scheduler::of(&sandbox);
+    sandbox.write("c.yaml", format!("{CLUSTER}gpus: 1\ncpus: 3\n"));
+    scheduler.run(&RUN).expect(0);
+    assert!(scheduler.read("sbatch.1").contains("--gres=gpu:1\n"));
+    // The tables need none.
+    assert!(!scheduler.read("sbatch.2").contains("--gres"));
+    let script = |name: &str| fs::read_to_string(sandbox.path("o/cluster").join(name)).unwrap();
+    assert!(script("1/task.sh").contains(" --jobs 1 --threads 3 "), "{}", script("1/task.sh"));
+    assert!(script("1/task.sh").contains(" --device cuda:0"));
+    let gpu: BTreeSet<String> = bundles(&sandbox, 1).into_iter().flatten().collect();
+    // Its fits are others than those of processors: where there is no GPU they are not run under a wrong name.
+    sandbox.write("c.yaml", CLUSTER);
+    scheduler.run(&RUN).expect(0);
+    assert!(gpu.is_disjoint(&bundles(&sandbox, 2).into_iter().flatten().collect()));
+    assert_eq!(task(&scheduler, "1", "0", "6"), 3);
+    scheduler.run(&["work", "o", "--collect", "--device", "cuda:0"]).expect(1);
+}
+
+#[test]
 fn mistakes_are_said_before_anything_is_submitted() {
     let sandbox = sandbox();
     let scheduler = Scheduler::of(&sandbox);
