@@ -248,6 +248,37 @@ fn a_warned_task_stops_and_queues_itself_again() {
 }
 
 #[test]
+fn a_training_that_outlasts_its_task_goes_on_from_its_checkpoint() {
+    let sandbox = sandbox();
+    let scheduler = Scheduler::of(&sandbox);
+    let method = "methods: [{name: acr_dsvdd, params: {steps: 2000}}]";
+    sandbox.write("x.yaml", SWEEP.replace("methods: [knn, copod]", method).replace("[0, 1, 2]", "[0]"));
+    scheduler.run(&[&RUN[..], &["--store", "s"]].concat()).expect(0);
+    let script = fs::read_to_string(sandbox.path("o/cluster/1/task.sh")).unwrap();
+    assert!(script.contains(" --checkpoint-minutes 10 "), "{script}");
+    let fit = &bundles(&sandbox, 1)[0][0];
+    let mut command = scheduler.command(&["work", "o", "--submission", "1", "--from-env", "--store", "s"]);
+    command.env("SLURM_ARRAY_JOB_ID", "1").env("SLURM_ARRAY_TASK_ID", "0").env("SLURM_ARRAY_TASK_COUNT", "1");
+    let mut child = command.spawn().unwrap();
+    while !sandbox.path(&format!("s/{fit}/lease")).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let sent = std::process::Command::new("kill").args(["-USR1", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    // No cell was recorded: the checkpoint alone is progress enough to queue the task again.
+    assert_eq!(counts(&status(&scheduler)), [2, 0, 0, 0, 0]);
+    assert_eq!(scheduler.read("requeued"), "1_0\n");
+    assert!(sandbox.path(&format!("s/{fit}/checkpoint.safetensors")).exists());
+    let again = zsad_tests::Done::of(command.output().unwrap()).expect(0);
+    assert!(again.err.contains("goes on after step"), "{}", again.err);
+    sandbox.run(&["run", "x.yaml", "--out", "here", "--store", "t"]).expect(0);
+    sandbox.run(&["work", "o", "--collect", "--store", "s"]).expect(0);
+    assert_eq!(results(&sandbox.path("o")), results(&sandbox.path("here")));
+}
+
+#[test]
 fn there_are_no_more_tasks_than_the_cluster_allows() {
     let sandbox = sandbox();
     let scheduler = Scheduler::of(&sandbox);

@@ -196,6 +196,16 @@ fn numbers_that_are_changed_are_found_though_the_list_is_made_anew() {
     gone.remove(&scores(&key));
     assert!(verified(&gone).contains(&format!("records/{key}.scores.parquet: ")));
 
+    // What is odd about the numbers.
+    let mut odd: Value = serde_json::from_slice(&whole["small/anomalies.json"]).unwrap();
+    let finding =
+        serde_json::json!({"kind": "below_chance", "dataset": "digits", "method": "knn", "message": "x", "cells": []});
+    odd["findings"].as_array_mut().unwrap().push(finding);
+    let mut more = whole.clone();
+    more.insert("small/anomalies.json".into(), serde_json::to_vec(&odd).unwrap());
+    let out = verified(&more);
+    assert!(out.contains("anomalies.json: stored and not found: knn on digits: x"), "{out}");
+
     // Results and tables.
     let text = String::from_utf8(whole["small/results.csv"].clone()).unwrap();
     let auroc = json["domains"][1]["metrics"]["auroc"].to_string();

@@ -143,7 +143,7 @@ fn a_models_file_says_how_its_pictures_were_made() {
     // The model alone, without what lies beside it.
     std::fs::copy(fit.join("model.safetensors"), sandbox.path("m.safetensors")).unwrap();
     let header = std::fs::read(Path::new(&sandbox.path("m.safetensors"))).unwrap();
-    assert!(String::from_utf8_lossy(&header).contains("zsad_pictures"));
+    assert!(String::from_utf8_lossy(&header).contains("pictures"));
     let done = score(&sandbox, "acr_dsvdd", &["--checkpoint", "m.safetensors"]).expect(0);
     assert!(done.err.contains("20 pictures of 40×30, each whole, stretched to 8×8"), "{}", done.err);
     let done = score(&sandbox, "acr_dsvdd", &["--checkpoint", "m.safetensors", "--resize", "32"]).expect(2);

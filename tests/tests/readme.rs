@@ -55,6 +55,12 @@ fn every_published_table_is_that_of_its_results() {
     assert!(checked >= 20, "{checked}");
 }
 
+#[test]
+fn the_page_of_published_runs_is_that_of_their_results() {
+    let done = Sandbox::default().zsad(&["index", "--check"]).current_dir(repository("")).output().unwrap();
+    assert!(done.status.success(), "zsad index --write: {}", String::from_utf8_lossy(&done.stdout));
+}
+
 #[cfg(target_arch = "x86_64")]
 fn cells_are_those_of_today(sandbox: &Sandbox, folder: &Path) {
     let experiment = repository("experiments/quickstart.yaml");

@@ -1,9 +1,11 @@
 //! A sweep that is killed again and again ends as if nothing had happened.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
 use zsad_tests::{Sandbox, finished, results};
 
 /// Two trained methods and three that are not, on the embedded digits: 2 × 5 fits, 40 cells.
@@ -63,6 +65,72 @@ fn twenty_kills_change_no_byte_and_no_finished_record() {
     assert_eq!(after.len(), 2 * 40, "a record and its scores a cell");
     assert_eq!(results(&out), results(&sandbox.path("undisturbed")));
     assert!(!has_leftovers(&out), "temporary files are left");
+}
+
+/// One training of each kind of network: an MLP and a CNN. With a checkpoint after every step each kill strikes beside one.
+const TRAININGS: &str = "
+experiment: trainings
+datasets: [omniglot]
+methods:
+  - {name: acr_dsvdd, as: perceptron, params: {network: mlp, hidden: [32], steps: 400, tasks: 8}}
+  - {name: deep_svdd, as: pooled, params: {network: mlp, hidden: [16], epochs: 1, domains: 40, batch: 8}}
+  - {name: acr_dsvdd, as: convolutions, params: {hidden: [8, 8, 8, 8], steps: 60, tasks: 4}}
+protocol: {normals: 20, contamination: [0.1], n_batches: 1}
+seeds: [0]
+";
+
+#[test]
+fn a_training_that_is_killed_goes_on_and_ends_with_the_same_bits() {
+    let sandbox = Sandbox::default();
+    sandbox.write("t.yaml", TRAININGS);
+    let start = Instant::now();
+    run(&sandbox, "t.yaml", "undisturbed", &["--store", "a", "--jobs", "1"]);
+    let whole = start.elapsed();
+    let mut went_on = 0;
+    for i in 1..=10u32 {
+        let delay = whole.mul_f64((f64::from(i) * 0.618_034).fract() * 0.4) + Duration::from_millis(50);
+        let log = std::fs::File::create(sandbox.path("log")).unwrap();
+        let every_step = ["--store", "b", "--jobs", "1", "--checkpoint-minutes", "0"];
+        let mut child = sandbox.zsad(&[&["run", "t.yaml", "--out", "killed"], &every_step[..]].concat());
+        let mut child = child.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let said = std::fs::read_to_string(sandbox.path("log")).unwrap();
+        went_on += said.matches("goes on after step").count();
+        assert!(!said.contains("from the start"), "{said}");
+    }
+    assert!(went_on > 0, "no kill struck a training");
+    run(&sandbox, "t.yaml", "killed", &["--store", "b", "--jobs", "1"]);
+    assert_eq!(results(&sandbox.path("killed")), results(&sandbox.path("undisturbed")));
+    assert_eq!(models(&sandbox.path("b")), models(&sandbox.path("a")));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_training_starts_again() {
+    let sandbox = Sandbox::default();
+    sandbox.write("t.yaml", TRAININGS);
+    run(&sandbox, "t.yaml", "whole", &["--store", "a", "--jobs", "1"]);
+    for key in models(&sandbox.path("a")).keys() {
+        sandbox.write(&format!("b/{key}/checkpoint.safetensors"), "half");
+    }
+    let again = sandbox.run(&["run", "t.yaml", "--out", "again", "--store", "b", "--jobs", "1"]).expect(0);
+    assert_eq!(again.err.matches("training from the start").count(), 3, "{}", again.err);
+    assert!(again.err.contains("checkpoint.safetensors"), "{}", again.err);
+    assert_eq!(models(&sandbox.path("b")), models(&sandbox.path("a")), "and no checkpoint is left");
+}
+
+/// What a store holds of each fit beside its record: names of files and digests of their bytes.
+fn models(store: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
+    let digest =
+        |path: &Path| Sha256::digest(std::fs::read(path).unwrap())[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let files = |folder: &Path| -> BTreeMap<String, String> {
+        let entries = std::fs::read_dir(folder).unwrap().flatten();
+        let all = entries.map(|e| (e.file_name().into_string().unwrap(), digest(&e.path())));
+        all.filter(|(name, _)| name != "fit.json" && name != "lease").collect()
+    };
+    let folders = std::fs::read_dir(store).unwrap().flatten();
+    folders.map(|e| (e.file_name().into_string().unwrap(), files(&e.path()))).collect()
 }
 
 #[test]

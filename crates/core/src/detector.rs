@@ -83,6 +83,27 @@ pub trait Progress: Sync {
     /// # Errors
     /// [`Error::Stopped`](crate::Error::Stopped) where the work should end here.
     fn tick(&self, done: u64, total: u64, message: &str) -> Result<()>;
+
+    /// What the same work kept before it was interrupted, if it was.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn interrupted(&self) -> Result<Option<State>> {
+        Ok(None)
+    }
+
+    /// Whether it is time to [`Progress::keep`] something.
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// Keeps what it takes to go on from here, instead of what was kept before.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn keep(&self, _state: State) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A [`Progress`] that says nothing.
@@ -184,6 +205,15 @@ pub struct FitReport {
     pub moved: Option<f64>,
 }
 
+/// Where samples lie in a space in which their scores are their squared distances to a learned centre.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Codes {
+    /// `[n, d]`, row-major.
+    pub values: Vec<f64>,
+    /// `[d]`.
+    pub centre: Vec<f64>,
+}
+
 /// Something that scores batches. Scoring never changes it, so cells may share it between threads.
 pub trait Detector: Send + Sync {
     /// The detector that it becomes beside a support set of normal references of the target; `None` where it takes none.
@@ -201,6 +231,14 @@ pub trait Detector: Send + Sync {
     /// # Errors
     /// [`Error::Refused`] where the batch is too small for the method.
     fn score(&self, batch: &Batch) -> Result<Scores>;
+
+    /// Where the samples of the batch lie around the learned centre; `None` where scores are no distances to one.
+    ///
+    /// # Errors
+    /// As [`Detector::score`].
+    fn codes(&self, _batch: &Batch) -> Result<Option<Codes>> {
+        Ok(None)
+    }
 
     /// The trained state; `None` where nothing was trained.
     ///

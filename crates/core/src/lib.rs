@@ -34,7 +34,7 @@ pub use dataset::{
     Standardise,
 };
 pub use detector::{
-    Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Shots, Silent, Supervision,
+    Codes, Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Shots, Silent, Supervision,
 };
 pub use env::{DataDir, Device, Environment};
 pub use error::{Error, Result};

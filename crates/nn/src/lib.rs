@@ -18,7 +18,7 @@
 //! let trainer = train::Trainer::new(&params);
 //! let mut updater = train::Updater::new(&params, optim::AdamConfig::default(), None)?;
 //! let lr = optim::StepLr { base: 1e-3, every: 1500, gamma: 0.7 };
-//! let curve = train::run(3, &zsad_core::Silent, |step| {
+//! let curve = train::run(3, &params, &zsad_core::Silent, &mut updater, |updater, step| {
 //!     // The sampler's tasks: values row-major and labels (true: outlier). Here two tasks of six samples.
 //!     let x: Vec<f32> = (0..60).map(|i| (i as f32 * 0.7).sin()).collect();
 //!     let y = [false, false, false, false, true, true];
@@ -46,6 +46,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
+pub mod carried;
 pub mod device;
 mod error;
 pub mod flow;

@@ -9,6 +9,7 @@ pub mod findings;
 pub mod grid;
 pub mod heatmaps;
 pub mod html;
+pub mod index;
 mod labels;
 mod lengths;
 pub mod plots;

@@ -9,6 +9,7 @@ pub mod completions;
 pub mod data;
 pub mod describe;
 pub mod import;
+pub mod index;
 mod interrupt;
 mod launch;
 pub mod list;

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::params::All;
@@ -71,7 +72,8 @@ pub fn write_all(
         by_category.entry(&row.result.domain).or_default().push(row);
     }
     let library = Library::new(registry);
-    let bench = Bench { registry: &registry, library: &library, env, folder, store };
+    let checkpoint_every = Duration::MAX;
+    let bench = Bench { registry: &registry, library: &library, env, folder, store, checkpoint_every };
     let mut paths = Vec::new();
     for (category, mut rows) in by_category {
         let worth = |row: &Row| BY.map(|metric| row.metric(metric).unwrap_or(f64::NEG_INFINITY));

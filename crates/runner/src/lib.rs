@@ -14,9 +14,10 @@ mod commands;
 pub mod config;
 mod cost;
 mod csv;
+mod embedding;
 pub mod evaluate;
 mod exchange;
-pub mod executor;
+mod executor;
 mod exit;
 mod findings;
 mod heatmaps;
@@ -26,6 +27,7 @@ mod pictures;
 pub mod plan;
 pub mod progress;
 mod ranked;
+mod redrawn;
 pub mod registry;
 mod remarks;
 pub mod results;
@@ -33,6 +35,7 @@ mod shard;
 mod standing;
 #[cfg(test)]
 mod testing;
+mod typical;
 mod used;
 
 /// Commit of the source tree that this program was built from, `-dirty` where it had changes; empty where unknown.

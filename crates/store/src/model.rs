@@ -1,9 +1,10 @@
 //! Trained models on disk: named arrays as safetensors, with what they belong to in the header.
 //!
 //! The header's one metadata entry, `zsad`, is canonical JSON: format version, method and its version, parameters,
-//! network, what training learnt of a table's columns, and a BLAKE3 digest of all arrays, so equal states make equal files
-//! and a flipped bit is found. Numbers of the preprocessing are arrays as well, with `preprocessing.` before their names.
-//! A model of pictures has a second entry, `zsad_pictures`: how its training data were made of theirs.
+//! network, what training learnt of a table's columns or how pictures were made into samples, and a BLAKE3 digest of all
+//! arrays, so equal states make equal files and a flipped bit is found. Numbers of the preprocessing are arrays as well, with
+//! `preprocessing.` before their names. Earlier versions kept pictures in a second entry, `zsad_pictures`; the order of two
+//! entries is not fixed, so that equal models made files of two kinds.
 
 use std::collections::HashMap;
 use std::fs;
@@ -53,6 +54,8 @@ struct Header {
     network: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preprocessing: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pictures: Option<PictureGeometry>,
     digest: String,
 }
 
@@ -72,14 +75,11 @@ pub fn save(path: &Path, model: &Model) -> Result<()> {
         params: model.params.clone(),
         network: model.state.network.clone(),
         preprocessing: words,
+        pictures: model.pictures.clone(),
         digest: digest(&arrays),
     };
     let header = serde_json::to_value(header).map_err(|e| Error::data(path, e, ""))?;
-    let mut metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
-    if let Some(pictures) = &model.pictures {
-        let pictures = serde_json::to_value(pictures).map_err(|e| Error::data(path, e, ""))?;
-        metadata.insert(PICTURES_KEY.to_owned(), canonical_json(&pictures));
-    }
+    let metadata = HashMap::from([(HEADER_KEY.to_owned(), canonical_json(&header))]);
     let bytes: Vec<Vec<u8>> = arrays.values().map(Array::to_le_bytes).collect();
     let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dtype = if array.as_f32().is_some() { Dtype::F32 } else { Dtype::F64 };
@@ -138,6 +138,7 @@ pub fn load(path: &Path) -> Result<Model> {
     let preprocessing = preprocessing.transpose().map_err(|e| damaged(e.to_string()))?;
     let state = State { network: header.network, arrays };
     let (method, version, params) = (header.method, header.method_version, header.params);
+    let pictures = header.pictures.or(pictures);
     Ok(Model { method, version, params, state, preprocessing, pictures })
 }
 
@@ -211,7 +212,28 @@ mod tests {
         let of_pictures = Model { pictures: Some(PictureGeometry::stretched(3, 32, 32)), ..model };
         save(&b, &of_pictures).unwrap();
         assert_eq!(load(&b).unwrap(), of_pictures);
+        let first = fs::read(&b).unwrap();
+        for _ in 0..8 {
+            save(&b, &of_pictures).unwrap();
+            assert_eq!(fs::read(&b).unwrap(), first);
+        }
         assert_eq!(fs::read_dir(dir.path().join("deep/er")).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn pictures_in_an_entry_of_their_own_are_still_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let model = sample();
+        save(&path, &model).unwrap();
+        let file = fs::read(&path).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+        let pictures = PictureGeometry::stretched(3, 32, 32);
+        let mut metadata = header.metadata().clone().unwrap();
+        metadata.insert(PICTURES_KEY.to_owned(), serde_json::to_string(&pictures).unwrap());
+        let tensors = SafeTensors::deserialize(&file).unwrap().tensors();
+        fs::write(&path, safetensors::serialize(tensors, Some(metadata)).unwrap()).unwrap();
+        assert_eq!(load(&path).unwrap(), Model { pictures: Some(pictures), ..model });
     }
 
     #[test]

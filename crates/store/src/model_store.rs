@@ -1,9 +1,10 @@
 //! Trained models, shared by all runs and known by the keys of their fits.
 //!
 //! ```text
-//! <fit_key>/model.safetensors   a trained model
-//! <fit_key>/fit.json            its training; written last, so it is the commit point
-//! <fit_key>/lease               who trains it now
+//! <fit_key>/model.safetensors        a trained model
+//! <fit_key>/fit.json                 its training; written last, so it is the commit point
+//! <fit_key>/checkpoint.safetensors   what an unfinished training takes to go on
+//! <fit_key>/lease                    who trains it now
 //! ```
 
 use std::fs;
@@ -80,13 +81,35 @@ impl ModelStore {
         Ok(model)
     }
 
-    /// Keeps a trained model: the tensors first, then the record.
+    /// Keeps a trained model: the tensors first, then the record. Its checkpoint is not needed any more.
     ///
     /// # Errors
     /// Where the folder cannot be written.
     pub fn put(&self, record: &FitRecord, model: &Model) -> Result<()> {
         model::save(&self.model_path(&record.fit_key), model)?;
-        crate::json::write(&self.folder(&record.fit_key).join("fit.json"), record)
+        crate::json::write(&self.folder(&record.fit_key).join("fit.json"), record)?;
+        let checkpoint = self.checkpoint_path(&record.fit_key);
+        match fs::remove_file(&checkpoint) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&checkpoint, &e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The checkpoint of an unfinished training, if it kept one; its state is not that of a trained model.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where it is damaged.
+    pub fn checkpoint(&self, key: &str) -> Result<Option<Model>> {
+        let path = self.checkpoint_path(key);
+        if path.exists() { model::load(&path).map(Some) } else { Ok(None) }
+    }
+
+    /// Keeps a checkpoint of a training instead of the one before, whole or not at all.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn put_checkpoint(&self, key: &str, checkpoint: &Model) -> Result<()> {
+        model::save(&self.checkpoint_path(key), checkpoint)
     }
 
     /// Takes the lease of a training; `None` while another run trains it.
@@ -131,6 +154,11 @@ impl ModelStore {
     /// Where the trained model of a fit lies.
     pub fn model_path(&self, key: &str) -> PathBuf {
         self.folder(key).join("model.safetensors")
+    }
+
+    /// Where the checkpoint of a training lies.
+    pub fn checkpoint_path(&self, key: &str) -> PathBuf {
+        self.folder(key).join("checkpoint.safetensors")
     }
 
     fn folder(&self, key: &str) -> PathBuf {

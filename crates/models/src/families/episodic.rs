@@ -89,14 +89,15 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
     ) -> Result<Outcome> {
         let source = TaskSource::new(ctx, &settings)?;
         let trainer = Trainer::new(store);
-        let mut updater = schedule.updater(store)?;
+        let updater = schedule.updater(store)?;
         let finish = |step| match network.norm {
             Norm::Running => average_statistics(model, &source, step, store.device()),
             _ => Ok(()),
         };
         let (steps, rate) = (schedule.steps(network), schedule.rate(network));
-        let mut validation = Validation::new(validation, steps, &source, store.device())?;
-        let curve = train::run(steps, ctx.progress, |step| {
+        let validation = Validation::new(validation, steps, &source, store.device())?;
+        let mut carried = (updater, validation);
+        let curve = train::run(steps, store, ctx.progress, &mut carried, |(updater, validation), step| {
             let tasks = source.step(step, store.device())?;
             let (mean, gradients) = trainer.gradients(&tasks, |part| {
                 let (normal, outlier) = model.losses(part.x(), Phase::Tasks(part.tasks()))?;
@@ -113,7 +114,7 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
             Ok(Step { loss, stop })
         })?;
         let mut notes = [schedule.notes(network), settings.notes()].concat();
-        match validation {
+        match carried.1 {
             Some(validation) => notes.extend(validation.finish(store)?),
             None => finish(steps)?,
         }

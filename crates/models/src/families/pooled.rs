@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 use candle_core::Tensor;
 use zsad_core::rng::{Rng, stream};
-use zsad_core::{DatasetInfo, FitContext, Fold, ParamSet, Result};
+use zsad_core::{Arrays, DatasetInfo, FitContext, Fold, ParamSet, Result};
 use zsad_nn::ParamStore;
+use zsad_nn::carried::{Carried, numbers, numbers_of};
 use zsad_nn::optim::AdamConfig;
 use zsad_nn::params::Builder;
 use zsad_nn::train::{self, Updater};
@@ -95,28 +96,55 @@ impl<P: PooledMethod> Train for PooledTrainer<P> {
         model.on_train_start(&pool)?;
 
         let adam = AdamConfig { weight_decay: training.weight_decay, amsgrad: P::AMSGRAD, ..AdamConfig::default() };
-        let mut updater = Updater::new(store, adam, None)?;
-        let mut batches = pool.epoch(0);
-        let per_epoch = batches.len() as u64;
-        let (mut done, mut sum) = (0, 0.0);
-        let curve = train::run(training.epochs * per_epoch, ctx.progress, |step| {
+        let mut passes = Passes { updater: Updater::new(store, adam, None)?, steps: 0, sum: 0.0 };
+        let mut batches = (0, pool.epoch(0));
+        let per_epoch = batches.1.len() as u64;
+        let total = training.epochs * per_epoch;
+        let curve = train::run(total, store, ctx.progress, &mut passes, |passes, step| {
             let (epoch, at) = ((step - 1) / per_epoch, (step - 1) % per_epoch);
+            if batches.0 != epoch {
+                batches = (epoch, pool.epoch(epoch));
+            }
             if at == 0 {
-                (batches, sum) = (pool.epoch(epoch), 0.0);
+                passes.sum = 0.0;
             }
             let passed = training.lr_milestones.iter().filter(|&&m| m <= epoch).count();
             let lr = training.lr * 0.1f64.powi(passed as i32);
             let rng = stream(ctx.seed, &[("purpose", "step"), ("step", &step.to_string())]);
-            let loss = model.loss(&pool.gather(&batches[at as usize])?, PooledStep { rng, epoch })?;
+            let loss = model.loss(&pool.gather(&batches.1[at as usize])?, PooledStep { rng, epoch })?;
             let (loss, gradients) = store.gradients_of(&loss)?;
-            sum += updater.update(loss, gradients, lr)?;
-            done = step;
-            let ends = at + 1 == per_epoch;
-            let stop = ends && model.early_stop_loss().is_some_and(|limit| sum / (per_epoch as f64) < limit);
+            passes.sum += passes.updater.update(loss, gradients, lr)?;
+            passes.steps = step;
+            let (ends, mean) = (at + 1 == per_epoch, passes.sum / per_epoch as f64);
+            let stop = ends && model.early_stop_loss().is_some_and(|limit| mean < limit);
             Ok(train::Step { loss, stop })
         })?;
         model.on_train_end(&pool)?;
-        let notes = vec![("steps".into(), done.to_string()), ("pooled_normals".into(), pool.len().to_string())];
+        let notes = vec![("steps".into(), passes.steps.to_string()), ("pooled_normals".into(), pool.len().to_string())];
         Ok((curve, notes))
+    }
+}
+
+/// What passes over the pool carry from step to step.
+struct Passes {
+    updater: Updater,
+    /// Steps done.
+    steps: u64,
+    /// Of the losses of this pass.
+    sum: f64,
+}
+
+impl Carried for Passes {
+    fn save(&self) -> zsad_nn::Result<Arrays> {
+        let mut arrays = self.updater.save()?;
+        arrays.insert("passes".into(), numbers([self.steps as f64, self.sum]));
+        Ok(arrays)
+    }
+
+    fn load(&mut self, saved: Arrays) -> zsad_nn::Result<()> {
+        if let [steps, sum] = numbers_of(&saved, "passes")[..] {
+            (self.steps, self.sum) = (steps as u64, sum);
+        }
+        self.updater.load(saved)
     }
 }

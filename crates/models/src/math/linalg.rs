@@ -38,6 +38,25 @@ pub(crate) fn solved_squared_norms(factor: &Mat<f64>, mut b: Mat<f64>) -> Vec<f6
     (0..b.ncols()).map(|j| b.col(j).iter().map(|v| v * v).sum()).collect()
 }
 
+/// The first `n` principal directions of the rows of `values`, `[rows, dim]`, about the origin, each of length 1 and with its
+/// greatest component positive: `[n, dim]`.
+///
+/// # Errors
+/// Where there are fewer rows or columns, or the decomposition does not converge.
+pub fn principal_directions(values: &[f64], dim: usize, n: usize) -> Result<Vec<Vec<f64>>> {
+    let points = MatRef::from_row_major_slice(values, values.len() / dim.max(1), dim);
+    if points.nrows().min(dim) < n {
+        return Err(Error::refused(format!("{n} directions of {} points in {dim} dimensions", points.nrows())));
+    }
+    let (_, vectors) = right_singular_vectors(points)?;
+    let direction = |i: usize| {
+        let vector: Vec<f64> = vectors.col(i).iter().copied().collect();
+        let greatest = vector.iter().copied().fold(0.0f64, |a, b| if b.abs() > a.abs() { b } else { a });
+        vector.into_iter().map(|v| v * greatest.signum()).collect()
+    };
+    Ok((0..n).map(direction).collect())
+}
+
 /// The singular values of `a`, falling, and the right singular vectors as columns.
 pub(crate) fn right_singular_vectors(a: MatRef<f64>) -> Result<(Vec<f64>, Mat<f64>)> {
     let (n, d) = (a.nrows(), a.ncols());

@@ -9,4 +9,5 @@ pub(crate) mod tails;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use linalg::principal_directions;
 pub(crate) use points::Points;

@@ -59,6 +59,10 @@ impl Model for Dsvdd {
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
         loss::squared_distance(&self.network.forward(x, Phase::Score)?, &self.centre)
     }
+
+    fn codes(&self, x: &Tensor) -> zsad_nn::Result<Option<(Tensor, Tensor)>> {
+        Ok(Some((self.network.forward(x, Phase::Score)?, self.centre.as_tensor().detach())))
+    }
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ impl Train for OcMaml {
         let source = TaskSource::new(ctx, &settings)?;
         let learners: Vec<Adapter> = (0..settings.tasks).map(|_| model.copy()).collect::<zsad_nn::Result<_>>()?;
         let mut updater = Updater::new(store, AdamConfig::default(), None)?;
-        let curve = train::run(params.steps, ctx.progress, |step| {
+        let curve = train::run(params.steps, store, ctx.progress, &mut updater, |updater, step| {
             let tasks = source.step(step, store.device())?;
             let outcome = |(i, learner): (usize, &Adapter)| {
                 learner.follow(store)?;

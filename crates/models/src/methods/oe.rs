@@ -110,7 +110,7 @@ impl Train for Oe {
         let schedule = &params.training.schedule;
         let (source, rate) = (TaskSource::new(ctx, &settings)?, schedule.rate(network));
         let mut updater = schedule.updater(store)?;
-        let curve = train::run(schedule.steps(network), ctx.progress, |step| {
+        let curve = train::run(schedule.steps(network), store, ctx.progress, &mut updater, |updater, step| {
             let tasks = source.step(step, store.device())?;
             let loss = exposure(&model.forward(tasks.x(), Phase::Pooled)?, &tasks, params.weight)?;
             let (loss, gradients) = store.gradients_of(&loss)?;

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rand::RngExt;
 use serde_json::Value;
+use zsad_core::rng::stream;
 use zsad_core::{Dataset, Detector, Error, MethodDef, MetricInput, Result, SampleRef, State, Subset, Values};
 
 use super::subject::Subject;
@@ -32,6 +34,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("identical_samples", identical_samples),
     ("beats_chance", beats_chance),
     ("save_and_load", save_and_load),
+    ("goes_on", goes_on),
     ("loss_falls", loss_falls),
     ("weights_move", weights_move),
 ];
@@ -206,6 +209,27 @@ fn save_and_load(subject: &Subject, run: &Run) -> Result<(), String> {
     let well = matches!(outcome, Some(Error::Failed(_)));
     ensure(well, || format!("a state without its values must be a failure, not {outcome:?}"))?;
     Ok(())
+}
+
+/// A training that is interrupted after ten random steps, and taken up again each time, ends with the bits and the loss
+/// curve of one that was not.
+fn goes_on(subject: &Subject, run: &Run) -> Result<(), String> {
+    if !subject.method.learns() {
+        return Ok(());
+    }
+    let report = run.detector.report();
+    let last = report.loss.last().map_or(0, |&(step, _)| step);
+    let mut rng = stream(7, &[("purpose", "interruptions"), ("network", &format!("{:?}", report.notes))]);
+    let mut at: Vec<u64> = (0..10).map(|_| rng.random_range(1..last.max(2))).collect();
+    at.sort_unstable();
+    at.dedup();
+    let cache = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let detector = text(subject.fit_interrupted(&at, cache.path().into()))?;
+    let again = detector.report();
+    ensure(again.loss == report.loss, || "an interrupted training has another loss curve".into())?;
+    ensure(again.notes == report.notes, || format!("and other notes: {:?}", again.notes))?;
+    let same = text(detector.state())? == text(run.detector.state())?;
+    ensure(same, || "an interrupted training ends with other bits".into())
 }
 
 /// The mean loss of the last quarter of the curve lies below that of the first.

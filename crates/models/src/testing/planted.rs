@@ -186,6 +186,7 @@ struct FaultyTraining {
     stays_open: bool,
     settles_on: bool,
     settles_differently: bool,
+    drifts: bool,
     params: Pretended,
 }
 
@@ -233,8 +234,18 @@ impl Method for FaultyTraining {
         true
     }
 
-    fn fit(&self, _: &FitContext) -> Result<Box<dyn Detector>> {
-        Ok(Box::new(self.clone()))
+    fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {
+        let mut fitted = self.clone();
+        if self.drifts && ctx.progress.interrupted()?.is_some() {
+            fitted.params.steps += 1;
+        }
+        for step in 0..self.curve.len() as u64 {
+            if let Err(stopped) = ctx.progress.tick(step, self.curve.len() as u64, "loss") {
+                ctx.progress.keep(State { network: json!({}), arrays: Default::default() })?;
+                return Err(stopped);
+            }
+        }
+        Ok(Box::new(fitted))
     }
 
     fn restore(&self, state: &State, _: &Environment) -> Result<Box<dyn Detector>> {
@@ -275,7 +286,8 @@ fn training_that_does_not_train_is_caught() {
     assert_eq!(fails(&FaultyTraining { forgets: true, ..well.clone() }), ["save_and_load"]);
     assert_eq!(fails(&FaultyTraining { stays_open: true, ..well.clone() }), ["settled"]);
     assert_eq!(fails(&FaultyTraining { settles_on: true, ..well.clone() }), ["settled"]);
-    assert_eq!(fails(&FaultyTraining { settles_differently: true, ..well }), ["settled"]);
+    assert_eq!(fails(&FaultyTraining { settles_differently: true, ..well.clone() }), ["settled"]);
+    assert_eq!(fails(&FaultyTraining { drifts: true, ..well }), ["goes_on"]);
 }
 
 #[path = "../../template/method.rs"]

@@ -1,12 +1,12 @@
 //! One method, configured for the suite, on one data set: fits and batches for the checks.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zsad_core::detector::adapted;
 use zsad_core::{
     AnomalySource, Batch, DataDir, Dataset, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef,
-    ParamProblem, Result, SampleRef, Silent, Subset, TrainingData, Unlabelled,
+    ParamProblem, Progress, Result, SampleRef, Silent, State, Subset, TrainingData, Unlabelled,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
@@ -73,6 +73,21 @@ impl<'a> Subject<'a> {
         method.fit(&FitContext { data: &data, seed: 7, env, progress: &Silent })
     }
 
+    /// Fits the settled method, interrupted after each step of `at` and taken up again from what it kept, with features kept
+    /// in `cache`.
+    pub fn fit_interrupted(&self, at: &[u64], cache: PathBuf) -> Result<Box<dyn Detector>> {
+        let env = &Environment::new(self.env.data.clone()).with_cache(Some(cache), false);
+        let (kept, left) = (Mutex::default(), Mutex::new(at.to_vec()));
+        let data = TrainingData::new(self.dataset, self.fold());
+        let progress = &Interrupting { kept, left };
+        loop {
+            let fitted = self.method.fit(&FitContext { data: &data, seed: 7, env, progress });
+            if !matches!(fitted, Err(Error::Stopped)) {
+                return fitted;
+            }
+        }
+    }
+
     /// Fits and scores the first batch on a pool of `threads`.
     pub fn run_on(&self, threads: usize) -> Result<(Box<dyn Detector>, Vec<f64>)> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Error::failed)?;
@@ -136,5 +151,34 @@ impl<'a> Subject<'a> {
     fn support(&self, domain: u32) -> Vec<SampleRef> {
         let have = self.dataset.info().domains[domain as usize].reference;
         SampleRef::all(domain as usize, Subset::Reference, self.method.shots().of(have)).collect()
+    }
+}
+
+/// Ends a training after each of some steps, and holds what it keeps.
+struct Interrupting {
+    kept: Mutex<Option<State>>,
+    left: Mutex<Vec<u64>>,
+}
+
+impl Progress for Interrupting {
+    fn tick(&self, done: u64, _total: u64, message: &str) -> Result<()> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        // Reading data ticks as well.
+        match left.first() {
+            Some(&at) if at == done && message.starts_with("loss") => {
+                left.remove(0);
+                Err(Error::Stopped)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn interrupted(&self) -> Result<Option<State>> {
+        Ok(self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn keep(&self, state: State) -> Result<()> {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+        Ok(())
     }
 }

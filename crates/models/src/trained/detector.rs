@@ -1,7 +1,7 @@
 //! What every trained method leaves: a model with its parameters that scores batches.
 
 use candle_core::{DType, Device, Tensor};
-use zsad_core::{Batch, Detector, Error, FitReport, Result, Samples, Scores, State};
+use zsad_core::{Batch, Codes, Detector, Error, FitReport, Result, Samples, Scores, State};
 use zsad_nn::ParamStore;
 
 use super::spec::{NetworkSpec, Norm};
@@ -10,6 +10,11 @@ use super::spec::{NetworkSpec, Norm};
 pub trait Model: Send + Sync + Sized + 'static {
     /// Scores `[n]` of one batch `[n, shape…]`; higher is more anomalous.
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor>;
+
+    /// Codes `[n, d]` of one batch and the centre `[d]` to which scores are squared distances; `None` where they are none.
+    fn codes(&self, _x: &Tensor) -> zsad_nn::Result<Option<(Tensor, Tensor)>> {
+        Ok(None)
+    }
 
     /// The model that normal references `[k, shape…]` of the target make of it; `None` where it takes none.
     fn adapted(&self, _support: &Tensor) -> zsad_nn::Result<Option<Self>> {
@@ -67,6 +72,16 @@ impl<M: Model> Detector for Trained<M> {
             ensure_statistics(batch)?;
         }
         scores(|| self.model.scores(&x))
+    }
+
+    fn codes(&self, batch: &Batch) -> Result<Option<Codes>> {
+        let x = tensor(&batch.samples()?, &self.network.input, self.store.device())?;
+        if self.network.norm == Norm::BatchStats {
+            ensure_statistics(batch)?;
+        }
+        let Some((codes, centre)) = zsad_nn::no_grad(|| self.model.codes(&x))? else { return Ok(None) };
+        let values = |t: Tensor| t.to_dtype(DType::F64)?.flatten_all()?.to_vec1().map_err(zsad_nn::Error::from);
+        Ok(Some(Codes { values: values(codes)?, centre: values(centre)? }))
     }
 
     fn state(&self) -> Result<Option<State>> {

@@ -43,6 +43,18 @@ impl<F: Real> Moments<F> {
         Moments { m: zeros(), v: zeros(), v_max: amsgrad.then(zeros) }
     }
 
+    /// The moments by name.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, &[F])> {
+        let parts = [("m", Some(&self.m)), ("v", Some(&self.v)), ("v_max", self.v_max.as_ref())];
+        parts.into_iter().filter_map(|(name, values)| Some((name, values?.as_slice())))
+    }
+
+    /// The moments by name, to be overwritten.
+    pub fn parts_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut [F])> {
+        let parts = [("m", Some(&mut self.m)), ("v", Some(&mut self.v)), ("v_max", self.v_max.as_mut())];
+        parts.into_iter().filter_map(|(name, values)| Some((name, values?.as_mut_slice())))
+    }
+
     /// Updates `theta` with gradient `g`.
     pub fn update(&mut self, theta: &mut [F], g: &[F], u: &Update) {
         let chunks = theta.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK));

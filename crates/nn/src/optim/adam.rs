@@ -1,10 +1,13 @@
 //! Adam (Kingma and Ba, 2015) as `torch.optim.Adam` computes it.
 
 use candle_core::{DType, Tensor, Var};
+use zsad_core::{Array, Arrays, Error, Values};
 
 use super::{Gradients, Optimizer};
+use crate::carried::{Carried, number_of, numbers};
 use crate::kernels::adam::{self, Update};
 use crate::params::ParamStore;
+use crate::weights::{from_candle, to_candle};
 use crate::{Result, ops};
 
 /// Options of [`Adam`]; the defaults are PyTorch's.
@@ -43,6 +46,57 @@ impl Moments {
             _ => Moments::Composed { m: zeros()?, v: zeros()?, v_max: amsgrad.then(zeros).transpose()? },
         })
     }
+
+    /// Copies by name.
+    fn arrays(&self) -> Result<Vec<(&'static str, Array)>> {
+        let kept = match self {
+            Moments::F32(of) => of.parts().map(|(name, values)| (name, flat(Values::F32(values.to_vec())))).collect(),
+            Moments::F64(of) => of.parts().map(|(name, values)| (name, flat(Values::F64(values.to_vec())))).collect(),
+            Moments::Composed { m, v, v_max } => {
+                let parts = [("m", Some(m)), ("v", Some(v)), ("v_max", v_max.as_ref())];
+                let present = parts.into_iter().filter_map(|(name, tensor)| Some((name, from_candle(tensor?))));
+                present.map(|(name, array)| Ok((name, array?))).collect::<Result<_>>()?
+            }
+        };
+        Ok(kept)
+    }
+
+    /// Takes the values that `of` has by name.
+    fn take<'a>(&mut self, var: &Var, of: impl Fn(&str) -> Option<&'a Array>) -> Result<()> {
+        let wanted = |name: &str| {
+            let fits = |array: &&Array| array.values().len() == var.elem_count();
+            of(name)
+                .filter(fits)
+                .ok_or_else(|| Error::failed(format!("an interrupted training has no moment `{name}`")))
+        };
+        match self {
+            Moments::F32(kept) => kept.parts_mut().try_for_each(|(name, to)| match wanted(name)?.values() {
+                Values::F32(values) => {
+                    to.copy_from_slice(values);
+                    Ok(())
+                }
+                Values::F64(_) => Err(Error::failed(format!("moment `{name}` is in double precision"))),
+            })?,
+            Moments::F64(kept) => kept.parts_mut().try_for_each(|(name, to)| match wanted(name)?.values() {
+                Values::F64(values) => {
+                    to.copy_from_slice(values);
+                    Ok(())
+                }
+                Values::F32(_) => Err(Error::failed(format!("moment `{name}` is in single precision"))),
+            })?,
+            Moments::Composed { m, v, v_max } => {
+                let parts = [("m", Some(m)), ("v", Some(v)), ("v_max", v_max.as_mut())];
+                for (name, to) in parts.into_iter().filter_map(|(name, to)| Some((name, to?))) {
+                    *to = to_candle(wanted(name)?, var.device())?.to_dtype(var.dtype())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn flat(values: Values) -> Array {
+    Array::new(vec![values.len()], values)
 }
 
 /// Adam over the trained parameters of a store.
@@ -61,6 +115,26 @@ impl Adam {
         let state = |var: &Var| Ok((var.clone(), Moments::new(var, config.amsgrad)?));
         let states = params.trainable().map(|p| state(&p.var)).collect::<Result<_>>()?;
         Ok(Adam { config, states, steps: 0 })
+    }
+}
+
+impl Carried for Adam {
+    fn save(&self) -> Result<Arrays> {
+        let mut arrays = Arrays::from([("steps".to_owned(), numbers([self.steps.into()]))]);
+        for (number, (_, moments)) in self.states.iter().enumerate() {
+            let named = moments.arrays()?.into_iter().map(|(name, array)| (format!("{number}.{name}"), array));
+            arrays.extend(named);
+        }
+        Ok(arrays)
+    }
+
+    fn load(&mut self, saved: Arrays) -> Result<()> {
+        self.steps = number_of(&saved, "steps")? as i32;
+        for (number, (var, moments)) in self.states.iter_mut().enumerate() {
+            let of = |name: &str| saved.get(&format!("{number}.{name}"));
+            moments.take(var, of)?;
+        }
+        Ok(())
     }
 }
 

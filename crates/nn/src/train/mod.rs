@@ -3,8 +3,9 @@
 mod tasks;
 mod trainer;
 
-use zsad_core::Progress;
+use zsad_core::{Arrays, Progress, State};
 
+use crate::carried::{Carried, number_of, numbers, numbers_of};
 use crate::optim::{Adam, AdamConfig, Gradients, Optimizer, clip_global_norm};
 use crate::params::ParamStore;
 use crate::{Error, Result};
@@ -33,30 +34,96 @@ impl From<f64> for Step {
 /// Runs `step` for 1 … `total` and returns the loss curve: (step, mean loss since the point before), at most 300 points;
 /// the last few steps may not fill one.
 ///
+/// `carried` and the values of `params` are all that a step leaves to the next: every draw is from a stream named by the
+/// step. Where `progress` kept them before an interruption, the training goes on from there and ends with the same bits.
+///
 /// # Errors
 /// That of `step`; [`Error::NonFinite`] where a loss is not finite. Both name the step. That of `progress` where it ends the
-/// training.
-pub fn run(total: u64, progress: &dyn Progress, mut step: impl FnMut(u64) -> Result<Step>) -> Result<Vec<(u64, f64)>> {
+/// training, after it has kept what it takes to go on.
+pub fn run<C: Carried>(
+    total: u64,
+    params: &ParamStore,
+    progress: &dyn Progress,
+    carried: &mut C,
+    mut step: impl FnMut(&mut C, u64) -> Result<Step>,
+) -> Result<Vec<(u64, f64)>> {
     let every = total.div_ceil(POINTS).max(1);
-    let (mut sum, mut points) = (0.0, Vec::new());
-    for number in 1..=total {
+    let mut curve = Curve::default();
+    let first = match progress.interrupted()? {
+        Some(state) => 1 + go_on(state, params, carried, &mut curve)?,
+        None => 1,
+    };
+    for number in first..=total {
         let at = |e| match e {
             Error::NonFinite(what) => Error::NonFinite(format!("step {number}: {what}")),
             other => other,
         };
-        let Step { loss, stop } = step(number).map_err(at)?;
+        let Step { loss, stop } = step(carried, number).map_err(at)?;
         finite(loss).map_err(at)?;
-        sum += loss;
+        curve.sum += loss;
         if number.is_multiple_of(every) {
-            points.push((number, sum / every as f64));
-            sum = 0.0;
+            curve.points.push((number, curve.sum / every as f64));
+            curve.sum = 0.0;
         }
-        progress.tick(number, total, &format!("loss {loss:.4}"))?;
+        let told = progress.tick(number, total, &format!("loss {loss:.4}"));
+        if !stop && (told.is_err() || progress.is_due()) {
+            progress.keep(interruption(number, params, carried, &curve)?)?;
+        }
+        told?;
         if stop {
             break;
         }
     }
-    Ok(points)
+    Ok(curve.points)
+}
+
+/// The losses so far.
+#[derive(Default)]
+struct Curve {
+    /// Its points, by their steps.
+    points: Vec<(u64, f64)>,
+    /// Of the losses since the last one.
+    sum: f64,
+}
+
+impl Carried for Curve {
+    fn save(&self) -> Result<Arrays> {
+        let steps = numbers(self.points.iter().map(|&(step, _)| step as f64));
+        let losses = numbers(self.points.iter().map(|&(_, loss)| loss));
+        Ok([("steps", steps), ("losses", losses), ("sum", numbers([self.sum]))].map(|(n, a)| (n.into(), a)).into())
+    }
+
+    fn load(&mut self, saved: Arrays) -> Result<()> {
+        let steps = numbers_of(&saved, "steps").into_iter().map(|step| step as u64);
+        self.points = steps.zip(numbers_of(&saved, "losses")).collect();
+        self.sum = number_of(&saved, "sum")?;
+        Ok(())
+    }
+}
+
+/// What it takes to go on after `step`.
+fn interruption(step: u64, params: &ParamStore, carried: &impl Carried, curve: &Curve) -> Result<State> {
+    let mut arrays = Arrays::new();
+    for (part, saved) in [("params", params.save()?), ("carried", carried.save()?), ("curve", curve.save()?)] {
+        arrays.extend(saved.into_iter().map(|(name, array)| (format!("{part}.{name}"), array)));
+    }
+    Ok(State { network: serde_json::json!({ "step": step }), arrays })
+}
+
+/// Takes up what [`interruption`] kept; its step.
+fn go_on(state: State, params: &ParamStore, carried: &mut impl Carried, curve: &mut Curve) -> Result<u64> {
+    let step = state.entry("step")?;
+    let part = |part: &str| {
+        let own = state
+            .arrays
+            .iter()
+            .filter_map(|(name, array)| Some((name.strip_prefix(part)?.strip_prefix('.')?.to_owned(), array.clone())));
+        own.collect::<Arrays>()
+    };
+    params.clone().load(part("params"))?;
+    carried.load(part("carried"))?;
+    curve.load(part("curve"))?;
+    Ok(step)
 }
 
 fn finite(loss: f64) -> Result<()> {
@@ -96,6 +163,16 @@ impl Updater {
         }
         self.adam.step(&gradients, lr)?;
         Ok(loss)
+    }
+}
+
+impl Carried for Updater {
+    fn save(&self) -> Result<Arrays> {
+        self.adam.save()
+    }
+
+    fn load(&mut self, saved: Arrays) -> Result<()> {
+        self.adam.load(saved)
     }
 }
 

@@ -192,7 +192,8 @@ fn published(block: &mut Block, line: &Line) -> Text {
     Text { plain: format!("{}{std}{sign}", p.mean), marks: block.note(&note), bold: false }
 }
 
-fn verdict(block: &mut Block, line: &Line) -> Text {
+/// The verdict of a line as a table has it; its reasons are notes of `block`.
+pub(crate) fn verdict(block: &mut Block, line: &Line) -> Text {
     let noted = |block: &mut Block, word: &str, note: &str| {
         let marks = if note.is_empty() { String::new() } else { block.note(note) };
         Text { plain: word.to_owned(), marks, bold: false }

@@ -11,6 +11,7 @@ use zsad_store::Row;
 
 use crate::table::Outcome;
 
+pub(crate) use beside::verdict;
 pub use beside::{Beside, Line, Verdict, build};
 pub use reference::{Origin, Published, Reference, Selector};
 pub use spec::{Division, Entry, Form, Ours, Spec};

@@ -46,7 +46,11 @@ impl Clean {
                 continue;
             }
             let size = store.size(&key);
-            let what = store.fit(&key)?.map_or("unfinished".to_owned(), |fit| {
+            let unfinished = match store.checkpoint_path(&key).exists() {
+                true => "unfinished, with a checkpoint from which it would go on",
+                false => "unfinished",
+            };
+            let what = store.fit(&key)?.map_or(unfinished.to_owned(), |fit| {
                 format!("{} on {}, seed {}", fit.fit.method.name, fit.fit.data.name, fit.fit.seed)
             });
             writeln!(out, "{key}  {:>9.1} KB  {what}", size as f64 / 1e3)?;

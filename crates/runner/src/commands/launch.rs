@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZero;
 use std::path::Path;
+use std::time::Duration;
 
 use zsad_core::job::FitJob;
 use zsad_core::{Environment, Error, Result};
+use zsad_report::plots::Style;
 use zsad_store::provenance::{self, RunFacts};
 use zsad_store::{CellRecord, RunFolder, Status};
 
@@ -14,9 +16,11 @@ use super::data::missing::first_use;
 use super::{counted, note};
 use crate::GIT_SHA;
 use crate::config::{self, Experiment};
+use crate::embedding;
 use crate::executor::Executor;
 use crate::executor::fit::Bench;
 use crate::executor::local::Local;
+use crate::executor::training::CHECKPOINT_MINUTES;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{Plan, Wanted};
@@ -35,9 +39,22 @@ pub struct Workers {
     /// Threads of each of them
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = super::from_one)]
     pub threads: NonZero<usize>,
+    /// How long a training works before it keeps a checkpoint, from which a killed one goes on; 0: after every step
+    #[arg(long, value_name = "MINUTES", default_value_t = CHECKPOINT_MINUTES, value_parser = minutes)]
+    checkpoint_minutes: f64,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse().ok().filter(|m: &f64| (0.0..=1e6).contains(m));
+    minutes.ok_or_else(|| "want minutes from 0, such as 10 or 0.5".to_owned())
 }
 
 impl Workers {
+    /// How long a training works before it keeps a checkpoint.
+    pub fn checkpoint_every(&self) -> Duration {
+        Duration::from_secs_f64(60.0 * self.checkpoint_minutes)
+    }
+
     /// How many fits run at the same time.
     pub fn number(&self) -> usize {
         self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from)
@@ -242,8 +259,14 @@ pub fn write_tables(
     results::compute_later(plan.cells().filter_map(|c| records.get(&c.key)), &registry.measured(), folder)?;
     let rows = results::rows(plan, records, registry, folder)?;
     super::write_up(folder, store, registry, &rows, out)?;
-    if with_pictures && let Err(error) = ranked::write_all(folder, &rows, bench.library, bench.env) {
-        note(format_args!("warning: no picture of a ranked batch: {error}"));
+    if with_pictures {
+        let (library, env) = (bench.library, bench.env);
+        if let Err(error) = ranked::write_all(folder, &rows, library, env) {
+            note(format_args!("warning: no picture of a ranked batch: {error}"));
+        }
+        if let Err(error) = embedding::write_all(folder, store, &rows, library, env, &Style::default()) {
+            note(format_args!("warning: no picture of a batch around its centre: {error}"));
+        }
     }
     for line in remarks::of_data(plan, records).into_iter().chain(remarks::of_training(plan, store)?) {
         writeln!(out, "{line}")?;

@@ -59,7 +59,7 @@ impl OnCluster<'_> {
             return Ok(Exit::Data);
         }
         launch::prepare(self.experiment, self.plan, folder)?;
-        let call = call(env, store)?;
+        let call = call(self.bench)?;
         let slurm = Slurm {
             cluster: self.cluster,
             experiment: self.experiment,
@@ -94,7 +94,8 @@ impl OnCluster<'_> {
 }
 
 /// How tasks call this program.
-fn call(env: &Environment, store: &ModelStore) -> Result<Call> {
+fn call(bench: Bench) -> Result<Call> {
+    let Bench { env, store, .. } = bench;
     let program = std::env::current_exe().map_err(|e| Error::io("zsad", &e))?;
     let text = |path: &Path| path.display().to_string();
     // AVX2 and AVX-512 give the same bits: only what is no wider is part of what is asked for.
@@ -104,5 +105,11 @@ fn call(env: &Environment, store: &ModelStore) -> Result<Call> {
     };
     let places =
         [["--data", &text(&env.data.path)], ["--store", &text(store.root())], ["--device", &env.device.to_string()]];
-    Ok(Call { program: text(&program), options, places: places.concat().into_iter().map(str::to_owned).collect() })
+    let minutes = bench.checkpoint_every.as_secs_f64() / 60.0;
+    Ok(Call {
+        program: text(&program),
+        options,
+        places: places.concat().into_iter().map(str::to_owned).collect(),
+        training: vec!["--checkpoint-minutes".to_owned(), minutes.to_string()],
+    })
 }

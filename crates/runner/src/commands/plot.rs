@@ -10,6 +10,7 @@ use zsad_report::plots::{self, Format, ScoresOf, Shown, Style, shown};
 use zsad_store::{ModelStore, Row, RunFolder};
 
 use super::Locations;
+use crate::embedding;
 use crate::exit::Exit;
 use crate::heatmaps::{self, Pick};
 use crate::library::Library;
@@ -28,7 +29,9 @@ the training loss. With --heatmaps also <dir>/plots/heatmaps/<category>.png, for
 batch of each category is scored again, for which the data must be there. Masks are shown where the data have some.
 --pick chooses the samples of that batch: top:N, all, or a name such as `crack/012` or `crack`. With --ranked also
 <dir>/plots/ranked_<data set>.png, from the stored scores: of all batches of the middle protocol point and the least seed the
-one whose AUROCs are nearest to the means of the methods. `zsad run` draws it, too.";
+one whose AUROCs are nearest to the means of the methods. With --embedding also <dir>/plots/embedding_<data set>: such a
+batch of the best method that measures distances to a learned centre, each sample alone among normals of the training domains
+(before) and in its own batch (after), from the trained model and the data. `zsad run` draws both, too.";
 
 /// Draw the plots of a run as SVG, PNG or PDF
 #[derive(clap::Args)]
@@ -43,6 +46,9 @@ pub struct Plot {
     /// Also a batch of each data set of pictures as every method ranks it
     #[arg(long)]
     ranked: bool,
+    /// Also a batch of each data set around the centre that a trained method learned, before and after adaptation
+    #[arg(long)]
+    embedding: bool,
     /// The formats to write [default: svg,png]
     #[arg(long, value_name = "FORMAT,…", value_enum, value_delimiter = ',')]
     format: Vec<FigureFormat>,
@@ -90,6 +96,17 @@ impl Plot {
             if paths.is_empty() {
                 let why = "no data set of this run holds pictures; hint: only these can be shown";
                 return Err(Error::Config(format!("--ranked: {why}")).into());
+            }
+            for path in paths {
+                writeln!(out, "{}", path.display())?;
+            }
+        }
+        if self.embedding {
+            let library = Library::new(Registry::built_in());
+            let paths = embedding::write_all(&folder, &store, &rows, &library, &env, &self.style())?;
+            if paths.is_empty() {
+                let why = "no trained method of this run measures distances to a learned centre; hint: acr_dsvdd does";
+                return Err(Error::Config(format!("--embedding: {why}")).into());
             }
             for path in paths {
                 writeln!(out, "{}", path.display())?;

@@ -35,8 +35,9 @@ Examples:
   zsad run experiments/quickstart.yaml --cluster experiments/clusters/cpu.yaml --wait   the same, followed to its end
 
 Ctrl-C (or SIGTERM) ends a run after its running step and writes the tables of what is finished; a second one ends it at
-once. A run that was ended or killed is taken up where it stopped: call it again. Cells that failed are tried again. Two runs on one
-folder share the work. Trained models are kept in the store: whatever differs only in how it is tested trains once.
+once. A run that was ended or killed is taken up where it stopped: call it again. A training that was ended goes on after its
+last step, one that was killed from its last checkpoint, and ends with the bits of an undisturbed one. Cells that failed are
+tried again. Two runs on one folder share the work. Trained models are kept in the store: whatever differs only in how it is tested trains once.
 
 --cluster submits a job array whose tasks are bundles of fits, and a job after it that writes tables and plots. Given again, it
 submits what is neither recorded nor queued. Program, data, store and run folder have to be on a disk that all machines see.
@@ -109,7 +110,8 @@ impl Run {
             return Ok(exit);
         }
         let registry = &Registry::built_in();
-        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store };
+        let checkpoint_every = self.workers.checkpoint_every();
+        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store, checkpoint_every };
         if let Some(cluster) = &cluster {
             let run = OnCluster { cluster, experiment: &experiment, plan: &plan, before: &records, bench };
             return run.submit(self.wait, out);

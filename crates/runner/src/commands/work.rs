@@ -139,7 +139,8 @@ impl Work {
         let (_, store) = self.locations.unopened(false);
         let started = provenance::now();
         let (plan, before) = launch::planned_own(experiment, &library, env, folder, own)?;
-        let bench = Bench { registry, library: &library, env, folder, store: &store };
+        let checkpoint_every = self.workers.checkpoint_every();
+        let bench = Bench { registry, library: &library, env, folder, store: &store, checkpoint_every };
         let workers = self.workers.number();
         let ended = launch::carry_out(&experiment.name, &plan, &before, bench, workers, || ())?;
         let own = plan.fits.iter().filter(|fit| fit.asked).map(|fit| &fit.job);
@@ -171,7 +172,8 @@ impl Work {
         // All records, also of cells that the experiment does not ask for: those of other seeds stay in its tables.
         let records = folder.records()?;
         let plan = Wanted::new(&experiment, &library, &env).all(&experiment, &records);
-        let bench = Bench { registry, library: &library, env: &env, folder, store: &store };
+        let checkpoint_every = self.workers.checkpoint_every();
+        let bench = Bench { registry, library: &library, env: &env, folder, store: &store, checkpoint_every };
         launch::write_tables(&plan, &records, bench, true, out)?;
         if cluster.exists() {
             cluster.put_collected(&records)?;

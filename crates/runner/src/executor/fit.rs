@@ -1,7 +1,7 @@
 //! One job: a fit is trained, or found in the store, and scores all its cells. A failure stays in its cell.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::panics::guarded;
@@ -13,6 +13,7 @@ use zsad_metrics::Metric;
 use zsad_store::model::Model;
 use zsad_store::{CellRecord, FitRecord, ModelStore, RunFolder, SCHEMA, Status, provenance};
 
+use super::training::Training;
 use super::{Event, Listener};
 use crate::GIT_SHA;
 use crate::evaluate::{CellInput, Outcome, score_cell};
@@ -36,6 +37,8 @@ pub struct Bench<'a> {
     pub folder: &'a RunFolder,
     /// Where trained models are kept.
     pub store: &'a ModelStore,
+    /// How long a training works before it keeps a checkpoint.
+    pub checkpoint_every: Duration,
 }
 
 /// A detector ready to score.
@@ -49,9 +52,11 @@ pub struct Ready {
 }
 
 /// A [`Progress`] that tells a listener.
-struct Ticks<'a> {
-    job: &'a FitJob,
-    on: &'a Listener<'a>,
+pub struct Ticks<'a> {
+    /// Whose.
+    pub job: &'a FitJob,
+    /// Who hears of it.
+    pub on: &'a Listener<'a>,
     stop: &'a Stop,
 }
 
@@ -117,7 +122,8 @@ impl Bench<'_> {
         let shots = method.shots();
         let ready = |detector, seconds| Ok(Ready { detector, shots, seconds });
         if !method.learns() {
-            return ready(self.fit(job, &dataset, fold, method.as_ref(), on)?, None);
+            let ticks = self.ticks(job, on);
+            return ready(self.fit(job, &dataset, fold, method.as_ref(), &ticks)?, None);
         }
         loop {
             if let Some((detector, seconds)) = self.stored(job, spec, on)? {
@@ -128,9 +134,9 @@ impl Bench<'_> {
                 if let Some((detector, seconds)) = self.stored(job, spec, on)? {
                     return ready(detector, Some(seconds));
                 }
-                let start = Instant::now();
-                let detector = self.fit(job, &dataset, fold, method.as_ref(), on)?;
-                let seconds = start.elapsed().as_secs_f64();
+                let training = Training::new(self.ticks(job, on), spec, self.store, self.checkpoint_every);
+                let detector = self.fit(job, &dataset, fold, method.as_ref(), &training)?;
+                let seconds = training.seconds();
                 self.keep(job, cell, spec, detector.as_ref(), (&dataset, fold), seconds)?;
                 return ready(detector, Some(seconds));
             }
@@ -145,11 +151,11 @@ impl Bench<'_> {
         dataset: &DataSet,
         fold: usize,
         method: &dyn Method,
-        on: &Listener,
+        progress: &dyn Progress,
     ) -> Result<Box<dyn Detector>> {
         let view = dataset.view(self.env, fold)?;
         let data = TrainingData::new(view.as_ref(), &view.info().folds[fold]);
-        method.fit(&FitContext { data: &data, seed: job.id.seed, env: self.env, progress: &self.ticks(job, on) })
+        method.fit(&FitContext { data: &data, seed: job.id.seed, env: self.env, progress })
     }
 
     /// The trained model of a fit, if it is there and whole.

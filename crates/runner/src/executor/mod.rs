@@ -3,6 +3,7 @@
 pub mod fit;
 pub mod local;
 pub mod slurm;
+pub mod training;
 
 use zsad_core::job::FitJob;
 use zsad_core::{Error, Result};

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use zsad_core::{BatchSize, DataDir, Environment};
 use zsad_store::{CellRecord, ModelStore, Row, RunFolder, Status};
@@ -62,7 +62,8 @@ impl Folder {
         let before = folder.records().unwrap();
         let env = Environment { threads, ..self.env() };
         let library = Library::new(self.registry);
-        let bench = Bench { registry: &self.registry, library: &library, env: &env, folder: &folder, store: &store };
+        let (registry, checkpoint_every) = (&self.registry, Duration::MAX);
+        let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store, checkpoint_every };
         let wanted: Vec<_> = plan.fits.iter().filter_map(|f| f.to_run()).collect();
         Local { bench, jobs, before: &before }.run(&wanted, &|_| ()).unwrap();
         let records = folder.records().unwrap();
@@ -377,7 +378,8 @@ fn one_fit_runs_alone_and_its_events_are_heard() {
             Event::Note(_) => "note",
         });
     };
-    let bench_of = Bench { registry: &bench.registry, library: &library, env: &env, folder: &folder, store: &store };
+    let (registry, checkpoint_every) = (&bench.registry, Duration::MAX);
+    let bench_of = Bench { registry, library: &library, env: &env, folder: &folder, store: &store, checkpoint_every };
     let local = Local { bench: bench_of, jobs: 2, before: &BTreeMap::new() };
     local.run(std::slice::from_ref(&job), &on).unwrap();
     // A training tells of its steps, a cell of its batches.

@@ -7,11 +7,12 @@ use std::path::Path;
 
 use serde_json::Value;
 use zsad_core::{Error, Result};
-use zsad_store::{CellRecord, RunFolder};
+use zsad_store::{CellRecord, Finding, ModelStore, Oddity, Row, RunFolder, findings};
 
 use super::again::recompute;
 use super::rows::{results, tables};
 use super::{METADATA, sha256};
+use crate::findings::find;
 use crate::registry::Registry;
 
 /// What a check found.
@@ -49,10 +50,42 @@ pub fn check(root: &Path, registry: &Registry) -> Result<Report> {
     let parquet = results(root, "results.parquet", &records, &computed, &mut report);
     let csv = results(root, "results.csv", &records, &computed, &mut report);
     match parquet.or(csv) {
-        Some(rows) => tables(root, &rows, &mut report)?,
+        Some(rows) => {
+            tables(root, &rows, &mut report)?;
+            oddities(&folder, &rows, registry, &mut report);
+        }
         None => report.differences.push("results.parquet, results.csv: neither can be read".into()),
     }
     Ok(report)
+}
+
+/// What was found odd about the numbers, again from rows and scores. Whether a training moved its weights is not among it: the
+/// records of trainings are not in every pack.
+fn oddities(folder: &RunFolder, rows: &[Row], registry: &Registry, report: &mut Report) {
+    let root = folder.root();
+    // Runs of versions that did not look have none.
+    if !root.join("anomalies.json").exists() {
+        return;
+    }
+    let sentences = |found: Vec<Finding>| -> BTreeSet<String> {
+        found.iter().filter(|f| f.kind != Oddity::Unmoved).map(Finding::sentence).collect()
+    };
+    let store = ModelStore::new(root.join("models"));
+    let both = findings::read(root).and_then(|stored| Ok((stored, find(rows, folder, &store, registry)?)));
+    let (stored, computed) = match both {
+        Ok((stored, computed)) => (sentences(stored), sentences(computed)),
+        Err(error) => {
+            report.differences.push(format!("anomalies.json: cannot be computed again: {error}"));
+            return;
+        }
+    };
+    let lines = [
+        ("stored and not found", stored.difference(&computed)),
+        ("found and not stored", computed.difference(&stored)),
+    ];
+    for (what, sentences) in lines {
+        report.differences.extend(sentences.map(|sentence| format!("anomalies.json: {what}: {sentence}")));
+    }
 }
 
 /// Every file against the list.

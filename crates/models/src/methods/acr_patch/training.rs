@@ -74,7 +74,7 @@ impl Source<'_> {
     pub fn train(&self, network: &FeatureSvdd, progress: &dyn Progress) -> zsad_nn::Result<Vec<(u64, f64)>> {
         let trainer = Trainer::new(&network.store);
         let mut updater = Updater::new(&network.store, AdamConfig::default(), None)?;
-        run(self.params.steps, progress, |step| {
+        run(self.params.steps, &network.store, progress, &mut updater, |updater, step| {
             let tasks = self.step(step, network.store.device())?;
             let (value, gradients) = trainer.gradients(&tasks, |part| {
                 let (normal, outlier) = network.losses(part.x(), Pass::train(part.tasks()))?;

@@ -5,8 +5,9 @@ use rand::seq::index;
 use rayon::prelude::*;
 use zsad_backbones::features::FeatureStore;
 use zsad_core::rng::stream;
-use zsad_core::{FitContext, FitReport};
+use zsad_core::{Array, Arrays, FitContext, FitReport};
 use zsad_nn::Result;
+use zsad_nn::carried::{Carried, numbers, numbers_of};
 use zsad_nn::optim::{Gradients, add_gradients};
 use zsad_nn::train::{Updater, run};
 
@@ -85,6 +86,20 @@ struct Seen {
     normals: Vec<f32>,
 }
 
+impl Carried for Seen {
+    fn save(&self) -> Result<Arrays> {
+        let normals = Array::single(vec![self.normals.len()], self.normals.clone());
+        let losses = numbers(self.losses.0.iter().copied());
+        Ok([("losses", losses), ("normals", normals)].map(|(name, array)| (name.to_owned(), array)).into())
+    }
+
+    fn load(&mut self, saved: Arrays) -> Result<()> {
+        self.losses.0 = numbers_of(&saved, "losses");
+        self.normals = saved.get("normals").and_then(Array::as_f32).unwrap_or_default().to_vec();
+        Ok(())
+    }
+}
+
 /// Losses of mini-batch after mini-batch.
 #[derive(Default)]
 struct Losses(Vec<f64>);
@@ -103,15 +118,15 @@ impl Training<'_> {
         let flow = &self.params.flow;
         let batches = self.images.batches(flow, 0);
         let steps = batches.len() as u64;
-        let mut updater = Updater::new(&self.layers.store, flow.adam(), None)?;
-        let mut seen: Vec<Seen> = self.layers.layers.iter().map(|_| Seen::default()).collect();
-        let curve = run(steps, self.ctx.progress, |step| {
+        let seen: Vec<Seen> = self.layers.layers.iter().map(|_| Seen::default()).collect();
+        let mut carried = (Updater::new(&self.layers.store, flow.adam(), None)?, seen);
+        let curve = run(steps, &self.layers.store, self.ctx.progress, &mut carried, |(updater, seen), step| {
             let batch = &batches[step as usize - 1];
-            let (loss, gradients) = self.step(step, batch, &mut seen)?;
+            let (loss, gradients) = self.step(step, batch, seen)?;
             let lr = flow.learning_rate(step - 1, steps, batch.epoch);
             Ok(updater.update(loss, gradients, lr)?.into())
         })?;
-        Ok((curve, seen))
+        Ok((curve, carried.1))
     }
 
     /// Loss and gradients of a mini-batch; notes what each layer's flow saw. The work is cut by layer and by [`CHUNK`]

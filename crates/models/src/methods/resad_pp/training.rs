@@ -5,8 +5,9 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use zsad_backbones::features::FeatureStore;
 use zsad_core::rng::stream;
-use zsad_core::{FitContext, FitReport};
+use zsad_core::{Arrays, FitContext, FitReport};
 use zsad_nn::Result;
+use zsad_nn::carried::{Carried, number_of, numbers, numbers_of};
 use zsad_nn::train::{Updater, run};
 
 use super::codebook::attraction;
@@ -45,7 +46,7 @@ struct Training<'a> {
 }
 
 /// What a layer carries from one mini-batch to the next.
-struct Carried {
+struct LayerState {
     /// Of codebook and constraintor.
     first: Updater,
     /// Of the flow.
@@ -53,6 +54,28 @@ struct Carried {
     boundary: Option<f64>,
     /// The greatest log-likelihood of a normal in the last epoch.
     max: f64,
+}
+
+impl Carried for LayerState {
+    fn save(&self) -> Result<Arrays> {
+        let mut arrays = Arrays::from([("max".to_owned(), numbers([self.max]))]);
+        arrays.insert("boundary".into(), numbers(self.boundary));
+        for (part, updater) in [("first", &self.first), ("flow", &self.flow)] {
+            arrays.extend(updater.save()?.into_iter().map(|(name, array)| (format!("{part}.{name}"), array)));
+        }
+        Ok(arrays)
+    }
+
+    fn load(&mut self, saved: Arrays) -> Result<()> {
+        self.max = number_of(&saved, "max")?;
+        self.boundary = numbers_of(&saved, "boundary").first().copied();
+        for (part, updater) in [("first.", &mut self.first), ("flow.", &mut self.flow)] {
+            let own =
+                saved.iter().filter_map(|(name, array)| Some((name.strip_prefix(part)?.to_owned(), array.clone())));
+            updater.load(own.collect())?;
+        }
+        Ok(())
+    }
 }
 
 /// A mini-batch and where it stands.
@@ -69,24 +92,25 @@ impl Training<'_> {
         let batches = self.images.batches(flow, self.params.normal_epochs);
         let steps = batches.len() as u64;
         let updater = || Updater::new(&self.network.layers.store, flow.adam(), None);
-        let fresh = |_| Ok(Carried { first: updater()?, flow: updater()?, boundary: None, max: f64::NEG_INFINITY });
-        let mut carried: Vec<Carried> = (0..self.embeddings.len()).map(fresh).collect::<Result<_>>()?;
-        let curve = run(steps, self.ctx.progress, |number| {
+        let fresh = |_| Ok(LayerState { first: updater()?, flow: updater()?, boundary: None, max: f64::NEG_INFINITY });
+        let mut layers: Vec<LayerState> = (0..self.embeddings.len()).map(fresh).collect::<Result<_>>()?;
+        let store = &self.network.layers.store;
+        let curve = run(steps, store, self.ctx.progress, &mut layers, |layers, number| {
             let batch = &batches[number as usize - 1];
             let (lr, last_epoch) = (flow.learning_rate(number - 1, steps, batch.epoch), batch.epoch + 1 == flow.epochs);
             let step = Step { batch, number, lr, last_epoch };
-            let layers = carried.par_iter_mut().enumerate();
+            let layers = layers.par_iter_mut().enumerate();
             let losses: Vec<Result<f64>> = layers.map(|(layer, carried)| self.layer(layer, carried, &step)).collect();
             Ok(losses.into_iter().sum::<Result<f64>>()?.into())
         })?;
         // Where no flow was trained there is no greatest one, and any is as good.
-        let max = carried.into_iter().map(|c| if c.max.is_finite() { c.max } else { 0.0 });
+        let max = layers.into_iter().map(|c| if c.max.is_finite() { c.max } else { 0.0 });
         self.network.layers.set_max_log_likelihoods(max)?;
         Ok(curve)
     }
 
     /// All updates of layer `number` on a mini-batch; the sum of its losses.
-    fn layer(&self, number: usize, carried: &mut Carried, step: &Step) -> Result<f64> {
+    fn layer(&self, number: usize, carried: &mut LayerState, step: &Step) -> Result<f64> {
         let (params, shape) = (self.params, self.store.shapes()[number]);
         let rows = self.images.residuals(&self.store, params.matching(), number, step.batch)?;
         let labels = self.images.labels(number, shape, &step.batch.images);
@@ -126,7 +150,7 @@ impl Training<'_> {
     fn flow(
         &self,
         number: usize,
-        carried: &mut Carried,
+        carried: &mut LayerState,
         step: &Step,
         constrained: &Tensor,
         rows: &[u32],

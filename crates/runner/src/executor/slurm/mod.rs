@@ -241,7 +241,8 @@ impl Slurm<'_> {
             ["--jobs".to_owned(), jobs.to_string()],
             ["--threads".to_owned(), threads.to_string()],
         ];
-        let words = self.words(more.concat().into_iter().chain(["--from-env".to_owned()]));
+        let words =
+            self.words(more.concat().into_iter().chain(["--from-env".to_owned()]).chain(self.call.training.clone()));
         let log = PathBuf::from(script::literal(&submission.folder().join("logs"))).join("%a.log");
         let script = submission.folder().join("task.sh");
         let mut options = script::options(self.cluster, name, &log, &here()?);

@@ -14,6 +14,8 @@ pub struct Call {
     pub options: Vec<String>,
     /// Where data, trained models and tensors are, as options.
     pub places: Vec<String>,
+    /// How trainings are to be run, as options.
+    pub training: Vec<String>,
 }
 
 /// The script of a job that ends in `words`, which are quoted.
