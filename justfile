@@ -34,6 +34,10 @@ tables-full NAME *ARGS:
     {{zsad}} plan experiments/{{NAME}}.yaml {{ARGS}}
     {{zsad}} run experiments/{{NAME}}.yaml {{ARGS}}
 
+# a real Slurm on this machine: nodes die, time runs out; needs root and Slurm's packages (see scripts/cluster/slurm_local.sh)
+cluster-test *ARGS:
+    cargo test --workspace --release --test cluster -- {{ARGS}}
+
 # how far a run has come: just status results/runs/quickstart
 status DIR:
     {{zsad}} status {{DIR}}
@@ -50,9 +54,9 @@ plot DIR *ARGS:
 report DIR *ARGS:
     {{zsad}} report {{DIR}} {{ARGS}}
 
-# check every experiment file without touching data
+# check every experiment file and cluster file without touching data
 validate:
-    {{zsad}} validate experiments/*.yaml
+    {{zsad}} validate experiments/*.yaml experiments/clusters/*.yaml
 
 # criterion benches: just bench, or just bench zsad-nn
 bench CRATE="zsad-nn":

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "fixtures may be written in any way")]
 
+pub mod scheduler;
 pub mod server;
 pub mod shelf;
 

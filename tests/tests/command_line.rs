@@ -10,6 +10,9 @@ fn every_subcommand_has_help_with_an_example() {
     let sandbox = Sandbox::default();
     for command in [
         "run",
+        "work",
+        "merge",
+        "cancel",
         "plan",
         "status",
         "table",

@@ -84,6 +84,35 @@ fn workers_carry_out_a_plan_that_lies_on_a_shared_disk() {
 }
 
 #[test]
+fn pods_that_start_at_once_share_the_work_and_one_that_is_killed_is_started_again() {
+    let sandbox = sandbox();
+    sandbox.run(&["run", "x.yaml", "--out", "whole"]).expect(0);
+    // As in scripts/cluster/kubernetes_job.yaml: each pod plans, and then works on its share.
+    let pod = |index: usize| {
+        let script = "\"$ZSAD\" run x.yaml --plan-only --out o && exec \"$ZSAD\" work o --from-env --jobs 1";
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", script]).current_dir(sandbox.path("")).env("ZSAD", zsad_tests::program());
+        command.env("ZSAD_CACHE", sandbox.path("cache")).env("ZSAD_SHARDS", "5");
+        command.env("JOB_COMPLETION_INDEX", index.to_string()).env_remove("ZSAD_STORE").env_remove("ZSAD_DATA");
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let mut pods: Vec<_> = (0..5).map(pod).collect();
+    pods[2].kill().unwrap();
+    pods[2].wait().unwrap();
+    pods.push(pod(2));
+    for (i, pod) in pods.iter_mut().enumerate().filter(|(i, _)| *i != 2) {
+        assert!(pod.wait().unwrap().success(), "{i}");
+    }
+    let records = files(&sandbox.path("o/records"));
+    let collected = sandbox.run(&["work", "o", "--collect"]).expect(0);
+    assert!(collected.err.contains("24 cells ok"), "{}", collected.err);
+    assert_eq!(files(&sandbox.path("o/records")), records, "tables are made from records, which stay what they are");
+    assert_eq!(results(&sandbox.path("o")), results(&sandbox.path("whole")));
+    let table = |out: &str| fs::read_to_string(sandbox.path(out).join("table.md")).unwrap();
+    assert_eq!(table("o"), table("whole"));
+}
+
+#[test]
 fn what_does_not_fit_together_is_said_and_kept() {
     let sandbox = sandbox();
     sandbox.write("x.yaml", SWEEP.replace("acr_dsvdd, params: {steps: 5}", "copod"));

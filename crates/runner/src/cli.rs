@@ -53,6 +53,7 @@ pub(crate) struct Cli {
 enum Command {
     Run(commands::run::Run),
     Work(commands::work::Work),
+    Cancel(commands::cancel::Cancel),
     Merge(commands::merge::Merge),
     Batches(commands::batches::Batches),
     Import(commands::import::Import),
@@ -108,6 +109,7 @@ fn run() -> ExitCode {
     let done = match cli.command {
         Command::Run(c) => c.run(out),
         Command::Work(c) => c.run(out),
+        Command::Cancel(c) => c.run(out),
         Command::Merge(c) => c.run(out),
         Command::Batches(c) => c.run(out),
         Command::Import(c) => c.run(out),

@@ -1,6 +1,7 @@
 //! One file a subcommand, and what several of them share.
 
 pub mod batches;
+pub mod cancel;
 pub mod cite;
 pub mod clean;
 pub mod compare;
@@ -15,6 +16,7 @@ pub mod list;
 pub mod merge;
 pub mod metrics;
 pub mod new_method;
+mod on_cluster;
 pub mod pack;
 pub mod plan;
 pub mod plot;
@@ -23,6 +25,7 @@ pub mod run;
 pub mod score;
 pub mod status;
 pub mod table;
+mod task;
 pub mod validate;
 pub mod verify;
 pub mod work;
@@ -169,7 +172,7 @@ fn write_up(
 }
 
 /// `1 cell`, `2 cells`.
-fn counted(n: usize, what: &str) -> String {
+pub(crate) fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
 mod batch_score;
+mod bundle;
 mod checkup;
 pub mod cli;
 mod commands;
@@ -32,6 +33,7 @@ pub mod registry;
 mod remarks;
 pub mod results;
 mod shard;
+mod standing;
 #[cfg(test)]
 mod testing;
 mod typical;

@@ -1,5 +1,6 @@
 //! What an experiment comes to: its fits, each with its cells, and which of them are finished already.
 
+mod nearest;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -157,10 +158,29 @@ impl Wanted {
         wanted
     }
 
+    /// What a worker has to do: those of the fits that are its `own`, compared with their records alone. It is not asked why
+    /// a cell is to be run, and of other workers' records nothing is read.
+    pub fn own(self, experiment: &Experiment, own: &[bool], records: &BTreeMap<String, CellRecord>) -> Plan {
+        let state = |cell: &CellJob| match records.get(&cell.key) {
+            Some(record) if record.status != Status::Failed => State::Cached,
+            _ => State::Outstanding(String::new()),
+        };
+        let states: Vec<Vec<State>> = self.jobs.iter().map(|j| j.cells.iter().map(state).collect()).collect();
+        let mut plan = self.planned(experiment, states);
+        plan.fits.iter_mut().zip(own).for_each(|(fit, own)| fit.asked = *own);
+        plan
+    }
+
+    /// What there is to make tables from, nothing of which is to be run.
+    pub fn all(self, experiment: &Experiment, records: &BTreeMap<String, CellRecord>) -> Plan {
+        let own = vec![true; self.jobs.len()];
+        self.own(experiment, &own, records)
+    }
+
     /// The difference between what is wanted and the records that are there.
     pub fn diff(self, experiment: &Experiment, folder: &RunFolder, records: &BTreeMap<String, CellRecord>) -> Plan {
         let planned: BTreeSet<&str> = self.jobs.iter().flat_map(|j| &j.cells).map(|c| c.key.as_str()).collect();
-        let why = why::Why { records, planned: &planned, wanted: &self.files, folder };
+        let why = why::Why::new(records, &planned, &self.files, folder);
         let state = |cell: &CellJob| match records.get(&cell.key) {
             Some(record) if record.status == Status::Failed => {
                 State::Outstanding(format!("failed before: {}", record.error.as_deref().unwrap_or_default()))
@@ -169,15 +189,15 @@ impl Wanted {
             None => why.not_cached(&cell.id),
         };
         let states: Vec<Vec<State>> = self.jobs.iter().map(|j| j.cells.iter().map(state).collect()).collect();
+        self.planned(experiment, states)
+    }
+
+    fn planned(self, experiment: &Experiment, states: Vec<Vec<State>>) -> Plan {
+        let fit = |(job, states)| PlannedFit { job, states, asked: true };
         Plan {
             experiment: experiment.name.clone(),
             profile: experiment.profile.clone(),
-            fits: self
-                .jobs
-                .into_iter()
-                .zip(states)
-                .map(|(job, states)| PlannedFit { job, states, asked: true })
-                .collect(),
+            fits: self.jobs.into_iter().zip(states).map(fit).collect(),
             files: self.files,
             unusable: self.unusable,
             too_small: self.too_small,
@@ -308,12 +328,13 @@ impl Plan {
 
     /// What the folder keeps of it, so that `zsad status` knows how many cells are left.
     pub fn saved(&self) -> Vec<SavedCell> {
-        let cell = |c: &CellJob| SavedCell {
+        let cell = |(fit, c): (&PlannedFit, &CellJob)| SavedCell {
             cell_key: c.key.clone(),
             dataset: c.asked.dataset.clone(),
             method: c.method().to_owned(),
+            fit_key: fit.job.key.clone(),
         };
-        self.cells().map(cell).collect()
+        self.fits.iter().flat_map(|fit| fit.job.cells.iter().map(move |c| (fit, c))).map(cell).collect()
     }
 
     /// As JSON for other programs.

@@ -56,6 +56,15 @@ impl Shard {
         Err(Error::Config(format!("this is no task of a job array: none of {names} is set; hint: --shard I/N says it")))
     }
 
+    /// Its number, where there are to be so many shares.
+    ///
+    /// # Errors
+    /// Where there are others.
+    pub fn number_of(self, shares: usize) -> Result<usize, String> {
+        let of = self.of.get();
+        if of == shares { Ok(self.index) } else { Err(format!("it has {shares} tasks, and this is one of {of}")) }
+    }
+
     /// Which of `fits` are its own, each with whether it trains, its method and its place: long ones are dealt out first,
     /// and those of one method evenly. What is finished makes no difference, so that shares stay what they are.
     pub fn of<'a>(self, fits: impl IntoIterator<Item = (bool, &'a str)>) -> Vec<bool> {

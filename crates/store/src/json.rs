@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zsad_core::{Error, Result, file};
 
@@ -28,6 +28,12 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     read_old(path, |value| value)
 }
 
+/// What a file says of its form, if it says anything.
+#[derive(Deserialize)]
+struct Version {
+    schema: Option<u64>,
+}
+
 /// As [`read`]; a file of schema 1 is put into today's form by `renewed`.
 ///
 /// # Errors
@@ -38,14 +44,17 @@ pub fn read_old<T: DeserializeOwned>(path: &Path, renewed: fn(Value) -> Value) -
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::io(path, &e)),
     };
-    let value = serde_json::from_slice::<Value>(&text);
-    let schema = value.as_ref().ok().and_then(|value| value["schema"].as_u64());
+    // The version alone at first: most of a file is numbers, and there may be a hundred thousand files.
+    let schema = serde_json::from_slice::<Version>(&text).ok().and_then(|version| version.schema);
     if let Some(newer) = schema.filter(|&s| s > u64::from(SCHEMA)) {
         let message = format!("written by a newer zsad (schema {newer}; this one knows {SCHEMA})");
         return Err(Error::data(path, message, "use that version, or another folder"));
     }
-    let value = value.map(|value| if schema == Some(1) { renewed(value) } else { value });
-    match value.and_then(serde_json::from_value) {
+    let read = match schema {
+        Some(1) => serde_json::from_slice(&text).map(renewed).and_then(serde_json::from_value),
+        _ => serde_json::from_slice(&text),
+    };
+    match read {
         Ok(read) => Ok(Some(read)),
         Err(e) => {
             tracing::warn!("{}: damaged ({e}); it will be made again", path.display());

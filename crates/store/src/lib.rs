@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
+pub mod cluster_folder;
 pub mod findings;
 pub mod frame;
 pub mod json;
@@ -17,6 +18,7 @@ pub mod results;
 pub mod run_folder;
 pub mod scores;
 
+pub use cluster_folder::{ClusterFolder, Submission};
 pub use findings::{Finding, Oddity};
 pub use frame::{Field, to_csv, to_parquet};
 pub use lease::Lease;

@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use zsad_core::env::variable;
 use zsad_core::{Error, Result, file};
@@ -126,6 +127,13 @@ impl ModelStore {
     /// Whether a run trains this fit now.
     pub fn is_leased(&self, key: &str) -> bool {
         Lease::is_held(&self.lease_path(key))
+    }
+
+    /// Whether anything of a fit was written since `time`: a model, or a checkpoint. Leases are touched all the time.
+    pub fn is_written_since(&self, key: &str, time: SystemTime) -> bool {
+        let Ok(entries) = fs::read_dir(self.folder(key)) else { return false };
+        let files = entries.flatten().filter(|e| e.path() != self.lease_path(key));
+        files.filter_map(|e| e.metadata().ok()?.modified().ok()).any(|modified| modified >= time)
     }
 
     /// Removes a fit.

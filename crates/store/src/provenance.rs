@@ -1,9 +1,10 @@
 //! Where and how a run was computed: beside the results, in no key.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use zsad_core::{Choice, DataDir, Device, Operator, Result, Simd};
+use zsad_core::{Choice, DataDir, Device, Error, Operator, Result, Simd};
 
 use crate::json as files;
 use crate::record::Provenance;
@@ -25,6 +26,7 @@ pub fn of_record(git_sha: &str, device: Device, threads: usize) -> Provenance {
 }
 
 /// How one call of the program ran.
+#[derive(Clone, Copy)]
 pub struct RunFacts<'a> {
     /// Commit of the source tree that the program was built from, `-dirty` where it had changes; empty where unknown.
     pub git_sha: &'a str,
@@ -44,6 +46,8 @@ pub struct RunFacts<'a> {
     pub first_use: &'a [String],
     /// Facts of the data sets, a line each: `omniglot: drawings: embedded, …`.
     pub data_notes: &'a [String],
+    /// Submission, task and attempt of a cluster's job, `1/3/1`; empty outside of one.
+    pub task: &'a str,
 }
 
 /// Writes `provenance.json`: one entry for each call that computed something, the oldest first.
@@ -55,7 +59,38 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
     if facts.cells.0 == 0 && !runs.is_empty() {
         return Ok(());
     }
-    runs.push(json!({
+    runs.push(entry(facts));
+    put(out, &runs)
+}
+
+/// Writes the entry of one call to a file of its own, for [`take_in`]: many calls at once need not wait for each other.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_apart(path: &Path, facts: &RunFacts) -> Result<()> {
+    if facts.cells.0 == 0 { Ok(()) } else { files::write(path, &entry(facts)) }
+}
+
+/// Moves entries from files of their own to that of a folder.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn take_in(out: &Path, paths: &[PathBuf]) -> Result<()> {
+    let read = |path: &PathBuf| files::read::<Value>(path).ok().flatten();
+    let new: Vec<Value> = paths.iter().filter_map(read).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    put(out, &joined(runs(out), new))?;
+    for path in paths {
+        std::fs::remove_file(path).map_err(|e| Error::io(path, &e))?;
+    }
+    Ok(())
+}
+
+/// What is to be said of a call that ends now.
+fn entry(facts: &RunFacts) -> Value {
+    let mut entry = json!({
         "version": VERSION,
         "git_sha": facts.git_sha,
         "started": facts.started,
@@ -78,8 +113,11 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
         "data_notes": facts.data_notes,
         "cells_computed": facts.cells.0,
         "cells_cached": facts.cells.1,
-    }));
-    put(out, &runs)
+    });
+    if !facts.task.is_empty() {
+        entry["task"] = facts.task.into();
+    }
+    entry
 }
 
 /// Adds the entries of the folder `from` to those of `out`, the oldest first.
@@ -87,11 +125,15 @@ pub fn write(out: &Path, facts: &RunFacts) -> Result<()> {
 /// # Errors
 /// Where the folder cannot be written.
 pub fn merge(from: &Path, out: &Path) -> Result<()> {
-    let mut all = runs(out);
-    let new: Vec<Value> = runs(from).into_iter().filter(|run| !all.contains(run)).collect();
-    all.extend(new);
+    put(out, &joined(runs(out), runs(from)))
+}
+
+/// Entries of both, each once, the oldest first.
+fn joined(old: Vec<Value>, new: Vec<Value>) -> Vec<Value> {
+    let mut seen = BTreeSet::new();
+    let mut all: Vec<Value> = old.into_iter().chain(new).filter(|run| seen.insert(run.to_string())).collect();
     all.sort_by(|a, b| a["started"].as_str().cmp(&b["started"].as_str()));
-    put(out, &all)
+    all
 }
 
 /// The entries of a folder, the oldest first; none where there is no such file or it is damaged: it is a diary, nothing is

@@ -8,17 +8,20 @@
 //! metrics/<metric_key>.json          a metric computed later, from the stored scores
 //! files/<digest>.json                which files a digest of data stands for
 //! leases/<fit_key>                   who works on a fit now
+//! cluster/                           the jobs of a cluster that work on it, see [`crate::cluster_folder`]
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zsad_core::key::key;
 use zsad_core::{Error, LabelledBatch, Result, file};
 
+use crate::cluster_folder::ClusterFolder;
 use crate::json as files;
 use crate::lease::Lease;
 use crate::record::{CellRecord, MetricRecord, SCHEMA, Status};
@@ -46,6 +49,9 @@ pub struct SavedCell {
     pub dataset: String,
     /// Method, as results call it.
     pub method: String,
+    /// Key of its fit; empty in plans of versions that did not say.
+    #[serde(default)]
+    pub fit_key: String,
 }
 
 /// What [`RunFolder::take_from`] found.
@@ -79,6 +85,11 @@ impl RunFolder {
         &self.root
     }
 
+    /// Its part that speaks of a cluster's jobs.
+    pub fn cluster(&self) -> ClusterFolder {
+        ClusterFolder::of(&self.root)
+    }
+
     /// Makes the folders and removes what killed runs left half written. Other runs may be at work here.
     ///
     /// # Errors
@@ -101,10 +112,25 @@ impl RunFolder {
         Lease::try_take(&self.root.join("leases").join(fit_key))
     }
 
-    /// Whether a run works here now.
-    pub fn is_at_work(&self) -> bool {
-        let Ok(entries) = fs::read_dir(self.root.join("leases")) else { return false };
-        entries.flatten().any(|e| Lease::is_held(&e.path()))
+    /// Waits for the lease of what several runs do one at a time, looking every fifth of a second whether to go on waiting.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written; that of `check`.
+    pub fn wait_for(&self, name: &str, check: impl Fn() -> Result<()>) -> Result<Lease> {
+        loop {
+            if let Some(lease) = self.lease(name)? {
+                return Ok(lease);
+            }
+            check()?;
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// What is leased now: keys of fits that are worked on, and what else runs do one at a time.
+    pub fn leased(&self) -> BTreeSet<String> {
+        let Ok(entries) = fs::read_dir(self.root.join("leases")) else { return BTreeSet::new() };
+        let held = entries.flatten().filter(|e| Lease::is_held(&e.path()));
+        held.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// The plan of the last run.
@@ -153,6 +179,16 @@ impl RunFolder {
             }
         }
         Ok(records)
+    }
+
+    /// The keys of all cells that have a record, read or not.
+    pub fn recorded(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(self.root.join("records")).into_iter().flatten().flatten();
+        let names = entries.filter_map(|e| e.file_name().into_string().ok());
+        names
+            .filter_map(|name| Some(name.strip_suffix(".json")?.to_owned()))
+            .filter(|key| !key.starts_with('.'))
+            .collect()
     }
 
     /// One record, if it is there.

@@ -1,11 +1,14 @@
 //! What `plan`, `run` and `work` share: a plan made, and carried out on this machine.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::num::NonZero;
+use std::path::Path;
 use std::time::Duration;
 
 use zsad_core::job::FitJob;
 use zsad_core::{Environment, Error, Result};
+use zsad_report::plots::Style;
 use zsad_store::provenance::{self, RunFacts};
 use zsad_store::{CellRecord, RunFolder, Status};
 
@@ -13,16 +16,19 @@ use super::data::missing::first_use;
 use super::{counted, note};
 use crate::GIT_SHA;
 use crate::config::{self, Experiment};
+use crate::embedding;
 use crate::executor::Executor;
-use crate::executor::fit::{Bench, WAIT};
+use crate::executor::fit::Bench;
 use crate::executor::local::Local;
 use crate::executor::training::CHECKPOINT_MINUTES;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::{Plan, Wanted};
 use crate::progress::ProgressReporter;
+use crate::ranked;
 use crate::registry::Registry;
 use crate::remarks;
+use crate::results;
 
 /// How much of this machine is used.
 #[derive(clap::Args)]
@@ -56,9 +62,10 @@ impl Workers {
 }
 
 /// How it ended.
+#[derive(Default)]
 pub struct Ended {
     /// Whether it was asked to end before all was done.
-    stopped: bool,
+    pub stopped: bool,
     /// Cells that failed for want of data or weights.
     data_failures: usize,
 }
@@ -68,14 +75,20 @@ pub struct Ended {
 /// # Errors
 /// Where the folder does not hold it, or it is not valid.
 pub fn experiment_of(folder: &RunFolder) -> anyhow::Result<Experiment> {
-    let saved = folder.plan()?;
-    let profile = Some(saved.profile.as_str()).filter(|profile| !profile.is_empty());
-    let file = folder.experiment();
+    experiment_in(&folder.experiment(), &folder.plan()?.profile)
+}
+
+/// The experiment in a file of a run folder, under a profile unless that is empty.
+///
+/// # Errors
+/// Where the folder does not hold it, or it is not valid.
+pub fn experiment_in(file: &Path, profile: &str) -> anyhow::Result<Experiment> {
     if !file.exists() {
         let hint = "`zsad run FILE --plan-only --out` writes it";
-        return Err(Error::data(&file, "this folder does not hold its experiment", hint).into());
+        return Err(Error::data(file, "this folder does not hold its experiment", hint).into());
     }
-    Ok(config::load(&file, &Registry::built_in(), profile)?)
+    let profile = Some(profile).filter(|profile| !profile.is_empty());
+    Ok(config::load(file, &Registry::built_in(), profile)?)
 }
 
 /// What `experiment` comes to, and the records that are in its folder.
@@ -95,6 +108,40 @@ pub fn planned(
     Ok((plan, records))
 }
 
+/// What of `experiment` a worker has to do, chosen by `own`, and the records of its own cells.
+///
+/// # Errors
+/// Where a record comes from a newer zsad; that of `own`.
+pub fn planned_own(
+    experiment: &Experiment,
+    library: &Library,
+    env: &Environment,
+    folder: &RunFolder,
+    own: impl FnOnce(&[FitJob]) -> Result<Vec<bool>>,
+) -> Result<(Plan, BTreeMap<String, CellRecord>)> {
+    let wanted = Wanted::new(experiment, library, env);
+    env.digests.keep();
+    let own = own(&wanted.jobs)?;
+    let jobs = wanted.jobs.iter().zip(&own).filter(|(_, own)| **own).map(|(job, _)| job);
+    let records = records_of(jobs, folder)?;
+    Ok((wanted.own(experiment, &own, &records), records))
+}
+
+/// The records of the cells of `jobs`.
+///
+/// # Errors
+/// Where one comes from a newer zsad.
+pub fn records_of<'a>(
+    jobs: impl Iterator<Item = &'a FitJob>,
+    folder: &RunFolder,
+) -> Result<BTreeMap<String, CellRecord>> {
+    let mut records = BTreeMap::new();
+    for cell in jobs.flat_map(|job| &job.cells) {
+        records.extend(folder.record(&cell.key)?.map(|record| (cell.key.clone(), record)));
+    }
+    Ok(records)
+}
+
 /// Writes down in the folder what it is for.
 ///
 /// # Errors
@@ -107,7 +154,18 @@ pub fn prepare(experiment: &Experiment, plan: &Plan, folder: &RunFolder) -> Resu
     folder.put_plan(Some(&experiment.text), &plan.experiment, &plan.profile, plan.saved())
 }
 
-/// Runs what is left of `plan`; `said_first` is called once it is said what that is.
+/// Says what is left of `plan`, and what more `said_first` has to say; those fits.
+pub fn to_run(name: &str, plan: &Plan, said_first: impl FnOnce()) -> Vec<FitJob> {
+    let jobs: Vec<FitJob> = plan.fits.iter().filter_map(|f| f.to_run()).collect();
+    let (all, outstanding) = (plan.asked().count(), plan.outstanding());
+    let (cells, fits) = (counted(all, "cell"), counted(jobs.len(), "fit"));
+    note(format_args!("{name}: {cells}, {} finished before, {outstanding} to run in {fits}", all - outstanding));
+    super::plan::tell(plan);
+    said_first();
+    jobs
+}
+
+/// Runs what is left of `plan` on this machine; `said_first` is called once it is said what that is.
 ///
 /// # Errors
 /// Where a record cannot be stored.
@@ -119,19 +177,23 @@ pub fn carry_out(
     workers: usize,
     said_first: impl FnOnce(),
 ) -> Result<Ended> {
-    let jobs: Vec<FitJob> = plan.fits.iter().filter_map(|f| f.to_run()).collect();
-    let (all, outstanding) = (plan.asked().count(), plan.outstanding());
-    let (cells, fits) = (counted(all, "cell"), counted(jobs.len(), "fit"));
-    note(format_args!("{name}: {cells}, {} finished before, {outstanding} to run in {fits}", all - outstanding));
-    super::plan::tell(plan);
-    said_first();
+    let jobs = to_run(name, plan, said_first);
     super::tell_processor(bench.env.device, bench.registry, jobs.iter().map(|j| j.id.method.name.as_str()));
     if (1..workers).contains(&jobs.len()) {
-        let (busy, keep) = (jobs.len(), if jobs.len() == 1 { "keeps" } else { "keep" });
+        let (fits, busy, keep) =
+            (counted(jobs.len(), "fit"), jobs.len(), if jobs.len() == 1 { "keeps" } else { "keep" });
         note(format_args!("{fits} {keep} {busy} of {workers} jobs busy; --threads N lets each use more"));
     }
-    let reporter = ProgressReporter::new(&jobs, workers);
-    let ended = Local { bench, jobs: workers, before }.run(&jobs, &|event| reporter.hear(event));
+    watch(&Local { bench, jobs: workers, before }, &jobs, workers)
+}
+
+/// Lets `executor` run `jobs`, so many at the same time, and shows how far it is.
+///
+/// # Errors
+/// Those of the executor.
+pub fn watch(executor: &dyn Executor, jobs: &[FitJob], workers: usize) -> Result<Ended> {
+    let reporter = ProgressReporter::new(jobs, workers);
+    let ended = executor.run(jobs, &|event| reporter.hear(event));
     let data_failures = reporter.finish();
     let stopped = matches!(ended, Err(Error::Stopped));
     if !stopped {
@@ -151,15 +213,24 @@ pub fn keep_provenance(
     workers: usize,
     started: &str,
 ) -> Result<()> {
-    // One at a time: each adds to what is there.
-    let _lease = loop {
-        match bench.folder.lease("provenance")? {
-            Some(lease) => break lease,
-            None => std::thread::sleep(WAIT),
-        }
-    };
+    let _lease = bench.folder.wait_for("provenance", || Ok(()))?;
+    with_facts(plan, records, bench, workers, started, |facts| provenance::write(bench.folder.root(), facts))
+}
+
+/// Lets `keep` have the facts of this call.
+///
+/// # Errors
+/// That of `keep`; where the list of files trusted on first use cannot be read.
+pub fn with_facts(
+    plan: &Plan,
+    records: &BTreeMap<String, CellRecord>,
+    bench: Bench,
+    workers: usize,
+    started: &str,
+    keep: impl FnOnce(&RunFacts) -> Result<()>,
+) -> Result<()> {
     let outstanding = plan.outstanding();
-    let facts = RunFacts {
+    keep(&RunFacts {
         git_sha: GIT_SHA,
         started,
         jobs: workers,
@@ -169,8 +240,40 @@ pub fn keep_provenance(
         cells: (outstanding, plan.asked().count() - outstanding),
         first_use: &first_use(plan, bench.env)?,
         data_notes: &remarks::of_data(plan, records),
-    };
-    provenance::write(bench.folder.root(), &facts)
+        task: "",
+    })
+}
+
+/// Writes results, tables, plots and pictures from the records, and prints the table; `with_pictures`: of ranked batches,
+/// for which the data are opened.
+///
+/// # Errors
+/// Where a file cannot be read or written.
+pub fn write_tables(
+    plan: &Plan,
+    records: &BTreeMap<String, CellRecord>,
+    bench: Bench,
+    with_pictures: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let (folder, store, registry) = (bench.folder, bench.store, bench.registry);
+    results::compute_later(plan.cells().filter_map(|c| records.get(&c.key)), &registry.measured(), folder)?;
+    let rows = results::rows(plan, records, registry, folder)?;
+    super::write_up(folder, store, registry, &rows, out)?;
+    if with_pictures {
+        let (library, env) = (bench.library, bench.env);
+        if let Err(error) = ranked::write_all(folder, &rows, library, env) {
+            note(format_args!("warning: no picture of a ranked batch: {error}"));
+        }
+        if let Err(error) = embedding::write_all(folder, store, &rows, library, env, &Style::default()) {
+            note(format_args!("warning: no picture of a batch around its centre: {error}"));
+        }
+    }
+    for line in remarks::of_data(plan, records).into_iter().chain(remarks::of_training(plan, store)?) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "\n{}", folder.root().display())?;
+    Ok(())
 }
 
 /// Says how many cells ended how, and what that is to whoever called.

@@ -105,7 +105,7 @@ fn power(folder: &RunFolder, points: f64, out: &mut impl Write) -> Result<Exit> 
 }
 
 /// Tells of data sets that cannot be used.
-fn exit(plan: &plan::Plan) -> Exit {
+pub fn exit(plan: &plan::Plan) -> Exit {
     match plan.unusable.len() {
         0 => Exit::Success,
         n if n == plan.datasets => Exit::Data,

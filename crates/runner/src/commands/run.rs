@@ -2,26 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use zsad_core::Environment;
 use zsad_fetch::Settings;
-use zsad_report::plots::Style;
 use zsad_store::CellRecord;
 use zsad_store::provenance;
 
 use super::launch::{self, Workers};
+use super::on_cluster::{self, OnCluster};
 use super::{ExperimentArgs, counted, data, interrupt};
-use crate::config::Experiment;
-use crate::embedding;
+use crate::config::{self, Experiment};
 use crate::executor::fit::Bench;
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::Plan;
-use crate::ranked;
 use crate::registry::Registry;
-use crate::remarks;
-use crate::results::{self, outside};
+use crate::results::outside;
 use crate::shard::Shard;
 
 const EXAMPLES: &str = "\
@@ -33,11 +31,17 @@ Examples:
   zsad run experiments/quickstart.yaml --dry-run
   zsad run experiments/quickstart.yaml --fit KEY      that fit and its cells alone; `zsad plan --json` lists the keys
   zsad run experiments/quickstart.yaml --shard 0/40 --out out/0      the first of forty shares; then `zsad merge`
+  zsad run experiments/quickstart.yaml --cluster experiments/clusters/cpu.yaml          as a job array of Slurm
+  zsad run experiments/quickstart.yaml --cluster experiments/clusters/cpu.yaml --wait   the same, followed to its end
 
 Ctrl-C (or SIGTERM) ends a run after its running step and writes the tables of what is finished; a second one ends it at
 once. A run that was ended or killed is taken up where it stopped: call it again. A training that was ended goes on after its
 last step, one that was killed from its last checkpoint, and ends with the bits of an undisturbed one. Cells that failed are
-tried again. Two runs on one folder share the work. Trained models are kept in the store: whatever differs only in how it is tested trains once.";
+tried again. Two runs on one folder share the work. Trained models are kept in the store: whatever differs only in how it is tested trains once.
+
+--cluster submits a job array whose tasks are bundles of fits, and a job after it that writes tables and plots. Given again, it
+submits what is neither recorded nor queued. Program, data, store and run folder have to be on a disk that all machines see.
+`zsad status OUT` says how far it is, `zsad cancel OUT` ends it, `zsad validate` checks a cluster file.";
 
 /// Train, score and compare: everything of an experiment that is not finished yet
 #[derive(clap::Args)]
@@ -56,6 +60,12 @@ pub struct Run {
     /// Write the plan into the folder, and stop: `zsad work` carries it out, on several machines where they share a disk
     #[arg(long)]
     plan_only: bool,
+    /// Submit what is outstanding to the cluster that this file describes, and return
+    #[arg(long, value_name = "CLUSTER", conflicts_with_all = ["fit", "shard", "plan_only", "jobs", "threads"])]
+    cluster: Option<PathBuf>,
+    /// Follow the cluster's jobs to their end, submit again what gets lost, and print the table
+    #[arg(long, requires = "cluster")]
+    wait: bool,
     /// Say what would run, and stop
     #[arg(long)]
     dry_run: bool,
@@ -71,11 +81,13 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
+        let cluster = self.cluster.as_deref().map(config::cluster::load).transpose()?;
         let (experiment, folder) = self.experiment.load()?;
         let (locations, rehash) = (&self.experiment.locations, self.experiment.rehash);
-        let (env, store) = match self.dry_run || self.plan_only {
-            true => locations.open(rehash),
-            false => locations.open_to_compute(rehash)?,
+        let (env, store) = match &cluster {
+            Some(cluster) => on_cluster::environment(&self.experiment, cluster)?,
+            None if self.dry_run || self.plan_only => locations.open(rehash),
+            None => locations.open_to_compute(rehash)?,
         };
         let env = Environment { threads: self.workers.threads.get(), ..env };
         interrupt::listen(&env.stop)?;
@@ -102,6 +114,10 @@ impl Run {
         let registry = &Registry::built_in();
         let checkpoint_every = self.workers.checkpoint_every();
         let bench = Bench { registry, library: &library, env: &env, folder: &folder, store: &store, checkpoint_every };
+        if let Some(cluster) = &cluster {
+            let run = OnCluster { cluster, experiment: &experiment, plan: &plan, before: &records, bench };
+            return run.submit(self.wait, out);
+        }
         launch::prepare(&experiment, &plan, &folder)?;
         if self.plan_only {
             return super::plan::print(&plan, &records, &folder, &store, out);
@@ -122,35 +138,18 @@ impl Run {
         started: &str,
         out: &mut impl Write,
     ) -> Result<Exit> {
-        let (folder, store, registry) = (bench.folder, bench.store, bench.registry);
         let workers = self.workers.number();
         let ended = launch::carry_out(&experiment.name, plan, before, bench, workers, || outside(plan, before))?;
-        let records = folder.records()?;
-        results::compute_later(plan.cells().filter_map(|c| records.get(&c.key)), &registry.measured(), folder)?;
-        let rows = results::rows(plan, &records, registry, folder)?;
+        let records = bench.folder.records()?;
         launch::keep_provenance(plan, &records, bench, workers, started)?;
-        super::write_up(folder, store, registry, &rows, out)?;
         // What was finished before has its pictures, and its data may be elsewhere by now.
-        if plan.outstanding() > 0
-            && let Err(error) = ranked::write_all(folder, &rows, bench.library, bench.env)
-        {
-            super::note(format_args!("warning: no picture of a ranked batch: {error}"));
-        }
-        if plan.outstanding() > 0
-            && let Err(error) = embedding::write_all(folder, store, &rows, bench.library, bench.env, &Style::default())
-        {
-            super::note(format_args!("warning: no picture of a batch around its centre: {error}"));
-        }
-        for line in remarks::of_data(plan, &records).into_iter().chain(remarks::of_training(plan, store)?) {
-            writeln!(out, "{line}")?;
-        }
-        writeln!(out, "\n{}", folder.root().display())?;
+        launch::write_tables(plan, &records, bench, plan.outstanding() > 0, out)?;
         Ok(launch::exit(plan, &records, &ended))
     }
 }
 
 /// Says which stored cells are not those of the experiment, and what becomes of them.
-fn outside(plan: &Plan, records: &BTreeMap<String, CellRecord>) {
+pub(super) fn outside(plan: &Plan, records: &BTreeMap<String, CellRecord>) {
     let outside = outside::beside(plan, records);
     if !outside.kept.is_empty() {
         let seeds: BTreeSet<u64> = outside.kept.iter().map(|r| r.cell.seed()).collect();

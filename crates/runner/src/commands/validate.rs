@@ -1,4 +1,4 @@
-//! `zsad validate`: experiment files, checked without touching data unless that is asked for.
+//! `zsad validate`: experiment and cluster files, checked without touching data unless that is asked for.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use zsad_core::{DataDir, Environment};
 
-use crate::config::{self, Experiment};
+use crate::config::{self, Experiment, cluster};
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::registry::Registry;
@@ -14,16 +14,17 @@ use crate::registry::Registry;
 const EXAMPLES: &str = "\
 Examples:
   zsad validate experiments/*.yaml
+  zsad validate experiments/clusters/*.yaml
   zsad validate mine.yaml --data ~/data       are its files, columns and domains there, too?
 
 Every mistake of every file is printed as FILE:LINE:COL: message, with a hint; exit code 2. Data are touched with --data
 alone; exit code 3 where they are missing or are not what the file says.";
 
-/// Check experiment files, all profiles included
+/// Check experiment files, all profiles included, and cluster files
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Validate {
-    /// Experiment files
+    /// Experiment files, or cluster files for `zsad run --cluster`
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Look at the data in this folder, too
@@ -35,6 +36,17 @@ impl Validate {
     pub fn run(self, out: &mut impl Write) -> Result<Exit> {
         let mut exit = Exit::Success;
         for file in &self.files {
+            // What cannot be read is said below.
+            if std::fs::read_to_string(file).is_ok_and(|text| cluster::is_cluster(&text)) {
+                match cluster::load(file) {
+                    Ok(_) => writeln!(out, "{}: valid", file.display())?,
+                    Err(mistakes) => {
+                        exit = Exit::Usage;
+                        writeln!(std::io::stderr(), "{mistakes}")?;
+                    }
+                }
+                continue;
+            }
             match config::load(file, &Registry::built_in(), None) {
                 Ok(experiment) if self.has_data(file, &experiment) => {
                     writeln!(out, "{}: {} is valid", file.display(), experiment.name)?

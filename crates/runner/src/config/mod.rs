@@ -1,5 +1,6 @@
 //! Experiment files: from YAML to a checked [`Experiment`], with all mistakes at once.
 
+pub mod cluster;
 mod datasets;
 mod document;
 mod fields;
@@ -93,10 +94,15 @@ fn list(path: &Path, problems: &[Problem]) -> String {
 /// # Errors
 /// All mistakes of the file at once; no data are touched.
 pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<Experiment, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
-    let parsed = document::parse(&text, registry, profile);
-    let experiment = parsed.map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
+    let (experiment, text) = checked(path, |text| document::parse(text, registry, profile))?;
     Ok(Experiment { text, ..experiment })
+}
+
+/// What `parse` makes of a file, and its text.
+fn checked<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, Vec<Problem>>) -> Result<(T, String), ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
+    let parsed = parse(&text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
+    Ok((parsed, text))
 }
 
 #[cfg(test)]

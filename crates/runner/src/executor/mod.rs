@@ -2,6 +2,7 @@
 
 pub mod fit;
 pub mod local;
+pub mod slurm;
 pub mod training;
 
 use zsad_core::job::FitJob;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-use zsad_core::{LabelledBatch, Result, digest};
+use zsad_core::{Error, LabelledBatch, Result, digest};
 use zsad_store::{CellRecord, Finding, Oddity, RunFolder};
 
 /// Scores are few-valued where more than this share of a cell's samples shares its score with another of its batch.
@@ -45,8 +44,7 @@ impl Look {
 /// # Errors
 /// Where scores cannot be read.
 pub fn odd(records: &[&CellRecord], folder: &RunFolder) -> Result<Vec<Finding>> {
-    let look = |record: &&CellRecord| Ok(Look::at(&folder.scores(&record.cell_key)?));
-    let looks: Vec<Look> = records.par_iter().map(look).collect::<Result<_>>()?;
+    let looks = looks(records, folder)?;
     let mut by_method: BTreeMap<(&str, &str), Vec<(&CellRecord, &Look)>> = BTreeMap::new();
     let mut same: BTreeMap<(&str, &str), Vec<&CellRecord>> = BTreeMap::new();
     for (record, look) in records.iter().zip(&looks) {
@@ -85,6 +83,23 @@ pub fn odd(records: &[&CellRecord], folder: &RunFolder) -> Result<Vec<Finding>> 
     }
     found.extend(copies(same.into_values()));
     Ok(found)
+}
+
+/// What the scores of each record look like, read by several threads. They are none of a pool's: the reader of Parquet uses one,
+/// and a worker that waits for another begins a further record meanwhile, until ten thousand of them have filled its stack.
+fn looks(records: &[&CellRecord], folder: &RunFolder) -> Result<Vec<Look>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let look = |record: &&CellRecord| Ok(Look::at(&folder.scores(&record.cell_key)?));
+    std::thread::scope(|scope| {
+        let parts = records.chunks(records.len().div_ceil(threads).max(1));
+        let readers: Vec<_> = parts.map(|part| scope.spawn(move || part.iter().map(look).collect())).collect();
+        let mut looks = Vec::with_capacity(records.len());
+        for reader in readers {
+            let read: Result<Vec<Look>> = reader.join().unwrap_or_else(|_| Err(Error::failed("a thread broke down")));
+            looks.extend(read?);
+        }
+        Ok(looks)
+    })
 }
 
 /// Methods with the same scores, a finding a pair and data set.

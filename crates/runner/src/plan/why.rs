@@ -3,44 +3,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use zsad_core::Choice;
 use zsad_core::job::CellId;
 use zsad_store::run_folder::FileList;
-use zsad_store::{CellRecord, RunFolder, Status};
+use zsad_store::{CellRecord, RunFolder};
 
 use super::State;
+use super::nearest::{Nearest, PLACE_NAMES, Parts, place};
 
 /// What cells are compared with.
 pub struct Why<'a> {
-    pub records: &'a BTreeMap<String, CellRecord>,
-    /// Keys of all cells of the plan.
-    pub planned: &'a BTreeSet<&'a str>,
+    nearest: Nearest<'a>,
     /// The files behind the digests of the plan.
-    pub wanted: &'a BTreeMap<String, FileList>,
+    wanted: &'a BTreeMap<String, FileList>,
     /// Where those of the records are written down.
-    pub folder: &'a RunFolder,
+    folder: &'a RunFolder,
 }
 
-impl Why<'_> {
-    /// The difference between `id` and the nearest finished record of the same method and data set. Among equally near
-    /// ones, a record that the plan no longer wants says more than one of its neighbours in the grid.
+impl<'a> Why<'a> {
+    /// The finished ones of `records`; `planned`: the keys of all cells of the plan.
+    pub fn new(
+        records: &'a BTreeMap<String, CellRecord>,
+        planned: &BTreeSet<&str>,
+        wanted: &'a BTreeMap<String, FileList>,
+        folder: &'a RunFolder,
+    ) -> Self {
+        Why { nearest: Nearest::new(records, planned, class), wanted, folder }
+    }
+
+    /// The difference between `id` and the nearest finished record of the same method and data set.
     pub fn not_cached(&self, id: &CellId) -> State {
-        let wanted = parts(id);
-        let of_a_kind = self.records.values().filter(|r| {
-            let fit = &r.cell.fit;
-            r.status != Status::Failed && fit.method.name == id.fit.method.name && fit.data.name == id.fit.data.name
-        });
-        let nearest = of_a_kind
-            .map(|r| (r, differences(&parts(&r.cell), &wanted), self.planned.contains(r.cell_key.as_str())))
-            .min_by_key(|(r, differences, planned)| (!r.cell.is_identified(), differences.len(), *planned));
-        match nearest {
+        match self.nearest.of(id, &class(id)) {
             None => State::Outstanding("new".into()),
-            Some((record, ..)) if !record.cell.is_identified() => State::Stale("data and weights unknown".into()),
-            Some((record, differences, planned)) => {
+            Some((record, _)) if !record.cell.is_identified() => State::Stale("data and weights unknown".into()),
+            Some((record, planned)) => {
                 // Another fold reads other files as a matter of course.
                 let other_fold = record.cell.fit.fold != id.fit.fold;
                 let mut said = if other_fold { vec![] } else { self.files(&record.cell, id) };
-                said.extend(differences);
+                said.extend(differences(&parts(&record.cell), &parts(id)));
                 // A neighbour in the grid is no older self.
                 if planned { State::Outstanding(said.join(", ")) } else { State::Stale(said.join(", ")) }
             }
@@ -108,23 +107,21 @@ fn differences(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -
 const ARTIFACT: &str = "\0";
 
 /// The parts of a cell's key, named as in the experiment file.
-fn parts(id: &CellId) -> BTreeMap<String, String> {
-    let mut parts = BTreeMap::new();
+fn parts(id: &CellId) -> Parts {
+    let mut parts = class(id);
+    let place = PLACE_NAMES.into_iter().zip(place(id)).filter(|(_, value)| !value.is_empty());
+    parts.extend(place.map(|(name, value)| (name.to_owned(), value)));
+    parts
+}
+
+/// Those that do not tell its place in the grid of seeds and protocol points.
+fn class(id: &CellId) -> Parts {
+    let mut parts = Parts::new();
     let mut put = |name: &str, value: String| parts.insert(name.to_owned(), value);
     let fit = &id.fit;
     put("data set version", fit.data.version.to_string());
     put("method version", fit.method.version.to_string());
-    put("seed", fit.seed.to_string());
     put("device", fit.device.clone());
-    put("batch_size", id.point.size.to_column());
-    put("contamination", id.point.contamination.ratio().map_or("natural".into(), |r| r.to_string()));
-    put("min_anomalies", id.point.min_anomalies.to_string());
-    put("n_batches", id.point.n_batches.to_string());
-    put("pooling", id.point.pooling.word().into());
-    let seeds = [("reference_seed", id.point.reference_seed), ("seed of draws", id.point.draw_seed)];
-    for (name, seed) in seeds.into_iter().filter_map(|(name, seed)| Some((name, seed?))) {
-        put(name, seed.to_string());
-    }
     if !fit.fold.is_empty() {
         put("fold", fit.fold.clone());
     }
