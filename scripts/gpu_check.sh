@@ -4,9 +4,9 @@
 #     ./gpu_check.sh [OUT]          (from the unpacked package of `just gpu-package`; OUT: default gpu_check)
 #
 #   parity       every layer, loss and optimiser, forward and backward, beside the processor: 1e-4 relative
-#   conformance  the conformance suite of every trained method
-#   omniglot     ACR's published 10,000 steps on Omniglot, which comes with the program, and the AUROC on unseen characters
 #   steps        100 steps of every meta-step configuration beside PyTorch's on the same GPU; wants python3 with torch and numpy
+#   omniglot     ACR's published 10,000 steps on Omniglot, which comes with the program, and the AUROC on unseen characters
+#   conformance  the conformance suite of every trained method
 #
 # Leaves OUT/sheet.json, with what each of them found, and exits 0 where all is well, 1 where one failed, 2 where nothing could
 # be started. $DEVICE (default cuda:0) names the GPU. Wants driver 580 or newer, and cuBLAS and cuRAND of CUDA 13, as a toolkit
@@ -53,30 +53,33 @@ part() {
 }
 
 rm -f "$out"/{parity,conformance,omniglot,steps}.json
-part parity 90 "$here/device_check" parity --device "$device" --json "$out/parity.json"
+part parity 60 "$here/device_check" parity --device "$device" --json "$out/parity.json"
 # Exit code 2: the device cannot be opened, and so it will be with the rest.
 [ $? = 2 ] && exit 2
-part conformance 120 "$here/device_check" conformance --device "$device" --json "$out/conformance.json"
-
-# The AUROC of the run, from its table of results, as JSON.
-omniglot() {
-    "$here/zsad" run "$here/acr_omniglot.yaml" --profile gpu_check --device "$device" --out "$out/omniglot" --store "$out/store" || return
-    awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
-        { key = $at["method"] "\", \"contamination\": " $at["contamination"]; n[key]++; sum[key] += $at["auroc"] }
-        END { printf "["; for (k in n) printf "%s{\"method\": \"%s, \"auroc\": %.5f}", c++ ? ", " : "", k, sum[k] / n[k]; print "]" }' \
-        <(sed 's/"[^"]*"//g' "$out/omniglot/results.csv") >"$out/omniglot.json"
-}
-export -f omniglot
-export here out device
-part omniglot 150 bash -c omniglot
 
 if python3 -c 'import torch, numpy; assert torch.cuda.is_available()' 2>/dev/null; then
-    part steps 110 python3 "$here/bench_vs_torch.py" --program "$here/meta_step" --device "$device" --threads 1 --rounds 1 --iters 100 \
+    part steps 100 python3 "$here/bench_vs_torch.py" --program "$here/meta_step" --device "$device" --threads 1 --rounds 1 --iters 100 \
         --variant loop --variant batched --json "$out/steps.json"
 else
     say "steps: left out, there is no python3 with torch that sees a GPU"
     sheet+=', "steps": null'
 fi
+
+# Trains and scores; then the mean AUROC of each method, from the table of results, as JSON.
+omniglot() {
+    "$here/zsad" run "$here/acr_omniglot.yaml" --profile gpu_check --device "$device" --out "$out/omniglot" --store "$out/store" || return
+    sed 's/"[^"]*"//g' "$out/omniglot/results.csv" | awk -F, '
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        { key = $at["method"] "\", \"contamination\": " $at["contamination"]; n[key]++; sum[key] += $at["auroc"] }
+        END { printf "["; for (k in n) printf "%s{\"method\": \"%s, \"auroc\": %.5f}", c++ ? ", " : "", k, sum[k] / n[k]; print "]" }' \
+        >"$out/omniglot.json"
+}
+export -f omniglot
+export here out device
+part omniglot 170 bash -c omniglot
+
+# What is left of the eight minutes; it keeps what it has found so far.
+part conformance $((470 - (SECONDS - started))) "$here/device_check" conformance --device "$device" --json "$out/conformance.json"
 
 gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -1)
 printf '%s, "gpu": "%s", "well": %s, "seconds": %d}\n' "$sheet" "$gpu" "$well" "$((SECONDS - started))" >"$out/sheet.json"

@@ -17,10 +17,11 @@ use zsad_models::testing::{data, ready, violations_on};
 #[path = "../../nn/tests/common/parity/mod.rs"]
 mod parity;
 
-/// What was found, and whether all is well.
-type Found = (Value, bool);
+/// Keeps what was found so far: a check that is stopped leaves that.
+type Keep<'a> = dyn Fn(&Value) -> Result<()> + 'a;
 
-fn layers(device: Device) -> Result<Found> {
+/// Whether all is well.
+fn layers(device: Device, keep: &Keep) -> Result<bool> {
     let (mut found, mut well) = (Vec::new(), true);
     for case in parity::parity(Device::Cpu, device)? {
         let ok = case.relative <= parity::TOLERANCE;
@@ -30,10 +31,12 @@ fn layers(device: Device) -> Result<Found> {
         found.push(json!({"case": case.case, "tensor": case.tensor, "relative": relative, "ok": ok}));
         well &= ok;
     }
-    Ok((json!({"tolerance": parity::TOLERANCE, "cases": found}), well))
+    keep(&json!({"tolerance": parity::TOLERANCE, "cases": found}))?;
+    Ok(well)
 }
 
-fn methods(device: Device) -> Result<Found> {
+/// Whether all is well.
+fn methods(device: Device, keep: &Keep) -> Result<bool> {
     let (mut found, mut well) = (Vec::new(), true);
     for &def in METHODS.iter().filter(|d| d.placement().operators != Operators::NONE) {
         let (name, accepts) = (def.spec().name, def.spec().accepts);
@@ -53,14 +56,15 @@ fn methods(device: Device) -> Result<Found> {
             broken.iter().for_each(|line| println!("      {line}"));
             found.push(json!({"method": name, "kind": kind, "seconds": seconds, "violations": broken, "ok": ok}));
             well &= ok;
+            keep(&json!(found))?;
         }
     }
-    Ok((json!(found), well))
+    Ok(well)
 }
 
 fn run(mut args: impl Iterator<Item = String>) -> Result<bool> {
     let usage = || Error::Config("device_check parity|conformance [--device DEVICE] [--json FILE]".into());
-    let check = match args.next().as_deref() {
+    let check: fn(Device, &Keep) -> Result<bool> = match args.next().as_deref() {
         Some("parity") => layers,
         Some("conformance") => methods,
         _ => return Err(usage()),
@@ -75,11 +79,10 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<bool> {
         }
     }
     zsad_nn::device::open(device)?;
-    let (found, well) = check(device)?;
-    if let Some(file) = file {
-        zsad_core::file::write(file.as_ref(), found.to_string().as_bytes())?;
-    }
-    Ok(well)
+    check(device, &|found| match &file {
+        Some(file) => zsad_core::file::write(file.as_ref(), found.to_string().as_bytes()),
+        None => Ok(()),
+    })
 }
 
 fn main() -> ExitCode {

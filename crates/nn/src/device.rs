@@ -13,7 +13,11 @@ pub fn open(device: zsad_core::Device) -> zsad_core::Result<Device> {
             "device {device}: this program was built without CUDA; build it with `--features cuda`, or use `cpu`"
         ))),
         zsad_core::Device::Cuda(n) => Device::new_cuda(n).map_err(|e| {
-            zsad_core::Error::Config(format!("device {device} cannot be opened: {e}; is a GPU and its driver there?"))
+            // What follows the first line is candle's backtrace.
+            let said = e.to_string();
+            let said = said.lines().next().unwrap_or_default();
+            let what = format!("device {device} cannot be opened: {said}; is a GPU and its driver there?");
+            zsad_core::Error::Config(what)
         }),
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Subject<'a> {
     /// Fits the settled method, interrupted after each step of `at` and taken up again from what it kept, with features kept
     /// in `cache`.
     pub fn fit_interrupted(&self, at: &[u64], cache: PathBuf) -> Result<Box<dyn Detector>> {
-        let env = &Environment::new(self.env.data.clone()).with_cache(Some(cache), false);
+        let env = &self.cached(cache);
         let (kept, left) = (Mutex::default(), Mutex::new(at.to_vec()));
         let data = TrainingData::new(self.dataset, self.fold());
         let progress = &Interrupting { kept, left };
@@ -87,6 +87,12 @@ impl<'a> Subject<'a> {
                 return fitted;
             }
         }
+    }
+
+    /// The environment with a cache.
+    fn cached(&self, cache: PathBuf) -> Environment {
+        let env = Environment::new(self.env.data.clone()).with_cache(Some(cache), false);
+        Environment { device: self.env.device, ..env }
     }
 
     /// Fits and scores the first batch on a pool of `threads`.
@@ -101,8 +107,7 @@ impl<'a> Subject<'a> {
 
     /// Fits and scores the first batch twice, with features kept in `cache`.
     pub fn run_cached(&self, cache: PathBuf) -> Result<[Vec<f64>; 2]> {
-        let env = Environment { device: self.env.device, ..Environment::new(self.env.data.clone()) };
-        let env = env.with_cache(Some(cache), false);
+        let env = self.cached(cache);
         let detector = self.fit_in(self.method.as_ref(), &env)?;
         let scoring = Scoring { dataset: self.dataset, detector: detector.as_ref(), env: &env };
         let batch = self.batch(0, 0);
