@@ -28,8 +28,8 @@ host="$(hostname -s)"
 # Three ports in a row, for clusters in several folders: `ZSAD_SLURM_PORT=17000 … up`.
 port="${ZSAD_SLURM_PORT:-16817}"
 
-# A dead process may still stand in the table.
-alive() { grep -qs '^State:.[^ZX]' "/proc/$1/status"; }
+# A dead process may still stand in the table, and its number may be another program's by now.
+alive() { grep -qs '^State:.[^ZX]' "/proc/$1/status" && grep -qsxE 'slurmctld|slurmd|munged' "/proc/$1/comm"; }
 
 # Ends the process whose number stands in a file: politely, and after five seconds not.
 end() {
@@ -138,6 +138,6 @@ case "$command" in
         ;;
     kill-node) kill_node "$node" ;;
     start-node) start_node "$node" ;;
-    kill-controller) kill -9 "$(cat "$state/slurmctld.pid")" ;;
+    kill-controller) pid="$(cat "$state/slurmctld.pid")" && alive "$pid" && kill -9 "$pid" ;;
     start-controller) start_controller && wait_for 'timeout 2 squeue -h' ;;
 esac
