@@ -130,6 +130,7 @@ mod tests {
         let flat = |method: &str, params: &str| Flat {
             experiment: "acr_omniglot".into(),
             profile: "small".into(),
+            dataset: "omniglot".into(),
             method: method.into(),
             params: params.into(),
             ..row()
