@@ -30,21 +30,21 @@ fn main() {
 
 fn a_skeleton_runs() {
     let sandbox = Sandbox::default();
-    let done = sandbox.run(&["new-method", "--python", "kde"]).expect(0);
-    assert_eq!(done.out, "kde.py\nkde.yaml\n");
-    let run = sandbox.run(&["run", "kde.yaml", "--jobs", "1"]).expect(0);
-    assert!(run.out.contains("kde"), "{}", run.out);
-    let out = sandbox.path("results/runs/kde");
+    let done = sandbox.run(&["new-method", "--python", "parzen"]).expect(0);
+    assert_eq!(done.out, "parzen.py\nkde.yaml\n");
+    let run = sandbox.run(&["run", "parzen.yaml", "--jobs", "1"]).expect(0);
+    assert!(run.out.contains("parzen"), "{}", run.out);
+    let out = sandbox.path("results/runs/parzen");
     let table = std::fs::read_to_string(out.join("table.md")).unwrap();
-    assert!(table.contains("| kde |") && table.contains("| knn |") && !table.contains("external"), "{table}");
+    assert!(table.contains("| parzen |") && table.contains("| knn |") && !table.contains("external"), "{table}");
     let pairs: Vec<_> = column(&out, "method").into_iter().zip(column(&out, "method_name")).collect();
-    assert!(pairs.contains(&("kde".into(), "external".into())), "{pairs:?}");
+    assert!(pairs.contains(&("parzen".into(), "external".into())), "{pairs:?}");
     let auroc: Vec<f64> = column(&out, "auroc").iter().map(|v| v.parse().unwrap()).collect();
     let mean = auroc.iter().sum::<f64>() / auroc.len() as f64;
     assert!(mean > 0.8, "a distance finds other digits: {mean}");
 
-    let again = sandbox.run(&["new-method", "--python", "kde"]).expect(2);
-    assert!(again.err.contains("kde.py: there is such a file already"), "{}", again.err);
+    let again = sandbox.run(&["new-method", "--python", "parzen"]).expect(2);
+    assert!(again.err.contains("parzen.py: there is such a file already"), "{}", again.err);
     assert!(sandbox.run(&["new-method", "--python", "knn"]).expect(2).err.contains("is the name of another method"));
     assert!(sandbox.run(&["new-method", "--python", "K-D"]).expect(2).err.contains("is not a name"));
 }
@@ -57,7 +57,7 @@ fn the_readmes_commands_run() {
         let args: Vec<&str> = command.iter().map(String::as_str).collect();
         sandbox.run(&args).expect(0);
     }
-    assert!(std::fs::read_to_string(sandbox.path("results/runs/kde/table.md")).unwrap().contains("| kde |"));
+    assert!(std::fs::read_to_string(sandbox.path("results/runs/parzen/table.md")).unwrap().contains("| parzen |"));
 }
 
 /// An experiment with the program `median.py`.

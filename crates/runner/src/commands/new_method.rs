@@ -10,7 +10,7 @@ use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
-  zsad new-method --python kde        writes kde.py and kde.yaml; then: zsad run kde.yaml
+  zsad new-method --python parzen        writes parzen.py and parzen.yaml; then: zsad run parzen.yaml
 
 The program is a whole method that runs as it is (distance to the batch's median): put yours into `score`. The
 experiment compares it with two baselines on the digits that come with zsad. `zsad describe external` has the protocol.
