@@ -307,7 +307,7 @@ fn a_task_with_a_gpu_works_on_it_and_the_one_who_submits_needs_none() {
     sandbox.write("c.yaml", CLUSTER);
     scheduler.run(&RUN).expect(0);
     assert!(gpu.is_disjoint(&bundles(&sandbox, 2).into_iter().flatten().collect()));
-    assert_eq!(task(&scheduler, "1", "0", "3"), 2);
+    assert_eq!(task(&scheduler, "1", "0", "3"), 3);
     scheduler.run(&["work", "o", "--collect", "--device", "cuda:0"]).expect(1);
 }
 

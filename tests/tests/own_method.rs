@@ -31,7 +31,7 @@ fn main() {
 fn a_skeleton_runs() {
     let sandbox = Sandbox::default();
     let done = sandbox.run(&["new-method", "--python", "parzen"]).expect(0);
-    assert_eq!(done.out, "parzen.py\nkde.yaml\n");
+    assert_eq!(done.out, "parzen.py\nparzen.yaml\n");
     let run = sandbox.run(&["run", "parzen.yaml", "--jobs", "1"]).expect(0);
     assert!(run.out.contains("parzen"), "{}", run.out);
     let out = sandbox.path("results/runs/parzen");
