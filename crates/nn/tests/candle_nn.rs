@@ -11,18 +11,20 @@ use zsad_core::Device;
 use zsad_core::rng::stream;
 use zsad_nn::layers::{Conv2d, Linear, LinearInit, Norm, NormConfig, NormMode, max_pool2, mean_over_space};
 use zsad_nn::optim::{Adam, AdamConfig, Optimizer, Sgd, SgdConfig};
-use zsad_nn::{Init, ParamStore, Pass, Result, loss};
+use zsad_nn::{Init, ParamStore, Pass, loss};
 
 /// Single precision, sums of up to 1,000 terms.
 const TOLERANCE: f64 = 2e-5;
 const EPS: f64 = 1e-5;
 
+type Forward<E> = Box<dyn Fn(&Tensor) -> std::result::Result<Tensor, E>>;
+
 /// A forward pass of ours, and of candle-nn with the same parameters.
 struct Both {
     name: String,
     store: ParamStore,
-    ours: Box<dyn Fn(&Tensor) -> Result<Tensor>>,
-    theirs: Box<dyn Fn(&Tensor) -> candle_core::Result<Tensor>>,
+    ours: Forward<zsad_nn::Error>,
+    theirs: Forward<candle_core::Error>,
 }
 
 fn normal(shape: &[usize], what: &str, store: &ParamStore) -> Tensor {

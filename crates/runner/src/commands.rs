@@ -1,6 +1,7 @@
 //! One file a subcommand, and what several of them share.
 
 pub mod batches;
+pub mod calibrate;
 pub mod cancel;
 pub mod cite;
 pub mod clean;

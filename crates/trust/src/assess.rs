@@ -90,7 +90,8 @@ pub fn assess(judged: &[Judged], cost_reject: f64) -> Option<Assessment> {
     })
 }
 
-fn accuracy(all: Vec<(Estimate, f64, f64)>) -> Option<Accuracy> {
+/// That of (estimate, truth, what would be said without looking); `None` where there is none.
+pub(crate) fn accuracy(all: Vec<(Estimate, f64, f64)>) -> Option<Accuracy> {
     if all.is_empty() {
         return None;
     }
@@ -126,6 +127,7 @@ mod tests {
     fn judged(mean: f64, lo: f64, hi: f64, auroc: f64, p: &[f64], labels: &[bool]) -> Judged {
         let judgement = Judgement {
             contamination: Estimate { mean, lo, hi },
+            contaminations: Vec::new(),
             auroc: Estimate { mean: auroc, lo: auroc - 0.1, hi: auroc + 0.1 },
             probabilities: p.to_vec(),
             novelty_p: 1.0,

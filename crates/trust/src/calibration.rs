@@ -1,9 +1,12 @@
 //! What episodes with labels teach about batches without.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use zsad_core::{Error, MetricInput, Result};
 use zsad_metrics::stats::mid_ranks;
 
+use crate::assess::{Accuracy, accuracy};
 use crate::linear::Scale;
 use crate::logistic::Logistic;
 use crate::novelty::Novelty;
@@ -58,6 +61,8 @@ pub struct Calibration {
 pub struct Judgement {
     /// The share of anomalies.
     pub contamination: Estimate,
+    /// The shares of the episodes that it rests on, ascending.
+    pub contaminations: Vec<f64>,
     /// The AUROC that its labels would give.
     pub auroc: Estimate,
     /// The probability of each sample to be an anomaly.
@@ -87,7 +92,10 @@ impl Calibration {
         let raw: Vec<Vec<f64>> = episodes.iter().map(|e| summary(&slices(&e.scores))).collect();
         let scale = Scale::of(&raw);
         let x: Vec<Vec<f64>> = raw.iter().map(|r| scale.apply(r)).collect();
-        let domains: Vec<usize> = episodes.iter().map(|e| e.domain).collect();
+        // A domain of which no batch was drawn says nothing.
+        let drawn: BTreeSet<usize> = episodes.iter().map(|e| e.domain).collect();
+        let place: BTreeMap<usize, usize> = drawn.into_iter().zip(0..).collect();
+        let domains: Vec<usize> = episodes.iter().map(|e| place[&e.domain]).collect();
         let shares: Vec<f64> = episodes.iter().map(|e| share(&e.labels)).collect();
         let contamination = Posterior::fit(&x, &shares, &domains, settings.neighbours)?;
         let aurocs: Vec<Option<f64>> = episodes.iter().map(|e| auroc(&e.scores[0], &e.labels)).collect();
@@ -131,10 +139,12 @@ impl Calibration {
             return Err(Error::refused(format!("a batch of {have}, and the calibration is of {wanted}")));
         }
         let x = self.scale.apply(&summary(scores));
-        let contamination = self.contamination.at(&x);
+        let contaminations = self.contamination.alike(&x);
+        let contamination = Estimate::of(&contaminations);
         let rows = samples(scores[0], contamination.mean);
         Ok(Judgement {
             contamination,
+            contaminations,
             auroc: self.auroc.at(&x),
             probabilities: rows.iter().map(|row| self.probability.at(row)).collect(),
             novelty_p: self.novelty.p(&x),
@@ -144,9 +154,22 @@ impl Calibration {
         })
     }
 
+    /// How good the estimates of contamination and AUROC were on the episodes of every domain, learnt from the others.
+    pub fn unseen(&self) -> (Option<Accuracy>, Option<Accuracy>) {
+        let of = |posterior: &Posterior, prior: f64| {
+            accuracy(posterior.unseen().zip(posterior.truths()).map(|(e, truth)| (e, truth, prior)).collect())
+        };
+        (of(&self.contamination, self.prior.0), of(&self.auroc, self.prior.1))
+    }
+
     /// The mean contamination and AUROC of the episodes: what there is to say of a batch without looking at it.
     pub fn prior(&self) -> (f64, f64) {
         self.prior
+    }
+
+    /// The number of domains that it learnt from.
+    pub fn domains(&self) -> usize {
+        self.novelty.domains()
     }
 
     /// Samples of a batch that it judges.

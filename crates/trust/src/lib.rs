@@ -16,7 +16,7 @@ mod split;
 mod summary;
 mod verdict;
 
-pub use assess::{Assessment, Judged, assess};
+pub use assess::{Accuracy, Assessment, Judged, assess};
 pub use calibration::{Calibration, Episode, Judgement, Settings};
 pub use posterior::Estimate;
 pub use split::{Split, split};

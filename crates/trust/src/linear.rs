@@ -86,43 +86,52 @@ pub fn ridge(x: &[Vec<f64>], y: &[f64], group: &[usize]) -> Result<(Linear, Vec<
     Ok((normal.solve(penalty, None)?, unseen))
 }
 
-/// The normal equations, group by group, with a last column of ones.
+/// The normal equations of all groups and of each, with a last column of ones.
 struct Normal {
-    gram: Vec<Mat<f64>>,
-    moment: Vec<Vec<f64>>,
+    all: Equations,
+    of: Vec<Equations>,
+}
+
+#[derive(Clone)]
+struct Equations {
+    gram: Mat<f64>,
+    moment: Mat<f64>,
 }
 
 impl Normal {
     fn of(x: &[Vec<f64>], y: &[f64], group: &[usize], groups: usize) -> Self {
         let p = x.first().map_or(0, Vec::len) + 1;
-        let mut gram = vec![Mat::<f64>::zeros(p, p); groups];
-        let mut moment = vec![vec![0.0; p]; groups];
+        let zero = Equations { gram: Mat::zeros(p, p), moment: Mat::zeros(p, 1) };
+        let mut of = vec![zero.clone(); groups];
         for ((row, y), &g) in x.iter().zip(y).zip(group) {
             let row: Vec<f64> = row.iter().copied().chain([1.0]).collect();
+            let Equations { gram, moment } = &mut of[g];
             for (j, a) in row.iter().enumerate() {
-                moment[g][j] += a * y;
+                moment[(j, 0)] += a * y;
                 for (i, b) in row.iter().enumerate().skip(j) {
-                    gram[g][(i, j)] += a * b;
+                    gram[(i, j)] += a * b;
                 }
             }
         }
-        Normal { gram, moment }
+        let mut all = zero;
+        for own in &of {
+            all.gram += &own.gram;
+            all.moment += &own.moment;
+        }
+        Normal { all, of }
     }
 
     /// The regression on all groups but `without`. The intercept is not penalised.
     fn solve(&self, penalty: f64, without: Option<usize>) -> Result<Linear> {
-        let p = self.gram[0].nrows();
-        let (mut a, mut b) = (Mat::<f64>::zeros(p, p), Mat::<f64>::zeros(p, 1));
-        for g in (0..self.gram.len()).filter(|g| Some(*g) != without) {
-            a += &self.gram[g];
-            for (j, m) in self.moment[g].iter().enumerate() {
-                b[(j, 0)] += m;
-            }
+        let Equations { mut gram, mut moment } = self.all.clone();
+        if let Some(own) = without {
+            gram -= &self.of[own].gram;
+            moment -= &self.of[own].moment;
         }
-        for j in 0..p - 1 {
-            a[(j, j)] += penalty;
+        for j in 0..gram.nrows() - 1 {
+            gram[(j, j)] += penalty;
         }
-        let mut weights = solve(a, b)?;
+        let mut weights = solve(gram, moment)?;
         let intercept = weights.pop().unwrap_or_default();
         Ok(Linear { penalty, weights, intercept })
     }

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn scikit_learn_says_the_same() {
         let x: Vec<Vec<f64>> =
-            (0..40).map(|i| f64::from(i)).map(|i| vec![(i * 0.7).sin(), (i * 1.9).cos() + i * 0.05]).collect();
+            (0..40).map(f64::from).map(|i| vec![(i * 0.7).sin(), (i * 1.9).cos() + i * 0.05]).collect();
         let y: Vec<bool> = (0..40).map(f64::from).map(|i| (i * 0.7).sin() + (i * 5.3).sin() > 0.4).collect();
         let model = Logistic::fit(&x, &y).unwrap();
         for (row, p) in x.iter().zip(P) {

@@ -26,21 +26,43 @@ struct Distance {
     factor: Vec<Vec<f64>>,
 }
 
-impl Distance {
-    fn from<'a>(rows: impl Iterator<Item = &'a Vec<f64>> + Clone) -> Result<Self> {
-        let n = rows.clone().count() as f64;
-        let p = rows.clone().next().map_or(0, Vec::len);
-        let mean: Vec<f64> = (0..p).map(|j| rows.clone().map(|r| r[j]).sum::<f64>() / n).collect();
-        let mut covariance = Mat::<f64>::zeros(p, p);
-        for row in rows {
-            let off: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| v - m).collect();
-            for j in 0..p {
-                for i in j..p {
-                    covariance[(i, j)] += off[i] * off[j] * (1.0 - SHRINKAGE) / n;
-                }
+/// How many rows there are, their sum, and the sum of their products (the lower half).
+#[derive(Clone)]
+struct Sums {
+    n: f64,
+    sum: Mat<f64>,
+    products: Mat<f64>,
+}
+
+impl Sums {
+    fn none(p: usize) -> Self {
+        Sums { n: 0.0, sum: Mat::zeros(p, 1), products: Mat::zeros(p, p) }
+    }
+
+    fn add(&mut self, row: &[f64]) {
+        self.n += 1.0;
+        for (j, a) in row.iter().enumerate() {
+            self.sum[(j, 0)] += a;
+            for (i, b) in row.iter().enumerate().skip(j) {
+                self.products[(i, j)] += a * b;
             }
         }
-        (0..p).for_each(|j| covariance[(j, j)] += SHRINKAGE);
+    }
+
+    fn without(&self, other: &Sums) -> Self {
+        Sums { n: self.n - other.n, sum: &self.sum - &other.sum, products: &self.products - &other.products }
+    }
+}
+
+impl Distance {
+    fn from(rows: &Sums) -> Result<Self> {
+        let p = rows.sum.nrows();
+        let mean: Vec<f64> = rows.sum.col(0).iter().map(|s| s / rows.n).collect();
+        let covariance = Mat::from_fn(p, p, |i, j| {
+            // Rows are standardised: nothing cancels that matters beside the shrinkage.
+            let own = if i >= j { rows.products[(i, j)] / rows.n - mean[i] * mean[j] } else { 0.0 };
+            (1.0 - SHRINKAGE) * own + if i == j { SHRINKAGE } else { 0.0 }
+        });
         let factor = cholesky(covariance)?;
         let row = |i: usize| (0..=i).map(|j| factor[(i, j)]).collect();
         Ok(Distance { mean, factor: (0..p).map(row).collect() })
@@ -56,18 +78,24 @@ impl Distance {
 }
 
 impl Novelty {
-    /// Learns it from the rows of `x`, whose domains are numbered from 0 in `group`.
+    /// Learns it from the rows of `x`, whose domains are numbered from 0 in `group`, each of one row at least.
     ///
     /// # Errors
     /// Where a covariance is not finite.
     pub fn fit(x: &[Vec<f64>], group: &[usize]) -> Result<Self> {
         let groups = group.iter().max().map_or(0, |g| g + 1);
-        let of = |domain: usize| {
-            let rows = x.iter().zip(group);
-            let others = Distance::from(rows.clone().filter(|(_, g)| **g != domain).map(|(r, _)| r))?;
-            Ok(rows.filter(|(_, g)| **g == domain).map(|(r, _)| others.squared(r)).collect())
+        let p = x.first().map_or(0, Vec::len);
+        let (mut all, mut of) = (Sums::none(p), vec![Sums::none(p); groups]);
+        for (row, &g) in x.iter().zip(group) {
+            all.add(row);
+            of[g].add(row);
+        }
+        let unseen = |domain: usize| {
+            let others = Distance::from(&all.without(&of[domain]))?;
+            let own = x.iter().zip(group).filter(|(_, g)| **g == domain);
+            Ok(own.map(|(row, _)| others.squared(row)).collect())
         };
-        Ok(Novelty { of_all: Distance::from(x.iter())?, unseen: (0..groups).map(of).collect::<Result<_>>()? })
+        Ok(Novelty { of_all: Distance::from(&all)?, unseen: (0..groups).map(unseen).collect::<Result<_>>()? })
     }
 
     /// The number of domains.
@@ -114,7 +142,9 @@ mod tests {
     #[test]
     fn the_distance_is_that_of_the_shrunk_covariance() {
         let rows = [vec![1.0, 0.0], vec![-1.0, 0.0], vec![0.0, 2.0], vec![0.0, -2.0]];
-        let distance = Distance::from(rows.iter()).unwrap();
+        let mut sums = Sums::none(2);
+        rows.iter().for_each(|row| sums.add(row));
+        let distance = Distance::from(&sums).unwrap();
         // Variances ½ and 2, uncorrelated: 0.9 · ½ + 0.1 and 0.9 · 2 + 0.1.
         assert!((distance.squared(&[1.0, 3.0]) - (1.0 / 0.55 + 9.0 / 1.9)).abs() < 1e-12);
     }

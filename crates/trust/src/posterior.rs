@@ -18,6 +18,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// That of values in ascending order, of which there is one at least.
+    pub fn of(sorted: &[f64]) -> Self {
+        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        Estimate { mean, lo: quantile(sorted, 0.05), hi: quantile(sorted, 0.95) }
+    }
+
     /// Whether the interval holds `truth`.
     pub fn covers(&self, truth: f64) -> bool {
         (self.lo..=self.hi).contains(&truth)
@@ -47,23 +53,32 @@ impl Posterior {
 
     /// What `x` says.
     pub fn at(&self, x: &[f64]) -> Estimate {
+        Estimate::of(&self.alike(x))
+    }
+
+    /// What was true of the episodes whose predictions are nearest to that of `x`, ascending.
+    pub fn alike(&self, x: &[f64]) -> Vec<f64> {
         self.near(self.linear.at(x), None)
     }
 
     /// What every episode would have been said, by the episodes of other domains.
     pub fn unseen(&self) -> impl Iterator<Item = Estimate> {
-        self.episodes.iter().map(|&(prediction, _, domain)| self.near(prediction, Some(domain)))
+        self.episodes.iter().map(|&(prediction, _, domain)| Estimate::of(&self.near(prediction, Some(domain))))
     }
 
-    fn near(&self, prediction: f64, without: Option<usize>) -> Estimate {
+    /// What was true of every episode.
+    pub fn truths(&self) -> impl Iterator<Item = f64> {
+        self.episodes.iter().map(|(_, truth, _)| *truth)
+    }
+
+    fn near(&self, prediction: f64, without: Option<usize>) -> Vec<f64> {
         let others = self.episodes.iter().filter(|(.., domain)| Some(*domain) != without);
         let mut near: Vec<(f64, f64)> = others.map(|&(p, truth, _)| ((p - prediction).abs(), truth)).collect();
         near.sort_by(|a, b| a.0.total_cmp(&b.0));
         near.truncate(self.neighbours);
         let mut truths: Vec<f64> = near.into_iter().map(|(_, truth)| truth).collect();
         truths.sort_by(f64::total_cmp);
-        let mean = truths.iter().sum::<f64>() / truths.len() as f64;
-        Estimate { mean, lo: quantile(&truths, 0.05), hi: quantile(&truths, 0.95) }
+        truths
     }
 }
 

@@ -119,6 +119,7 @@ mod tests {
         let between = |lo: f64, hi: f64| Estimate { mean: (lo + hi) / 2.0, lo, hi };
         Judgement {
             contamination: between(contamination.0, contamination.1),
+            contaminations: Vec::new(),
             auroc: between(auroc_lo, 1.0),
             probabilities: Vec::new(),
             novelty_p: p,
