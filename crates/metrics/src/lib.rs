@@ -15,12 +15,15 @@ mod auroc;
 mod components;
 mod f1_max;
 mod fpr95;
+pub mod graded;
+pub mod grouped;
 mod pixel_aupr;
 mod pixel_auroc;
 mod pixel_f1_max;
 mod pixels;
 mod precision_at_n;
 mod ranking;
+pub mod rejection;
 pub mod stats;
 
 pub use auroc::DEF as AUROC;

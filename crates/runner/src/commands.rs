@@ -1,5 +1,6 @@
 //! One file a subcommand, and what several of them share.
 
+pub mod analyse;
 pub mod batches;
 pub mod cancel;
 pub mod cite;

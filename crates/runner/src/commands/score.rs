@@ -265,7 +265,7 @@ impl Score {
 }
 
 /// `KEY=VALUE`, the value as in YAML.
-fn key_value(text: &str) -> Result<(String, Value), String> {
+pub(super) fn key_value(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
     let value = serde_yaml::from_str(value).map_err(|e| e.to_string())?;
     Ok((key.trim().to_owned(), value))
