@@ -9,10 +9,12 @@
 
 use zsad_core::{Level, MetricInput, MetricSpec, MetricValue};
 
+pub mod ader;
 mod aupr;
 mod aupro;
 mod auroc;
 mod components;
+pub mod explained;
 mod f1_max;
 mod fpr95;
 pub mod graded;

@@ -5,6 +5,7 @@
 
 mod cells;
 mod drop;
+mod explanation;
 mod found;
 mod keep;
 mod page;
@@ -24,7 +25,8 @@ pub use keep::{State, run};
 pub use page::{Entry, Output, Section, Table};
 
 /// All analyses, sorted by name.
-pub const ANALYSES: &[&dyn AnalysisDef] = &[&drop::DEF, &rejection::DEF, &severity::DEF, &slices::DEF];
+pub const ANALYSES: &[&dyn AnalysisDef] =
+    &[&drop::DEF, &explanation::DEF, &rejection::DEF, &severity::DEF, &slices::DEF];
 
 /// What the registry says of an analysis.
 #[derive(Debug, serde::Serialize)]

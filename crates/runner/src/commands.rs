@@ -2,6 +2,7 @@
 
 pub mod analyse;
 pub mod batches;
+pub mod bench;
 pub mod cancel;
 pub mod cite;
 pub mod clean;

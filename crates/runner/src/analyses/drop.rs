@@ -30,6 +30,8 @@ zsad_core::params! {
         fpr: f64 = 0.05, in 0.0..=0.5;
         /// the threshold itself, for methods whose scores have one of their own; auto: from the clean batches
         threshold: Option<f64> = None;
+        /// these methods alone, by their names in tables; empty: all
+        methods: Vec<String> = vec![];
         /// resamples behind the 95 % interval of the drop: of domains, and in them of batches
         resamples: usize = 1000, in 1..=100_000;
     }
@@ -42,7 +44,8 @@ impl Analysis for ShiftDrop {
 
     fn run(&self, cells: &Cells) -> Result<Output> {
         let mut groups: BTreeMap<Group, BTreeMap<Option<Shift>, Vec<&Cell>>> = BTreeMap::new();
-        for cell in cells.iter() {
+        let wanted = |cell: &&Cell| self.methods.is_empty() || self.methods.contains(&cell.method);
+        for cell in cells.iter().filter(wanted) {
             let (point, dataset, method) = (cell.point(), cell.dataset().to_owned(), cell.method.clone());
             let group = Group { dataset, method, size: point.size, contamination: point.contamination };
             groups.entry(group).or_default().entry(point.shift).or_default().push(cell);

@@ -45,6 +45,12 @@ impl Analysis for Slices {
         for cell in cells.iter() {
             let domains = units(cells.batches(cell)?, cell.point().pooling);
             let Some(cut) = self.cut(domains.iter().flat_map(|(_, units)| units)) else { continue };
+            let all_groups =
+                domains.iter().flat_map(|(_, units)| units).flat_map(|unit| self.groups(unit, &cut)).flatten();
+            // Where all are of one group there is nothing to compare.
+            if all_groups.collect::<BTreeSet<String>>().len() < 2 {
+                continue;
+            }
             for (domain, units) in domains {
                 let grouped: Vec<Vec<Option<String>>> = units.iter().map(|unit| self.groups(unit, &cut)).collect();
                 let all: Vec<Grouped> = units
