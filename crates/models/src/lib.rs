@@ -46,6 +46,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &patchcore::DEF,
     &pca::DEF,
     &quantiles::DEF,
+    &reference_distance::DEF,
     &resad::DEF,
     &resad_pp::DEF,
     &residual_norm::DEF,

@@ -27,6 +27,7 @@ pub mod padim;
 pub mod patchcore;
 pub mod pca;
 pub mod quantiles;
+pub mod reference_distance;
 pub mod resad;
 pub mod resad_pp;
 pub mod residual_norm;

@@ -1,11 +1,29 @@
 //! The test protocol of an experiment: its lists spread out into points.
 
 use serde_json::Value;
-use zsad_core::{BatchSize, Choice, Contamination, Pooling, TestPoint, TooSmall, suggest};
+use zsad_core::{BatchSize, Choice, Contamination, Pooling, Shift, TestPoint, TooSmall, suggest};
 
 use super::fields::{field, list, mapping, scalar};
-use super::problem::Problems;
+use super::problem::{Pos, Problems};
 use super::yaml::{Entry, Node};
+use super::{DatasetChoice, shift};
+
+/// What a file says of its tests.
+pub struct Protocol {
+    /// Every combination of batch size, contamination and shift.
+    pub points: Vec<TestPoint>,
+    /// The seed of the one training, where there is one alone.
+    pub training_seed: Option<u64>,
+    /// What is done to pictures, and where that stands.
+    shifts: Vec<(Option<Shift>, Pos)>,
+}
+
+impl Protocol {
+    /// Notes shifts that the data sets cannot have.
+    pub fn check(&self, datasets: &[DatasetChoice], problems: &mut Problems) {
+        shift::check(&self.shifts, datasets, problems);
+    }
+}
 
 const KEYS: &[&str] = &[
     "batch_size",
@@ -17,13 +35,14 @@ const KEYS: &[&str] = &[
     "too_small",
     "reference_seed",
     "training_seed",
+    "shift",
 ];
 
 /// Batches per domain where the file says nothing.
 const N_BATCHES: usize = 10;
 
-/// Every combination of batch size and contamination, and the seed of the one training where there is one alone.
-pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Option<u64>)> {
+/// Reads the protocol of `node`.
+pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
     let entries = mapping(node, "`protocol`", KEYS, problems)?;
     let sizes = match (field(entries, "batch_size"), field(entries, "normals")) {
         (Some(total), None) => {
@@ -74,15 +93,20 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Opt
     };
     let reference_seed = seed("reference_seed", "every seed of `seeds` draws references of its own");
     let training_seed = seed("training_seed", "every seed of `seeds` trains a model of its own");
-    let points = sizes.iter().flat_map(|&size| {
-        contaminations.iter().map(move |&contamination| {
+    let shifts = match field(entries, "shift") {
+        Some(node) => shift::read(node, problems),
+        None => vec![(None, node.pos)],
+    };
+    let mut points = Vec::new();
+    for &size in &sizes {
+        for &contamination in &contaminations {
             // At 0 % there is no least number; one form for one meaning keeps the keys equal.
             let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
-            let draw_seed = None;
-            TestPoint { size, contamination, min_anomalies, n_batches, pooling, reference_seed, draw_seed, skip_small }
-        })
-    });
-    Some((points.collect(), training_seed))
+            let of = TestPoint { size, contamination, min_anomalies, n_batches, pooling, ..TestPoint::default() };
+            points.extend(shifts.iter().map(|&(shift, _)| TestPoint { reference_seed, skip_small, shift, ..of }));
+        }
+    }
+    Some(Protocol { points, training_seed, shifts })
 }
 
 /// One of the words of `T`; the first where the file says nothing.
