@@ -154,6 +154,10 @@ pub struct TestPoint {
     /// whole point.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_small: bool,
+    /// How many different anomalies a batch holds, of which all further ones are copies, changed a little; `None`: all are
+    /// different.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomaly_kinds: Option<usize>,
 }
 
 /// How many normals and anomalies one batch holds.
@@ -222,6 +226,7 @@ mod tests {
             reference_seed: None,
             draw_seed: None,
             skip_small: false,
+            anomaly_kinds: None,
         }
     }
 

@@ -8,6 +8,7 @@ use zsad_core::{
     Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Progress,
     Result, SampleRef, Scores, Shots, TestPoint, Unlabelled,
 };
+use zsad_data::copies::Copies;
 use zsad_data::sampler;
 use zsad_metrics::{Metric, evaluate};
 use zsad_store::DomainResult;
@@ -116,7 +117,11 @@ pub fn score_domain(
             ready_for = Some(support);
         }
         let detector = own.as_deref().unwrap_or(detector);
-        let scores = detector.score(&Batch::new(&source, &batch.items, env)).map_err(at)?;
+        let scores = match point.anomaly_kinds {
+            None => detector.score(&Batch::new(&source, &batch.items, env)),
+            Some(_) => with_copies(detector, input, domain, batch),
+        };
+        let scores = scores.map_err(at)?;
         time += start.elapsed();
         check(&scores, batch.items.len()).map_err(at)?;
         let masks = match &scores.maps {
@@ -127,6 +132,19 @@ pub fn score_domain(
         all.push(batch.with(scores.samples));
     }
     Ok((all, time))
+}
+
+/// The scores of a batch with repeated anomalies, each repetition changed a little.
+fn with_copies(
+    detector: &dyn Detector,
+    input: &CellInput,
+    domain: usize,
+    batch: &LabelledBatch<SampleRef>,
+) -> Result<Scores> {
+    let (copies, items) = Copies::of(input.dataset, domain, batch, input.seed)?;
+    // What a cache keeps of copies would be asked for once.
+    let env = Environment { cache: None, ..input.env.clone() };
+    detector.score(&Batch::new(&Unlabelled::new(&copies), &items, &env))
 }
 
 fn masks_of(dataset: &dyn Dataset, refs: &[SampleRef], maps: &Maps) -> Result<Option<Masks>> {

@@ -11,6 +11,7 @@ const KEYS: &[&str] = &[
     "batch_size",
     "normals",
     "contamination",
+    "anomaly_kinds",
     "n_batches",
     "min_anomalies",
     "pooling",
@@ -51,6 +52,10 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Opt
             Vec::new()
         }
     };
+    let kinds = match field(entries, "anomaly_kinds") {
+        Some(node) => list(node, "anomaly_kinds", "integers from 1 or `all`, such as [1, 2, all]", kinds, problems),
+        None => vec![None],
+    };
     let mut number = |key, min, default| match field(entries, key) {
         None => default,
         Some(node) => scalar(node, |v| count(v, min)).unwrap_or_else(|| {
@@ -74,15 +79,37 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Opt
     };
     let reference_seed = seed("reference_seed", "every seed of `seeds` draws references of its own");
     let training_seed = seed("training_seed", "every seed of `seeds` trains a model of its own");
-    let points = sizes.iter().flat_map(|&size| {
-        contaminations.iter().map(move |&contamination| {
-            // At 0 % there is no least number; one form for one meaning keeps the keys equal.
-            let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
-            let draw_seed = None;
-            TestPoint { size, contamination, min_anomalies, n_batches, pooling, reference_seed, draw_seed, skip_small }
-        })
-    });
-    Some((points.collect(), training_seed))
+    let point = |size, contamination, anomaly_kinds| {
+        // At 0 % there is no least number; one form for one meaning keeps the keys equal.
+        let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
+        let draw_seed = None;
+        TestPoint {
+            size,
+            contamination,
+            min_anomalies,
+            n_batches,
+            pooling,
+            reference_seed,
+            draw_seed,
+            skip_small,
+            anomaly_kinds,
+        }
+    };
+    let mut points = Vec::new();
+    for (&size, &contamination) in sizes.iter().flat_map(|size| contaminations.iter().map(move |c| (size, c))) {
+        // Without anomalies there are no kinds of them.
+        let kinds = if contamination == Contamination::Ratio(0.0) { &[None][..] } else { &kinds[..] };
+        points.extend(kinds.iter().map(|&kinds| point(size, contamination, kinds)));
+    }
+    Some((points, training_seed))
+}
+
+fn kinds(value: &Value) -> Option<Option<usize>> {
+    match value.as_str() {
+        Some("all") => Some(None),
+        Some(_) => None,
+        None => count(value, 1).map(Some),
+    }
 }
 
 /// One of the words of `T`; the first where the file says nothing.

@@ -15,11 +15,20 @@ use zsad_store::{CellRecord, Status};
 pub type Parts = BTreeMap<String, String>;
 
 /// What tells the place of a cell in the grid.
-const PLACE: usize = 8;
+const PLACE: usize = 9;
 
 /// The names of the parts of a place.
-pub const PLACE_NAMES: [&str; PLACE] =
-    ["seed", "batch_size", "contamination", "min_anomalies", "n_batches", "pooling", "reference_seed", "seed of draws"];
+pub const PLACE_NAMES: [&str; PLACE] = [
+    "seed",
+    "batch_size",
+    "contamination",
+    "min_anomalies",
+    "n_batches",
+    "pooling",
+    "reference_seed",
+    "seed of draws",
+    "anomaly_kinds",
+];
 
 /// The parts of a place; empty where there is none.
 type Place = [String; PLACE];
@@ -37,6 +46,7 @@ pub fn place(id: &CellId) -> Place {
         point.pooling.word().into(),
         seed(point.reference_seed),
         seed(point.draw_seed),
+        point.anomaly_kinds.map_or("all".into(), |kinds| kinds.to_string()),
     ]
 }
 
