@@ -56,6 +56,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &resad::DEF,
     &resad_pp::DEF,
     &residual_norm::DEF,
+    &simplenet_residual::DEF,
     &spade::DEF,
 ];
 

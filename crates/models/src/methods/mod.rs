@@ -37,4 +37,5 @@ pub mod quantiles;
 pub mod resad;
 pub mod resad_pp;
 pub mod residual_norm;
+pub mod simplenet_residual;
 pub mod spade;
