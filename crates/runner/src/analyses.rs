@@ -13,6 +13,7 @@ mod rejection;
 mod severity;
 mod slices;
 pub mod tables;
+mod trust;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub use page::{Entry, Output, Section, Table};
 
 /// All analyses, sorted by name.
 pub const ANALYSES: &[&dyn AnalysisDef] =
-    &[&drop::DEF, &explanation::DEF, &rejection::DEF, &severity::DEF, &slices::DEF];
+    &[&drop::DEF, &explanation::DEF, &rejection::DEF, &severity::DEF, &slices::DEF, &trust::DEF];
 
 /// What the registry says of an analysis.
 #[derive(Debug, serde::Serialize)]

@@ -2,8 +2,8 @@
 
 pub mod analyse;
 pub mod batches;
-pub mod calibrate;
 pub mod bench;
+pub mod calibrate;
 pub mod cancel;
 pub mod cite;
 pub mod clean;

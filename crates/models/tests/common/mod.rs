@@ -22,7 +22,7 @@ fn trial(
     dataset: Box<dyn Dataset>,
 ) -> Trial {
     let name = format!("{}::{kind}", def.spec().name);
-    if let Err(e) = ready(def) {
+    if let Err(e) = ready(def, dataset.as_ref()) {
         // Not passed: it never ran.
         return Trial::test(format!("{name} ({e})"), move || Err(e.into())).with_ignored_flag(true);
     }

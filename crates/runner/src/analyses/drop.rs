@@ -112,7 +112,7 @@ const HEADER: &[&str] = &[
 ];
 
 /// Cells that differ in their shift, seed and fold alone.
-#[derive(Debug, Clone, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, PartialEq)]
 struct Group {
     dataset: String,
     size: BatchSize,
@@ -121,6 +121,12 @@ struct Group {
 }
 
 impl Eq for Group {}
+
+impl PartialOrd for Group {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Ord for Group {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {

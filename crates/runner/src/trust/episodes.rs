@@ -126,7 +126,7 @@ impl Pool<'_> {
         let mut episode = Episode { domain: which, labels: Vec::new(), scores: Vec::with_capacity(by.len()) };
         for scoring in by {
             let input = input(scoring.shots);
-            let (batches, _) = score_domain(scoring.detector, &input, usable[which].domain, |_, _, _| Ok(()))?;
+            let (batches, _) = score_domain(scoring.detector, &input, usable[which].domain, |_| Ok(()))?;
             for batch in batches {
                 episode.labels = batch.labels;
                 episode.scores.push(batch.items);
