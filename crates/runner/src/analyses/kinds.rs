@@ -1,13 +1,10 @@
 //! Whether anomalies fall apart into their kinds: a baseline that knows how many there are.
 
-mod clusters;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use zsad_core::{Error, Result, SampleRef};
+use zsad_metrics::clusters::{agreement, ward};
 use zsad_store::CellNumber;
-
-use clusters::{agreement, ward};
 
 use super::found::Point;
 use super::{Analysis, AnalysisSpec, Cells, Entry, Needs, Output, Registered, Section, Table};
