@@ -13,6 +13,7 @@ pub mod ader;
 mod aupr;
 mod aupro;
 mod auroc;
+pub mod clusters;
 mod components;
 pub mod explained;
 mod f1_max;

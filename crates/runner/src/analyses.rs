@@ -8,9 +8,11 @@ mod drop;
 mod explanation;
 mod found;
 mod keep;
+mod kinds;
 mod page;
 mod rejection;
 mod severity;
+mod shift_test;
 mod slices;
 pub mod tables;
 mod trust;
@@ -26,8 +28,16 @@ pub use keep::{State, run};
 pub use page::{Entry, Output, Section, Table};
 
 /// All analyses, sorted by name.
-pub const ANALYSES: &[&dyn AnalysisDef] =
-    &[&drop::DEF, &explanation::DEF, &rejection::DEF, &severity::DEF, &slices::DEF, &trust::DEF];
+pub const ANALYSES: &[&dyn AnalysisDef] = &[
+    &drop::DEF,
+    &explanation::DEF,
+    &kinds::DEF,
+    &rejection::DEF,
+    &severity::DEF,
+    &shift_test::DEF,
+    &slices::DEF,
+    &trust::DEF,
+];
 
 /// What the registry says of an analysis.
 #[derive(Debug, serde::Serialize)]

@@ -71,7 +71,8 @@ impl Figure {
             let pad = 0.03 * (y.high - y.low);
             let y = Axis { low: y.low - pad, high: y.high + pad, ..y };
             let word = |(i, word): (usize, &String)| {
-                let label = word.split(' ').map(str::to_owned).collect();
+                // Long words are broken where they are joined.
+                let label = word.replace('_', "_ ").split(' ').map(str::to_owned).collect();
                 Tick { value: i as f64, label }
             };
             let ticks = panel.words.iter().enumerate().map(word).collect();

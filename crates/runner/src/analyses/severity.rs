@@ -19,8 +19,8 @@ static SPEC: AnalysisSpec = AnalysisSpec {
 zsad_core::params! {
     /// Parameters of the analysis.
     pub struct Severity {
-        /// the tag that says how severe an anomaly is, a number rounded up to whole levels; normals without it are of level
-        /// 0, anomalies without it are left out
+        /// the tag that says how severe an anomaly is, a number rounded up to whole levels; normals are of level 0,
+        /// whatever their tag says, and anomalies without it are left out
         tag: String = "severity".into();
     }
 }
@@ -78,10 +78,10 @@ impl Severity {
         let tag = unit.tags.get(&self.tag)?;
         let (mut severity, mut scores) = (Vec::new(), Vec::new());
         for (i, (score, anomalous)) in unit.scores.iter().zip(&unit.labels).enumerate() {
-            let level = match (tag.number(i), anomalous) {
-                (Some(level), _) => level.ceil(),
-                (None, false) => 0.0,
-                (None, true) => continue,
+            let level = match (anomalous, tag.number(i)) {
+                (false, _) => 0.0,
+                (true, Some(level)) => level.ceil(),
+                (true, None) => continue,
             };
             severity.push(level);
             scores.push(*score);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn levels_are_rounded_up_and_anomalies_without_one_left_out() {
-        let tags = Tags::none(4).numbers("severity", [None, Some(0.4), None, Some(2.0)]);
+        let tags = Tags::none(4).numbers("severity", [Some(3.0), Some(0.4), None, Some(2.0)]);
         let unit = Unit { scores: vec![0.1, 0.2, 0.3, 0.4], labels: vec![false, true, true, true], tags };
         let graded = Severity::default().graded(&unit).unwrap();
         assert_eq!(graded, (vec![0.0, 1.0, 2.0], vec![0.1, 0.2, 0.4]));

@@ -18,7 +18,7 @@ use crate::analyses::{Entry, Table};
 use crate::executor::fit::{Bench as Workbench, Ready};
 use crate::exit::Exit;
 use crate::library::Library;
-use crate::plan::{Plan, digests};
+use crate::plan::Plan;
 use crate::registry::Registry;
 
 const EXAMPLES: &str = "\
@@ -205,7 +205,6 @@ fn measure(job: &FitJob, cell: &CellJob, bench: &Workbench, repeat: usize) -> zs
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
     let (_, method) = bench.method(job)?;
     let weights: u64 = method.artifacts(bench.env)?.iter().map(|path| size(path)).sum();
-    digests(method.as_ref(), bench.env)?;
     let n = batch.items.len();
     Ok(Measured {
         dataset: cell.asked.dataset.clone(),

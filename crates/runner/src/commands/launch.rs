@@ -153,11 +153,18 @@ pub fn prepare(experiment: &Experiment, plan: &Plan, folder: &RunFolder) -> Resu
     for (digest, list) in &plan.files {
         folder.put_files(digest, list)?;
     }
-    // Beside the experiment, as that names them.
-    for tags in experiment.datasets.iter().filter_map(|d| d.tags.as_ref()).filter(|tags| tags.named.is_relative()) {
-        file::write(&folder.root().join(&tags.named), &tags.bytes)?;
-    }
+    put_tags(experiment, folder)?;
     folder.put_plan(Some(&experiment.text), &plan.experiment, &plan.profile, plan.saved())
+}
+
+/// Puts a person's own tags into the folder, beside the experiment, as that names them.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn put_tags(experiment: &Experiment, folder: &RunFolder) -> Result<()> {
+    let own = experiment.datasets.iter().filter_map(|d| d.tags.as_ref());
+    own.filter(|tags| tags.named.is_relative())
+        .try_for_each(|tags| file::write(&folder.root().join(&tags.named), &tags.bytes))
 }
 
 /// Says what is left of `plan`, and what more `said_first` has to say; those fits.

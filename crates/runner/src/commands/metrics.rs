@@ -11,6 +11,7 @@ use zsad_data::formats::npy::Array;
 use zsad_data::formats::npz::Npz;
 use zsad_data::formats::table::Table;
 use zsad_metrics::Metric;
+use zsad_metrics::clusters::agreement;
 use zsad_metrics::ader::{Ader, SEVEN, ader, iou_of_f1, mad};
 use zsad_report::Printed;
 use zsad_report::export::Terminal;
@@ -32,6 +33,7 @@ A .csv, .tsv or .parquet has the columns `score` and `label` (0, false or 1, tru
 Or `scores` [n, h, w] and `masks` [n, h, w]: also pixel_auroc, pixel_aupr and aupro (limit 0.3). An image's own score
 is then the greatest of its map; its label comes from `labels`, or else is 1 where its mask is not empty. With --ader also
 ADer's metrics as its code defines them (thresholds on maps that are scaled over all images at once), and mad, the mean of seven.
+Or `clusters` [n] and `classes` [n]: nmi, ari and matched_f1, the share of samples in the cluster that is matched to their class.
 A metric that is not defined (one class only) is null.";
 
 /// Compute every metric of scores and labels in a file, or add one to a finished run
@@ -115,6 +117,9 @@ fn compute(input: &Path, with_ader: bool) -> Result<Vec<(&'static str, MetricVal
     }
     let bad = |message: String| Error::data(input, message, "see `zsad metrics --help`");
     let mut file = Npz::open(input)?;
+    if file.names().iter().any(|name| name == "clusters") {
+        return clusters(&file.array("clusters")?, &file.array("classes")?).map_err(|why| bad(why.into()));
+    }
     let given = file.array("scores")?;
     let shape = given.shape.clone();
     let scores = given.into_f64();
@@ -161,6 +166,17 @@ fn compute(input: &Path, with_ader: bool) -> Result<Vec<(&'static str, MetricVal
         }
         _ => Err(bad(format!("`scores` are {shape:?}; want [n] or [n, h, w]"))),
     }
+}
+
+/// How well clusters are classes.
+fn clusters(clusters: &Array, classes: &Array) -> Result<Vec<(&'static str, MetricValue)>, &'static str> {
+    let whole = |array: &Array| array.to_i64().filter(|_| array.shape.len() == 1).map(|v| v.to_vec());
+    let (Some(clusters), Some(classes)) = (whole(clusters), whole(classes)) else {
+        return Err("`clusters` and `classes` are whole numbers, one of each a sample");
+    };
+    let found = agreement(&classes, &clusters).ok_or("`clusters` and `classes` differ in number, or there are none")?;
+    let values = [("nmi", found.nmi), ("ari", found.ari), ("matched_f1", found.matched_f1)];
+    Ok(values.map(|(name, value)| (name, MetricValue::Defined(value))).to_vec())
 }
 
 /// ADer's metrics, and of the exact ones the two that it prints and runs do not: IoU at its best threshold, and the mean of

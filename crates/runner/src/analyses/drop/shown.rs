@@ -24,7 +24,7 @@ pub(super) fn sections(shown: &[Shown]) -> Vec<Section> {
         let of: Vec<&Shown> = of.iter().collect();
         let (shifts, group) = (shifts(&of), &of[0].0);
         let names: Vec<String> = shifts.iter().map(|s| Shift::to_column(*s)).collect();
-        let about = format!("{}, {}, contamination {}", group.dataset, group.size, group.contamination);
+        let about = group.point.to_string();
         let header = |first: &str, last: &[&str]| Table {
             header: [&["method", first][..], &names.iter().map(String::as_str).collect::<Vec<_>>(), last]
                 .concat()
@@ -69,7 +69,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 }
 
 fn same_point(a: &Group, b: &Group) -> bool {
-    (&a.dataset, a.size, a.contamination) == (&b.dataset, b.size, b.contamination)
+    a.point == b.point
 }
 
 /// AUROC and false alarms of every method under every shift.
@@ -90,7 +90,7 @@ pub(super) fn figure(shown: &[Shown]) -> Figure {
                     Series { label: group.method.clone(), dots }
                 };
                 Panel {
-                    heading: format!("{}, {}, {}: {heading}", group.dataset, group.size, group.contamination),
+                    heading: format!("{}: {heading}", group.point),
                     axis: axis.to_owned(),
                     low,
                     words: words.clone(),
