@@ -94,7 +94,7 @@ fn an_analysis_is_made_once_and_scores_nothing() {
 
     // Without the file that vouches for them, as after a kill, they are made again, to the same bytes.
     fs::remove_file(analyses.join("drop.json")).unwrap();
-    fs::write(analyses.join("drop.csv"), "half").unwrap();
+    sandbox.write("out/analyses/drop.csv", "half");
     sandbox.run(&["analyse", "out"]).expect(0);
     let bytes = |of: &BTreeMap<String, (Vec<u8>, std::time::SystemTime)>| -> BTreeMap<String, Vec<u8>> {
         of.iter().map(|(name, (bytes, _))| (name.clone(), bytes.clone())).collect()

@@ -1,6 +1,6 @@
 //! `zsad calibrate`: what batches with labels teach about batches without.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,7 +66,8 @@ pub struct Calibrate {
     /// A parameter of the data set; may be repeated
     #[arg(long = "dataset-param", value_name = "KEY=VALUE", value_parser = key_value, requires = "dataset")]
     dataset_params: Vec<(String, Value)>,
-    /// Domains to draw from [default: all; of a trained model those that it was not trained on]
+    /// Domains to draw from, by their names or as meta_train or meta_test [default: all; of a trained model those that it
+    /// was not trained on]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     domains: Vec<String>,
     /// Sizes of batches, those that you will score
@@ -231,8 +232,15 @@ impl Calibrate {
 
     /// The numbers of the domains to draw from: of `open`, those that were asked for.
     fn chosen(&self, info: &DatasetInfo, open: Vec<usize>) -> Result<Vec<usize>, Error> {
-        if self.domains.is_empty() {
-            return Ok(open);
+        let role = |wanted: fn(&Fold) -> &Vec<usize>| {
+            let of: BTreeSet<usize> = info.folds.iter().flat_map(wanted).copied().collect();
+            Ok(open.iter().copied().filter(|d| of.contains(d)).collect())
+        };
+        match self.domains.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => return Ok(open),
+            ["meta_train"] => return role(|fold| &fold.meta_train),
+            ["meta_test"] => return role(|fold| &fold.meta_test),
+            _ => {}
         }
         let number = |name: &String| {
             let all = || info.domains.iter().map(|d| d.name.as_str());
