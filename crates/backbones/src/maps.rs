@@ -5,16 +5,22 @@ use crate::layer::LayerShape;
 /// Mean over 3 × 3 neighbours, zeros beyond the edge counted (PyTorch's `avg_pool2d(x, 3, 1, 1)`): the locally aware
 /// patch features of PatchCore. `[c, h, w]` → the same shape.
 pub fn mean3x3(shape: LayerShape, map: &[f32]) -> Vec<f32> {
-    let LayerShape { height, width, .. } = shape;
+    box_mean(shape, map, 3)
+}
+
+/// The same over `side` × `side` neighbours, `side` odd (PyTorch's `avg_pool2d(x, side, 1, side // 2)`).
+pub fn box_mean(shape: LayerShape, map: &[f32], side: usize) -> Vec<f32> {
+    let (LayerShape { height, width, .. }, around, size) = (shape, side / 2, (side * side) as f32);
     let mut out = Vec::with_capacity(map.len());
     for plane in map.chunks_exact(height * width) {
         for y in 0..height {
             for x in 0..width {
                 let mut sum = 0.0;
-                for row in plane.chunks_exact(width).take((y + 2).min(height)).skip(y.saturating_sub(1)) {
-                    sum += row[x.saturating_sub(1)..(x + 2).min(width)].iter().sum::<f32>();
+                let rows = plane.chunks_exact(width).take((y + around + 1).min(height)).skip(y.saturating_sub(around));
+                for row in rows {
+                    sum += row[x.saturating_sub(around)..(x + around + 1).min(width)].iter().sum::<f32>();
                 }
-                out.push(sum / 9.0);
+                out.push(sum / size);
             }
         }
     }
@@ -136,13 +142,15 @@ mod tests {
 
     // import torch, numpy as np, torch.nn.functional as F; from scipy.ndimage import gaussian_filter
     // x = torch.sin(torch.arange(24, dtype=torch.float64) * 0.9).float().reshape(1, 2, 3, 4)
-    // F.avg_pool2d(x, 3, 1, 1)[0, 1]; F.interpolate(x, (5, 3), mode="bilinear", align_corners=False)[0, 1]
+    // F.avg_pool2d(x, 3, 1, 1)[0, 1]; F.avg_pool2d(x, 5, 1, 2)[0, 1, 1]; F.interpolate(x, (5, 3), mode="bilinear", align_corners=False)[0, 1]
     // F.interpolate(x, (5, 3), mode="bilinear", align_corners=True)[0, 1]
     // gaussian_filter(x[0].numpy().astype(np.float64).reshape(4, 6), 1.5)
     #[test]
     fn pooling_resizing_and_smoothing_are_pytorchs_and_scipys() {
         let x = wave(24);
         assert_near(&mean3x3(SHAPE, &x)[12..], &POOLED);
+        assert_near(&box_mean(SHAPE, &x, 5)[16..20], &WIDE);
+        assert_eq!(box_mean(SHAPE, &x, 1), x);
         assert_near(&resize_bilinear(SHAPE, &x, 5, 3)[15..], &RESIZED);
         assert_near(&resize_bilinear_corners(SHAPE, &x, 5, 3)[15..], &CORNERS);
         let mut plane = x.clone();
@@ -174,6 +182,7 @@ mod tests {
         0.08505586,
         0.03537106,
     ];
+    const WIDE: [f32; 4] = [-0.02824844, 0.002986438, 0.002986438, 0.03363707];
     const RESIZED: [f32; 15] = [
         -0.9444441,
         -0.3641803,

@@ -83,6 +83,13 @@ pub enum ParamKind {
         /// Greatest value.
         max: i64,
     },
+    /// A list of numbers in `min..=max`.
+    FloatList {
+        /// Least value.
+        min: f64,
+        /// Greatest value.
+        max: f64,
+    },
     /// A mapping of texts to 0 or 1.
     Marks,
 }
@@ -122,6 +129,9 @@ impl fmt::Display for ParamKind {
             ParamKind::TextList => f.write_str("list of texts"),
             ParamKind::Marks => f.write_str("mapping of texts to 0 or 1"),
             ParamKind::IntList { min, max } => write!(f, "list of integers {}", range(min, max, *max == i64::MAX)),
+            ParamKind::FloatList { min, max } => {
+                write!(f, "list of numbers {}", range(min, max, *max == f64::INFINITY))
+            }
         }
     }
 }
@@ -210,6 +220,8 @@ mod tests {
             lr: f64 = 0.5, in 0.0..;
             /// widths
             hidden: Vec<usize> = vec![4, 2], in 1..;
+            /// from and to
+            interval: Vec<f64> = vec![0.0, 0.3], in 0.0..=1.0;
             /// shared ones
             shared: Shared = Shared { tasks: 8, ..Shared::default() };
         }
@@ -221,8 +233,8 @@ mod tests {
 
     #[test]
     fn numbers_take_their_declared_form_and_defaults_fill_in() {
-        let own = parse(json!({"steps": 7.0, "lr": 1, "file": "x.csv", "hidden": 3})).unwrap();
-        let all = json!({"file": "x.csv", "hidden": [3], "lr": 1.0, "steps": 7, "tasks": 8});
+        let own = parse(json!({"steps": 7.0, "lr": 1, "file": "x.csv", "hidden": 3, "interval": [0, 0.5]})).unwrap();
+        let all = json!({"file": "x.csv", "hidden": [3], "interval": [0.0, 0.5], "lr": 1.0, "steps": 7, "tasks": 8});
         assert_eq!(own.values(), all);
         assert_eq!(parse(all.clone()).unwrap().values(), all, "what is written can be read");
         let own = parse(json!({"file": "x.csv", "steps": null})).unwrap();
@@ -232,15 +244,23 @@ mod tests {
     #[test]
     fn a_group_stands_among_the_others_with_the_defaults_given() {
         let names: Vec<_> = Own::specs().iter().map(|s| (s.name, s.default.to_json())).collect();
-        let hidden = json!([4, 2]);
+        let (hidden, interval) = (json!([4, 2]), json!([0.0, 0.3]));
         let none = Value::Null;
         assert_eq!(
             names,
-            [("file", none.clone()), ("lr", json!(0.5)), ("hidden", hidden), ("steps", none), ("tasks", json!(8))]
+            [
+                ("file", none.clone()),
+                ("lr", json!(0.5)),
+                ("hidden", hidden),
+                ("interval", interval),
+                ("steps", none),
+                ("tasks", json!(8))
+            ]
         );
-        assert_eq!(Own::specs()[3].default, ParamDefault::Auto);
-        assert_eq!(Own::specs()[4].kind, ParamKind::Int { min: 1, max: 64 });
-        assert_eq!(Own::specs()[3].kind.to_string(), "integer ≥ 1");
+        assert_eq!(Own::specs()[4].default, ParamDefault::Auto);
+        assert_eq!(Own::specs()[5].kind, ParamKind::Int { min: 1, max: 64 });
+        assert_eq!(Own::specs()[4].kind.to_string(), "integer ≥ 1");
+        assert_eq!(Own::specs()[3].kind.to_string(), "list of numbers 0 … 1");
     }
 
     #[test]

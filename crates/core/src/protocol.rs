@@ -159,6 +159,10 @@ pub struct TestPoint {
     /// and clean cells hold the same samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift: Option<Shift>,
+    /// How many different anomalies a batch holds, of which all further ones are copies, changed a little; `None`: all are
+    /// different.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomaly_kinds: Option<usize>,
 }
 
 /// How many normals and anomalies one batch holds.
@@ -228,6 +232,7 @@ mod tests {
             draw_seed: None,
             skip_small: false,
             shift: None,
+            anomaly_kinds: None,
         }
     }
 

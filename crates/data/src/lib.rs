@@ -17,6 +17,7 @@ pub mod cifar100c;
 pub mod cifar10c;
 mod cifar_c;
 pub mod columns;
+pub mod copies;
 pub mod corruptions;
 mod digit_split;
 pub mod digits;

@@ -20,6 +20,8 @@ pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
 /// The test batches of one meta-test domain at one protocol point: `point.n_batches` of them, each drawn without
 /// replacement.
 ///
+/// With `anomaly_kinds` the anomalies are so many different samples, repeated; see [`crate::copies::Copies`].
+///
 /// A batch depends on the data set's name, the fold's and the domain's names, the point's size, contamination and
 /// least number of anomalies, the seed, and its own number; so the first batches stay the same when more are asked for.
 ///
@@ -51,7 +53,10 @@ pub fn test_batches(
                 ],
             );
             let mut batch: Vec<_> = normals.draw(&mut rng, counts.normal).into_iter().map(|r| (r, false)).collect();
-            batch.extend(anomalies.draw(&mut rng, counts.anomalous).into_iter().map(|r| (r, true)));
+            let drawn = anomalies.draw(&mut rng, counts.anomalous);
+            // The first of those that a batch of different ones would hold, again and again.
+            let kinds = point.anomaly_kinds.unwrap_or(drawn.len());
+            batch.extend((0..drawn.len()).map(|i| (drawn[i % kinds.max(1)], true)));
             batch.shuffle(&mut rng);
             let (items, labels) = batch.into_iter().unzip();
             LabelledBatch { domain: this.name.clone(), number, items, labels }

@@ -43,7 +43,7 @@ fn methods(device: Device, keep: &Keep) -> Result<bool> {
         let kinds: [(bool, &str, &dyn Dataset); 2] =
             [(accepts.tabular, "rows", &data::tabular()?), (accepts.image, "images", &data::images()?)];
         for (_, kind, dataset) in kinds.into_iter().filter(|k| k.0) {
-            if let Err(e) = ready(def) {
+            if let Err(e) = ready(def, dataset) {
                 println!("left out  {name} on {kind}: {e}");
                 found.push(json!({"method": name, "kind": kind, "left_out": e.to_string()}));
                 continue;

@@ -34,6 +34,7 @@ fn auroc(dataset: &dyn Dataset, steps: u64, contamination: &[f64]) -> Vec<f64> {
             pooling: Pooling::Batch,
             skip_small: false,
             shift: None,
+            anomaly_kinds: None,
         };
         let values: Vec<f64> = fold
             .meta_test

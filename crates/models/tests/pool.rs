@@ -42,7 +42,7 @@ fn batch(dataset: &InMemory) -> Vec<SampleRef> {
 #[test]
 fn every_classical_method_can_be_fitted_on_the_pool() {
     let names: Vec<_> = pooled().map(|(name, _)| name).collect();
-    let wanted = "bn_distance copod ecod hbos iforest kde knn lof mahalanobis ocsvm pca quantiles";
+    let wanted = "bn_distance copod dte_np ecod gmm hbos iforest inne kde knn lof mahalanobis mcd ocsvm pca quantiles";
     assert_eq!(names.join(" "), wanted);
 }
 

@@ -1,5 +1,7 @@
 //! What a training carries from step to step, as named arrays: what it takes to go on after an interruption.
 
+use std::fmt::Display;
+
 use zsad_core::{Array, Arrays, Values};
 
 use crate::Result;
@@ -21,16 +23,16 @@ pub trait Carried {
 }
 
 /// `arrays` with `part.` before their names.
-fn named(part: usize, arrays: Arrays) -> impl Iterator<Item = (String, Array)> {
+pub fn named(part: impl Display, arrays: Arrays) -> impl Iterator<Item = (String, Array)> {
     arrays.into_iter().map(move |(name, array)| (format!("{part}.{name}"), array))
 }
 
-/// Takes the arrays of `part` out of `saved`, without `part.` before their names.
-fn take(part: usize, saved: &mut Arrays) -> Arrays {
+/// Takes the arrays that [`named`] named out of `saved`, by their own names.
+pub fn take(part: impl Display, saved: &mut Arrays) -> Arrays {
     let prefix = format!("{part}.");
-    let (own, others) = std::mem::take(saved).into_iter().partition(|(name, _)| name.starts_with(&prefix));
+    let (own, others): (Arrays, Arrays) =
+        std::mem::take(saved).into_iter().partition(|(name, _)| name.starts_with(&prefix));
     *saved = others;
-    let own: Arrays = own;
     own.into_iter().map(|(name, array)| (name[prefix.len()..].to_owned(), array)).collect()
 }
 

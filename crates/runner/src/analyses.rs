@@ -15,6 +15,7 @@ mod severity;
 mod shift_test;
 mod slices;
 pub mod tables;
+mod trust;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -27,8 +28,16 @@ pub use keep::{State, run};
 pub use page::{Entry, Output, Section, Table};
 
 /// All analyses, sorted by name.
-pub const ANALYSES: &[&dyn AnalysisDef] =
-    &[&drop::DEF, &explanation::DEF, &kinds::DEF, &rejection::DEF, &severity::DEF, &shift_test::DEF, &slices::DEF];
+pub const ANALYSES: &[&dyn AnalysisDef] = &[
+    &drop::DEF,
+    &explanation::DEF,
+    &kinds::DEF,
+    &rejection::DEF,
+    &severity::DEF,
+    &shift_test::DEF,
+    &slices::DEF,
+    &trust::DEF,
+];
 
 /// What the registry says of an analysis.
 #[derive(Debug, serde::Serialize)]

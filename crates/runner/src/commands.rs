@@ -3,6 +3,7 @@
 pub mod analyse;
 pub mod batches;
 pub mod bench;
+pub mod calibrate;
 pub mod cancel;
 pub mod cite;
 pub mod clean;

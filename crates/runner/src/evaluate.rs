@@ -8,6 +8,7 @@ use zsad_core::{
     Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, MetricInput, Pooling, Progress,
     Result, SampleRef, Scores, Shots, TestPoint, Unlabelled,
 };
+use zsad_data::copies::Copies;
 use zsad_data::sampler;
 use zsad_data::shift::Shifted;
 use zsad_metrics::{Metric, evaluate};
@@ -144,7 +145,12 @@ pub fn score_domain(
             Some((items, shifted)) => (items.as_slice(), Some(shifted.as_slice())),
             None => (batch.items.as_slice(), None),
         };
-        let scores = detector.score(&Batch::new(&source, items, env)).map_err(at)?;
+        // An experiment has one of the two: a shift, or copies.
+        let scores = match point.anomaly_kinds {
+            None => detector.score(&Batch::new(&source, items, env)),
+            Some(_) => with_copies(detector, input, domain, batch),
+        };
+        let scores = scores.map_err(at)?;
         time += start.elapsed();
         check(&scores, items.len()).map_err(at)?;
         let masks = match &scores.maps {
@@ -155,6 +161,19 @@ pub fn score_domain(
         all.push(batch.with(scores.samples));
     }
     Ok((all, time))
+}
+
+/// The scores of a batch with repeated anomalies, each repetition changed a little.
+fn with_copies(
+    detector: &dyn Detector,
+    input: &CellInput,
+    domain: usize,
+    batch: &LabelledBatch<SampleRef>,
+) -> Result<Scores> {
+    let (copies, items) = Copies::of(input.dataset, domain, batch, input.seed)?;
+    // What a cache keeps of copies would be asked for once.
+    let env = Environment { cache: None, ..input.env.clone() };
+    detector.score(&Batch::new(&Unlabelled::new(&copies), &items, &env))
 }
 
 fn masks_of(dataset: &dyn Dataset, refs: &[SampleRef], maps: &Maps) -> Result<Option<Masks>> {

@@ -38,6 +38,7 @@ mod shard;
 mod standing;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod typical;
 mod used;
 

@@ -268,7 +268,12 @@ fn cells(
         let point = TestPoint { draw_seed, skip_small, ..point };
         let (test_params, test_digest) = (test_params.clone(), tests.cloned());
         let id = CellId { fit: fit.clone(), test_params, test_digest, point };
-        CellJob { key: id.key(), id, asked: asked.clone() }
+        // Batches of few kinds of anomalies are another question, and stand in tables of their own.
+        let dataset = match point.anomaly_kinds {
+            Some(kinds) => format!("{}(anomaly_kinds={kinds})", asked.dataset),
+            None => asked.dataset.clone(),
+        };
+        CellJob { key: id.key(), id, asked: Asked { dataset, ..asked.clone() } }
     };
     experiment.points.iter().map(cell).collect()
 }

@@ -55,6 +55,7 @@ fn conform(kind: ParamKind, value: &Value) -> Option<Value> {
         },
         ParamKind::TextList => conform_list(ParamKind::Text, value),
         ParamKind::IntList { min, max } => conform_list(ParamKind::Int { min, max }, value),
+        ParamKind::FloatList { min, max } => conform_list(ParamKind::Float { min, max }, value),
         ParamKind::Marks => value.as_object()?.iter().map(|(k, v)| Some((k.clone(), mark(v)?))).collect(),
     }
 }

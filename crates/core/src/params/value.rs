@@ -105,6 +105,7 @@ leaves! {
     Vec<u64>: Bounds::integers;
     Vec<usize>: Bounds::integers;
     f64: |bounds| ParamKind::Float { min: bounds.min, max: bounds.max };
+    Vec<f64>: |bounds| ParamKind::FloatList { min: bounds.min, max: bounds.max };
     bool: |_| ParamKind::Bool;
     String: |_| ParamKind::Text;
     Vec<String>: |_| ParamKind::TextList;

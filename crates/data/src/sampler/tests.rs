@@ -34,6 +34,7 @@ fn point(size: BatchSize, r: f64) -> TestPoint {
         draw_seed: None,
         skip_small: false,
         shift: None,
+        anomaly_kinds: None,
     }
 }
 
@@ -267,4 +268,27 @@ fn references_are_fixed_and_outside_the_batch() {
     assert_eq!(all, SampleRef::all(2, Subset::Reference, 6).collect::<Vec<_>>());
     let everything: Vec<_> = SampleRef::all(1, Subset::Normal, 20).collect();
     assert!(support(&set, 1, Shots::Word(All), 0, &everything).unwrap_err().to_string().contains("has none"));
+}
+
+#[test]
+fn anomalies_of_few_kinds_are_the_first_of_different_ones_again_and_again() {
+    let set = set(&[(40, 20, 0), (40, 20, 0)], AnomalySource::Genuine);
+    let fold = &set.info().folds[0];
+    let all = point(BatchSize::Total(20), 0.3);
+    let of = |kinds| TestPoint { anomaly_kinds: kinds, ..all };
+    let draw = |point: TestPoint| test_batches(&set, fold, 1, &point, 5).unwrap();
+    let sorted = |batch: &LabelledBatch<SampleRef>, anomalous: bool| {
+        let items = batch.items.iter().zip(&batch.labels).filter(|(_, label)| **label == anomalous);
+        let mut items: Vec<SampleRef> = items.map(|(item, _)| *item).collect();
+        items.sort_unstable();
+        items
+    };
+    for (few, many) in draw(of(Some(2))).iter().zip(draw(all)) {
+        assert_eq!((sorted(few, false), few.labels.len()), (sorted(&many, false), many.labels.len()));
+        let (few, many) = (sorted(few, true), sorted(&many, true));
+        assert_eq!((few[0] == few[2], few[2] == few[3], few[3] == few[5]), (true, false, true), "three of each");
+        assert!(few.iter().all(|item| many.contains(item)));
+    }
+    assert_eq!(draw(of(Some(6))), draw(all), "as many kinds as anomalies are all");
+    assert_eq!(draw(of(Some(99))), draw(all));
 }

@@ -198,7 +198,7 @@ impl<M: PointMethod> Detector for OnPool<M> {
 }
 
 /// Scores the batch in the order of its values.
-fn ordered(batch: &Batch, score: impl FnOnce(&Points) -> Result<Vec<f64>>) -> Result<Scores> {
+pub(crate) fn ordered(batch: &Batch, score: impl FnOnce(&Points) -> Result<Vec<f64>>) -> Result<Scores> {
     let x = Points::new(batch.samples()?);
     let order = x.order();
     // A batch may be a table of a million rows: it is held once.

@@ -3,4 +3,5 @@
 pub mod classical;
 pub(crate) mod episodic;
 pub mod features;
+pub(crate) mod neighbourhood;
 pub(crate) mod pooled;

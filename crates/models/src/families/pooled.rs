@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use zsad_core::rng::{Rng, stream};
 use zsad_core::{Arrays, DatasetInfo, FitContext, Fold, ParamSet, Result};
 use zsad_nn::ParamStore;
-use zsad_nn::carried::{Carried, numbers, numbers_of};
+use zsad_nn::carried::{Carried, number_of, numbers};
 use zsad_nn::optim::AdamConfig;
 use zsad_nn::params::Builder;
 use zsad_nn::train::{self, Updater};
@@ -137,14 +137,13 @@ struct Passes {
 impl Carried for Passes {
     fn save(&self) -> zsad_nn::Result<Arrays> {
         let mut arrays = self.updater.save()?;
-        arrays.insert("passes".into(), numbers([self.steps as f64, self.sum]));
+        arrays.insert("passes.steps".into(), numbers([self.steps as f64]));
+        arrays.insert("passes.sum".into(), numbers([self.sum]));
         Ok(arrays)
     }
 
     fn load(&mut self, saved: Arrays) -> zsad_nn::Result<()> {
-        if let [steps, sum] = numbers_of(&saved, "passes")[..] {
-            (self.steps, self.sum) = (steps as u64, sum);
-        }
+        (self.steps, self.sum) = (number_of(&saved, "passes.steps")? as u64, number_of(&saved, "passes.sum")?);
         self.updater.load(saved)
     }
 }

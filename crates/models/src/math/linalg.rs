@@ -3,6 +3,7 @@
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltParams, LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
+use faer::linalg::evd::{ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::linalg::{matmul, triangular_solve};
 use faer::{Accum, Mat, MatRef, Par, Spec};
@@ -55,6 +56,18 @@ pub fn principal_directions(values: &[f64], dim: usize, n: usize) -> Result<Vec<
         vector.into_iter().map(|v| v * greatest.signum()).collect()
     };
     Ok((0..n).map(direction).collect())
+}
+
+/// The eigenvalues of a symmetric matrix, rising, and its eigenvectors as columns.
+pub(crate) fn eigen(a: MatRef<f64>) -> Result<(Vec<f64>, Mat<f64>)> {
+    let n = a.nrows();
+    let (params, wanted) = (Spec::<SelfAdjointEvdParams, f64>::default(), ComputeEigenvectors::Yes);
+    let mut buffer = MemBuffer::new(self_adjoint_evd_scratch::<f64>(n, wanted, Par::Seq, params));
+    let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
+    let stack = MemStack::new(&mut buffer);
+    self_adjoint_evd(a, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, params)
+        .map_err(|_| Error::failed("the eigenvalue decomposition did not converge"))?;
+    Ok((values.column_vector().iter().copied().collect(), vectors))
 }
 
 /// The singular values of `a`, falling, and the right singular vectors as columns.

@@ -3,7 +3,9 @@
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
 use crate::families::classical::{Classical, PointMethod};
-use crate::math::{Points, neighbours::nearest};
+use crate::families::neighbourhood::HowMany;
+use crate::math::Points;
+use crate::math::neighbours::{Neighbour, nearest};
 
 /// The registry's entry: Euclidean distance to the k-th neighbour; in a batch, other than the point itself.
 pub const DEF: Classical<Knn> = Classical::new(&MethodSpec {
@@ -14,11 +16,39 @@ pub const DEF: Classical<Knn> = Classical::new(&MethodSpec {
     accepts: Accepts::ANY,
 });
 
+zsad_core::choices! {
+    /// What is made of the distances to the k nearest.
+    pub enum Aggregate {
+        /// The greatest.
+        Largest = "largest",
+        /// Their mean.
+        Mean = "mean",
+        /// Their median; of an even number the mean of both in the middle.
+        Median = "median",
+    }
+}
+
 zsad_core::params! {
     /// Its parameters.
     pub struct Knn {
-        /// number of neighbours; all others where there are fewer
-        pub k: usize = 5, in 1..=1 << 32;
+        /// how many neighbours
+        pub near: HowMany = HowMany::default();
+        /// which distance is the score: largest: to the k-th neighbour; mean: the mean over all k (Angiulli and Pizzuti
+        /// 2002, who take the sum); median: their median
+        pub aggregate: Aggregate = Aggregate::Largest;
+    }
+}
+
+impl Aggregate {
+    /// The score of a point with these neighbours, nearest first; there is one at least.
+    fn of(self, near: &[Neighbour]) -> f64 {
+        let distance = |i: usize| near[i].squared.sqrt();
+        let k = near.len();
+        match self {
+            Aggregate::Largest => distance(k - 1),
+            Aggregate::Mean => (0..k).map(distance).sum::<f64>() / k as f64,
+            Aggregate::Median => (distance((k - 1) / 2) + distance(k / 2)) / 2.0,
+        }
     }
 }
 
@@ -34,8 +64,8 @@ impl PointMethod for Knn {
         if others == 0 {
             return Err(Error::refused("a batch of one has no neighbours: two samples at least"));
         }
-        let k = self.k.min(others);
-        Ok(nearest(base, x, k, fitted).chunks_exact(k).map(|near| near[k - 1].squared.sqrt()).collect())
+        let k = self.near.of(base.len()).min(others);
+        Ok(nearest(base, x, k, fitted).chunks_exact(k).map(|near| self.aggregate.of(near)).collect())
     }
 }
 
@@ -72,6 +102,49 @@ mod tests {
             &[8.950384069971523, 8.5968744320247, 8.28684952198361, 5.5971532943095275],
             1e-12,
         );
+    }
+
+    // for a in ("mean", "median"): m = KNN(method=a).fit(x); print(m.decision_scores_[:12], m.decision_function(y))
+    #[test]
+    fn means_and_medians_are_pyods() {
+        let of = |aggregate| Knn { aggregate, ..Knn::default() };
+        let rows = [0, 1, 2, 3, 4, 11];
+        let some = |scores: Vec<f64>| rows.map(|i| scores[i]);
+        for (aggregate, of_x, of_y) in [(Aggregate::Mean, MEAN, MEAN_Y), (Aggregate::Median, MEDIAN, MEDIAN_Y)] {
+            agree(&some(in_batch(&of(aggregate), &x())), &of_x, 1e-12);
+            agree(&on_pool(&of(aggregate), &x(), &y()), &of_y, 1e-12);
+        }
+    }
+
+    const MEAN: [f64; 6] = [
+        5.548552868865101,
+        4.979950697017106,
+        5.551956727574331,
+        4.090469748551039,
+        4.090469748551039,
+        38.19445724208032,
+    ];
+    const MEAN_Y: [f64; 4] = [7.622087952687766, 7.925150506206005, 6.38643090406355, 2.7177443572218047];
+    const MEDIAN: [f64; 6] = [
+        6.3307286310503,
+        6.9450971915445505,
+        6.967558754685891,
+        4.816962216999423,
+        4.816962216999423,
+        38.19358584893542,
+    ];
+    const MEDIAN_Y: [f64; 4] = [8.454843286542927, 7.866066361276137, 7.975548570474635, 3.1746062748000736];
+
+    #[test]
+    fn a_share_of_the_points_is_that_many_neighbours() {
+        let of = |k, k_share| in_batch(&Knn { near: HowMany { k, k_share }, ..Knn::default() }, &x());
+        assert_eq!(of(5, 0.2), of(12, 0.0));
+        assert_eq!(of(5, 0.001), of(1, 0.0));
+        assert_ne!(of(5, 0.2), of(5, 0.0));
+        // An even number of them: the median lies between both in the middle.
+        let line = Points::from_values(vec![0.0, 1.0, 3.0, 6.0, 10.0], 1);
+        let median = Knn { near: HowMany { k: 4, k_share: 0.0 }, aggregate: Aggregate::Median };
+        assert_eq!(in_batch(&median, &line), [4.5, 3.5, 3.0, 4.5, 8.0]);
     }
 
     #[test]

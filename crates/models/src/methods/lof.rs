@@ -3,6 +3,7 @@
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
 use crate::families::classical::{Classical, PointMethod};
+use crate::families::neighbourhood::HowMany;
 use crate::math::Points;
 use crate::math::neighbours::{Neighbour, nearest};
 
@@ -19,8 +20,8 @@ pub const DEF: Classical<Lof> = Classical::new(&MethodSpec {
 zsad_core::params! {
     /// Its parameters.
     pub struct Lof {
-        /// number of neighbours; all others where there are fewer
-        pub k: usize = 20, in 1..=1 << 32;
+        /// how many neighbours
+        pub near: HowMany = HowMany { k: 20, k_share: 0.0 };
     }
 }
 
@@ -58,7 +59,7 @@ impl PointMethod for Lof {
         if x.len() < 2 {
             return Err(Error::refused("one point alone has no neighbours: two samples at least"));
         }
-        let k = self.k.min(x.len() - 1);
+        let k = self.near.of(x.len()).min(x.len() - 1);
         let mut lof = Neighbourhoods { base: x.clone(), k, near: nearest(x, x, k, true), density: Vec::new() };
         lof.density = lof.near.chunks_exact(k).map(|near| lof.density_at(near)).collect();
         Ok(lof)
@@ -107,6 +108,15 @@ mod tests {
             &[1.1076644286451094, 1.0633270281778973, 1.0561777546105249, 0.9965493493003535],
             1e-9,
         );
+    }
+
+    // m = LOF(n_neighbors=12).fit(x); print(m.decision_scores_[:3], m.decision_function(y))
+    #[test]
+    fn with_a_share_of_a_fifth_it_is_pyods_of_twelve_neighbours() {
+        let lof = Lof { near: HowMany { k: 20, k_share: 0.2 } };
+        agree(&in_batch(&lof, &x()), &[0.9843650407825312, 0.995647425177439, 0.985149525038147], 1e-9);
+        let of_y = [1.163825481653533, 1.105224536645429, 1.0672379192554997, 0.9930453364746943];
+        agree(&on_pool(&lof, &x(), &y()), &of_y, 1e-9);
     }
 
     #[test]

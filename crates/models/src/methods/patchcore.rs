@@ -1,20 +1,26 @@
 //! PatchCore: distance of every patch to its nearest patch of the references.
 
 mod coreset;
+mod denoise;
+mod memory;
+mod ridge;
 
-use coreset::Coreset;
+use memory::Memory;
 use zsad_backbones::patches::{Neighbourhood, Upsampling, embed_pooled};
+use zsad_core::params::{All, OrWord};
 use zsad_core::{Accepts, FitContext, MethodSpec, Result, SampleId, Scores};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, View};
 use crate::math::Points;
-use crate::math::neighbours::nearest;
 
 /// The registry's entry: layers are averaged over 3 × 3, brought to the finest one's size and concatenated; a memory of
 /// the references' patches (a greedy k-centre coreset of them where `coreset` < 1); the mean Euclidean distance to the
 /// nearest ones is a patch's score, the greatest patch's the image's. That is anomalib's form, in which the score is not
 /// re-weighted by the neighbourhood here (nor in the authors' script). The authors' own is
 /// `{pooled: 1024, coreset: 0.1, anchors: 10, projection: 128, distance: squared}`.
+///
+/// `lookup: gaussian` is the ridge regression on the references of FastRecon (Fang et al., ICCV 2023) and the untrained relative of
+/// learned lookups; `denoise: lof` is SoftPatch (Jiang et al., NeurIPS 2022), for references that hold defects themselves.
 pub const DEF: Features<PatchCore> = Features::new(&MethodSpec {
     name: "patchcore",
     version: 1,
@@ -30,6 +36,27 @@ zsad_core::choices! {
         Euclidean = "euclidean",
         /// Its square.
         Squared = "squared",
+    }
+}
+
+zsad_core::choices! {
+    /// What a patch is compared with.
+    pub enum Lookup {
+        /// The nearest patches of the memory.
+        Nearest = "nearest",
+        /// All of them as one Gaussian.
+        Gaussian = "gaussian",
+    }
+}
+
+zsad_core::choices! {
+    /// What is done about references that hold defects.
+    pub enum Denoise {
+        /// Nothing.
+        None = "none",
+        /// Patches that are outliers among those of their position are left out, and distances weighted by how far the nearest one is
+        /// one.
+        Lof = "lof",
     }
 }
 
@@ -51,6 +78,20 @@ zsad_core::params! {
         /// what is averaged, resized and smoothed: euclidean: the distance (paper, anomalib); squared: its square, as
         /// the released code's index gives it
         pub distance: Distance = Distance::Euclidean;
+        /// what a patch is compared with: nearest: the nearest patches; gaussian: what is left of it beside the best combination of
+        /// all patches of the references under a penalty
+        pub lookup: Lookup = Lookup::Nearest;
+        /// with lookup: gaussian, the penalty as a share of the mean eigenvalue
+        pub ridge: f64 = 0.1, in 1e-9..;
+        /// rows and columns that a patch of the references may be away from where it is looked for, for objects that lie alike;
+        /// all: anywhere
+        pub window: OrWord<All> = OrWord::Word(All), in 0..=10_000;
+        /// lof: patches of the references that are outliers at their position are left out (for references with defects among them)
+        pub denoise: Denoise = Denoise::None;
+        /// with denoise: lof, number of neighbours; all other references where there are fewer
+        pub denoise_k: usize = 5, in 1..=10_000;
+        /// with denoise: lof, the share of all patches that is left out
+        pub denoise_share: f64 = 0.15, in 0.0..=0.99;
         /// Gaussian smoothing of the anomaly map, in pixels; 0: none
         pub sigma: f64 = 4.0, in 0.0..=64.0;
     }
@@ -66,34 +107,33 @@ impl FeatureMethod for PatchCore {
     type Selection = FewShotFeatures;
     type Detector = Seeded;
 
+    fn check(&self) -> Result<(), String> {
+        let narrow = self.window.number().is_some();
+        if narrow && (self.coreset < 1.0 || self.denoise != Denoise::None) {
+            return Err("`window` looks at every place of every reference: `coreset` 1 and `denoise` none".into());
+        }
+        if self.lookup == Lookup::Gaussian && (narrow || self.coreset < 1.0 || self.denoise != Denoise::None) {
+            return Err("`lookup: gaussian` takes all patches: `window` all, `coreset` 1 and `denoise` none".into());
+        }
+        Ok(())
+    }
+
     fn fit(&self, _: &Selected, ctx: &FitContext) -> Result<Seeded> {
         Ok(Seeded { params: self.clone(), seed: ctx.seed })
     }
 }
 
 impl FeatureDetector for Seeded {
-    /// The memory of patches.
-    type Support = Points<f32>;
+    type Support = Memory;
 
-    fn adapt(&self, support: &View) -> Result<Points<f32>> {
-        let PatchCore { coreset, anchors, projection, .. } = self.params;
+    fn adapt(&self, support: &View) -> Result<Memory> {
         let patches = support.ids().iter().map(|&id| self.params.patches(support, id)).collect::<Result<Vec<_>>>()?;
-        Ok(Coreset { share: coreset, anchors, projection, seed: self.seed }.of(Points::concat(&patches)))
+        Memory::of(&self.params, &patches, self.seed)
     }
 
-    fn score(&self, memory: &Points<f32>, batch: &View) -> Result<Scores> {
-        let k = self.params.neighbours.min(memory.len());
-        let measure = |squared: f64| match self.params.distance {
-            Distance::Euclidean => squared.sqrt(),
-            Distance::Squared => squared,
-        };
-        batch.score(self.params.sigma, |id| {
-            let near = nearest(memory, &self.params.patches(batch, id)?, k, false);
-            Ok(near
-                .chunks_exact(k)
-                .map(|near| near.iter().map(|n| measure(n.squared)).sum::<f64>() / k as f64)
-                .collect())
-        })
+    fn score(&self, memory: &Memory, batch: &View) -> Result<Scores> {
+        let shape = batch.store().shapes()[0];
+        batch.score(self.params.sigma, |id| Ok(memory.scores(&self.params, shape, &self.params.patches(batch, id)?)))
     }
 }
 
@@ -129,6 +169,32 @@ mod tests {
         let patchcore = Seeded { params, seed: 0 };
         let memory = maps(0..4, |support| patchcore.adapt(support)).unwrap();
         maps(4..6, |batch| patchcore.score(&memory, batch)).unwrap()
+    }
+
+    #[test]
+    fn a_window_over_all_places_changes_no_bit_and_one_of_a_single_cell_looks_there_alone() {
+        let wide = |window| PatchCore { neighbours: 2, sigma: 1.0, window, ..PatchCore::default() };
+        assert_eq!(scores(wide(OrWord::Number(4))), scores(wide(OrWord::default())));
+        let one = PatchCore { window: OrWord::Number(0), sigma: 0.0, ..PatchCore::default() };
+        let patches = |samples| maps(samples, |view| one.patches(view, view.ids()[0]).unwrap());
+        let (reference, query) = (patches(0..1), patches(4..5));
+        let own = reference.rows().zip(query.rows()).map(|(a, b)| crate::math::points::squared_distance(a, b).sqrt());
+        let greatest = own.fold(0.0, f64::max);
+        let patchcore = Seeded { params: one, seed: 0 };
+        let memory = maps(0..1, |support| patchcore.adapt(support)).unwrap();
+        assert_eq!(maps(4..5, |batch| patchcore.score(&memory, batch)).unwrap().samples, [greatest]);
+        let narrow = PatchCore { coreset: 0.5, window: OrWord::Number(1), ..PatchCore::default() };
+        assert!(narrow.check().is_err() && PatchCore { lookup: Lookup::Gaussian, ..narrow }.check().is_err());
+    }
+
+    #[test]
+    fn a_share_of_nothing_left_out_weighs_distances_alone() {
+        let plain = scores(PatchCore { sigma: 0.0, ..PatchCore::default() }).samples;
+        let soft = PatchCore { denoise: Denoise::Lof, denoise_share: 0.0, sigma: 0.0, ..PatchCore::default() };
+        let weighted = scores(soft).samples;
+        assert!(plain.iter().zip(&weighted).all(|(p, w)| (w / p) > 0.5 && (w / p) < 3.0 && w != p), "{weighted:?}");
+        let gaussian = scores(PatchCore { lookup: Lookup::Gaussian, ..PatchCore::default() });
+        assert!(gaussian.samples.iter().all(|s| s.is_finite() && *s > 0.0));
     }
 
     // as in zsad_backbones::patches, its `embed` and `maps`, then

@@ -14,7 +14,7 @@ mod subject;
 
 pub use checks::{Violation, violations, violations_on};
 
-use zsad_core::{DataDir, Environment, MethodDef, ParamProblem, Result};
+use zsad_core::{DataDir, Dataset, Environment, MethodDef, ParamProblem, Result};
 
 /// Training steps given to methods that declare `steps`.
 pub const STEPS: i64 = 80;
@@ -30,11 +30,12 @@ pub const MARGIN: f64 = 0.2;
 /// batch's order. Equal seeds, thread counts and a reload must give the same bits.
 pub const PERMUTATION_TOLERANCE: f64 = 1e-5;
 
-/// Whether `def` can run here with its defaults: the weights that it wants are there.
+/// Whether `def` can run here on `dataset` with its defaults: the weights that it wants are there.
 ///
 /// # Errors
 /// What is missing.
-pub fn ready(def: &dyn MethodDef) -> Result<()> {
+pub fn ready(def: &dyn MethodDef, dataset: &dyn Dataset) -> Result<()> {
     let method = def.configure(&Default::default()).map_err(|p| ParamProblem::error("its defaults", p))?;
+    let method = method.resolve(dataset.info(), &dataset.info().folds[0])?;
     method.artifacts(&Environment::new(DataDir::resolve(None))).map(drop)
 }

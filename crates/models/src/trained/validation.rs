@@ -3,9 +3,9 @@
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use serde_json::Value;
-use zsad_core::{Array, Arrays, MetricInput, State};
+use zsad_core::{Arrays, MetricInput, State};
 use zsad_nn::ParamStore;
-use zsad_nn::carried::{Carried, numbers, numbers_of};
+use zsad_nn::carried::{Carried, named, numbers, numbers_of, take};
 
 use super::detector::Model;
 use super::tasks::TaskSource;
@@ -103,17 +103,15 @@ impl Validation {
 impl Carried for Validation {
     fn save(&self) -> zsad_nn::Result<Arrays> {
         let Some(best) = &self.best else { return Ok(Arrays::new()) };
-        let of = |(name, array): (&String, &Array)| (format!("best.{name}"), array.clone());
-        let mut arrays: Arrays = best.state.arrays.iter().map(of).collect();
+        let mut arrays: Arrays = named("best", best.state.arrays.clone()).collect();
         arrays.insert("chosen".into(), numbers([best.step as f64, best.auroc, self.since as f64]));
         Ok(arrays)
     }
 
-    fn load(&mut self, saved: Arrays) -> zsad_nn::Result<()> {
+    fn load(&mut self, mut saved: Arrays) -> zsad_nn::Result<()> {
         // Nothing is kept before the first look.
         let [step, auroc, since] = numbers_of(&saved, "chosen")[..] else { return Ok(()) };
-        let own = |(name, array): (String, Array)| Some((name.strip_prefix("best.")?.to_owned(), array));
-        let state = State { network: Value::Null, arrays: saved.into_iter().filter_map(own).collect() };
+        let state = State { network: Value::Null, arrays: take("best", &mut saved) };
         (self.best, self.since) = (Some(Best { step: step as u64, auroc, state }), since as u64);
         Ok(())
     }

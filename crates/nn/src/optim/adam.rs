@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 use zsad_core::{Array, Arrays, Error, Implementation, Operator, Values};
 
 use super::{Gradients, Optimizer};
-use crate::carried::{Carried, number_of, numbers};
+use crate::carried::{Carried, named, number_of, numbers, take};
 use crate::kernels::adam::{self, Update};
 use crate::params::ParamStore;
 use crate::weights::{from_candle, to_candle};
@@ -48,24 +48,25 @@ impl Moments {
     }
 
     /// Copies by name.
-    fn arrays(&self) -> Result<Vec<(&'static str, Array)>> {
-        let kept = match self {
-            Moments::F32(of) => of.parts().map(|(name, values)| (name, flat(Values::F32(values.to_vec())))).collect(),
-            Moments::F64(of) => of.parts().map(|(name, values)| (name, flat(Values::F64(values.to_vec())))).collect(),
+    fn arrays(&self) -> Result<Arrays> {
+        let kept = |name: &str, values: Values| (name.to_owned(), flat(values));
+        Ok(match self {
+            Moments::F32(of) => of.parts().map(|(name, values)| kept(name, Values::F32(values.to_vec()))).collect(),
+            Moments::F64(of) => of.parts().map(|(name, values)| kept(name, Values::F64(values.to_vec()))).collect(),
             Moments::Composed { m, v, v_max } => {
                 let parts = [("m", Some(m)), ("v", Some(v)), ("v_max", v_max.as_ref())];
-                let present = parts.into_iter().filter_map(|(name, tensor)| Some((name, from_candle(tensor?))));
-                present.map(|(name, array)| Ok((name, array?))).collect::<Result<_>>()?
+                let present = parts.into_iter().filter_map(|(name, tensor)| Some((name, tensor?)));
+                present.map(|(name, tensor)| Ok((name.to_owned(), from_candle(tensor)?))).collect::<Result<_>>()?
             }
-        };
-        Ok(kept)
+        })
     }
 
-    /// Takes the values that `of` has by name.
-    fn take<'a>(&mut self, var: &Var, of: impl Fn(&str) -> Option<&'a Array>) -> Result<()> {
+    /// Takes the place of what [`Moments::arrays`] copied.
+    fn take(&mut self, var: &Var, saved: &Arrays) -> Result<()> {
         let wanted = |name: &str| {
             let fits = |array: &&Array| array.values().len() == var.elem_count();
-            of(name)
+            saved
+                .get(name)
                 .filter(fits)
                 .ok_or_else(|| Error::failed(format!("an interrupted training has no moment `{name}`")))
         };
@@ -123,17 +124,15 @@ impl Carried for Adam {
     fn save(&self) -> Result<Arrays> {
         let mut arrays = Arrays::from([("steps".to_owned(), numbers([self.steps.into()]))]);
         for (number, (_, moments)) in self.states.iter().enumerate() {
-            let named = moments.arrays()?.into_iter().map(|(name, array)| (format!("{number}.{name}"), array));
-            arrays.extend(named);
+            arrays.extend(named(number, moments.arrays()?));
         }
         Ok(arrays)
     }
 
-    fn load(&mut self, saved: Arrays) -> Result<()> {
+    fn load(&mut self, mut saved: Arrays) -> Result<()> {
         self.steps = number_of(&saved, "steps")? as i32;
         for (number, (var, moments)) in self.states.iter_mut().enumerate() {
-            let of = |name: &str| saved.get(&format!("{number}.{name}"));
-            moments.take(var, of)?;
+            moments.take(var, &take(number, &mut saved))?;
         }
         Ok(())
     }

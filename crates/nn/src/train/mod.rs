@@ -5,7 +5,7 @@ mod trainer;
 
 use zsad_core::{Arrays, Progress, State};
 
-use crate::carried::{Carried, number_of, numbers, numbers_of};
+use crate::carried::{Carried, named, number_of, numbers, numbers_of, take};
 use crate::optim::{Adam, AdamConfig, Gradients, Optimizer, clip_global_norm};
 use crate::params::ParamStore;
 use crate::{Error, Result};
@@ -103,26 +103,18 @@ impl Carried for Curve {
 
 /// What it takes to go on after `step`.
 fn interruption(step: u64, params: &ParamStore, carried: &impl Carried, curve: &Curve) -> Result<State> {
-    let mut arrays = Arrays::new();
-    for (part, saved) in [("params", params.save()?), ("carried", carried.save()?), ("curve", curve.save()?)] {
-        arrays.extend(saved.into_iter().map(|(name, array)| (format!("{part}.{name}"), array)));
-    }
+    let mut arrays: Arrays = named("params", params.save()?).collect();
+    arrays.extend(named("carried", carried.save()?));
+    arrays.extend(named("curve", curve.save()?));
     Ok(State { network: serde_json::json!({ "step": step }), arrays })
 }
 
 /// Takes up what [`interruption`] kept; its step.
-fn go_on(state: State, params: &ParamStore, carried: &mut impl Carried, curve: &mut Curve) -> Result<u64> {
+fn go_on(mut state: State, params: &ParamStore, carried: &mut impl Carried, curve: &mut Curve) -> Result<u64> {
     let step = state.entry("step")?;
-    let part = |part: &str| {
-        let own = state
-            .arrays
-            .iter()
-            .filter_map(|(name, array)| Some((name.strip_prefix(part)?.strip_prefix('.')?.to_owned(), array.clone())));
-        own.collect::<Arrays>()
-    };
-    params.clone().load(part("params"))?;
-    carried.load(part("carried"))?;
-    curve.load(part("curve"))?;
+    params.clone().load(take("params", &mut state.arrays))?;
+    carried.load(take("carried", &mut state.arrays))?;
+    curve.load(take("curve", &mut state.arrays))?;
     Ok(step)
 }
 

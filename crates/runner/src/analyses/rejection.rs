@@ -81,21 +81,24 @@ const COLUMNS: [&str; 7] =
     ["rejected", "expected_rejected", "bound", "cost", "cost_all", "error_accepted", "acceptable"];
 
 impl Decided {
-    fn values(&self) -> [Option<f64>; 7] {
+    fn values(&self) -> Values {
         let Decided { rejected, expected, bound, cost, cost_all, error_accepted, acceptable } = *self;
         [Some(rejected), expected, bound, Some(cost), Some(cost_all), error_accepted, Some(acceptable)]
     }
 }
 
+/// What is said of a batch, in the order of the columns.
+type Values = [Option<f64>; 7];
+
 impl Analysis for Rejection {
     fn run(&self, cells: &Cells) -> Result<Output> {
-        let mut means: BTreeMap<(Point, String, usize), Vec<[Option<f64>; 7]>> = BTreeMap::new();
+        let mut means: BTreeMap<(Point, String, usize), Vec<Values>> = BTreeMap::new();
         let mut output = Output::default();
         let mut columns: Vec<Vec<Option<f64>>> = vec![Vec::new(); self.tolerance.len()];
         for cell in cells.iter() {
             let batches = cells.batches(cell)?;
             for of_domain in batches.chunk_by(|a, b| a.batch.domain == b.batch.domain) {
-                let mut by_tolerance: Vec<Vec<[Option<f64>; 7]>> = vec![Vec::new(); self.tolerance.len()];
+                let mut by_tolerance: Vec<Vec<Values>> = vec![Vec::new(); self.tolerance.len()];
                 for (i, of) in of_domain.iter().enumerate() {
                     let train = self.training(of_domain, i);
                     let domain = of.batch.domain.clone();

@@ -29,6 +29,7 @@ const KEYS: &[&str] = &[
     "batch_size",
     "normals",
     "contamination",
+    "anomaly_kinds",
     "n_batches",
     "min_anomalies",
     "pooling",
@@ -70,6 +71,10 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
             Vec::new()
         }
     };
+    let kinds = match field(entries, "anomaly_kinds") {
+        Some(node) => list(node, "anomaly_kinds", "integers from 1 or `all`, such as [1, 2, all]", kinds, problems),
+        None => vec![None],
+    };
     let mut number = |key, min, default| match field(entries, key) {
         None => default,
         Some(node) => scalar(node, |v| count(v, min)).unwrap_or_else(|| {
@@ -97,16 +102,39 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
         Some(node) => shift::read(node, problems),
         None => vec![(None, node.pos)],
     };
+    if let (Some((_, pos)), true) = (shifts.iter().find(|(s, _)| s.is_some()), kinds.iter().any(Option::is_some)) {
+        let hint = "write an experiment for each";
+        problems.add(*pos, "a protocol has a `shift` or `anomaly_kinds`, not both", hint);
+    }
     let mut points = Vec::new();
-    for &size in &sizes {
-        for &contamination in &contaminations {
-            // At 0 % there is no least number; one form for one meaning keeps the keys equal.
-            let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
-            let of = TestPoint { size, contamination, min_anomalies, n_batches, pooling, ..TestPoint::default() };
-            points.extend(shifts.iter().map(|&(shift, _)| TestPoint { reference_seed, skip_small, shift, ..of }));
+    for (&size, &contamination) in sizes.iter().flat_map(|size| contaminations.iter().map(move |c| (size, c))) {
+        let is_clean = contamination == Contamination::Ratio(0.0);
+        // At 0 % there is no least number; one form for one meaning keeps the keys equal.
+        let min_anomalies = if is_clean { 0 } else { min_anomalies };
+        // Without anomalies there are no kinds of them.
+        let kinds = if is_clean { &[None][..] } else { &kinds[..] };
+        let of = TestPoint {
+            size,
+            contamination,
+            min_anomalies,
+            n_batches,
+            pooling,
+            reference_seed,
+            ..TestPoint::default()
+        };
+        for &anomaly_kinds in kinds {
+            points.extend(shifts.iter().map(|&(shift, _)| TestPoint { skip_small, shift, anomaly_kinds, ..of }));
         }
     }
     Some(Protocol { points, training_seed, shifts })
+}
+
+fn kinds(value: &Value) -> Option<Option<usize>> {
+    match value.as_str() {
+        Some("all") => Some(None),
+        Some(_) => None,
+        None => count(value, 1).map(Some),
+    }
 }
 
 /// One of the words of `T`; the first where the file says nothing.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zsad_core::job::{Asked, CellId, FitId, MethodId};
-use zsad_core::{Dataset, Environment, LabelledBatch, Result, SampleRef, TestPoint};
+use zsad_core::{Dataset, Environment, Error, LabelledBatch, Result, SampleRef, TestPoint};
 use zsad_data::sampler;
 use zsad_data::shift::Shifted;
 use zsad_store::Facts;
@@ -69,6 +69,12 @@ impl Draw {
         let view = dataset.view(env, fold)?;
         let fold = &view.info().folds[fold].clone();
         let point = &self.id.point;
+        if point.anomaly_kinds.is_some() {
+            let why = "copies of anomalies are made while a batch is scored, and are in no file";
+            return Err(Error::refused(format!(
+                "{why}; hint: leave `anomaly_kinds` out, or run the method as `external`"
+            )));
+        }
         let mut batches = Vec::new();
         for &domain in &fold.meta_test {
             if point.skip_small && sampler::counts(view.info(), fold, domain, point).is_err() {

@@ -22,15 +22,14 @@ pub(super) struct Coreset {
 }
 
 impl Coreset {
-    /// Those of `points` that are kept, in the order of their choice; all of them as they are where nothing is left out.
-    pub fn of(&self, points: Points<f32>) -> Points<f32> {
+    /// The places of those of `points` that are kept, in the order of their choice; `None` where nothing is left out.
+    pub fn chosen(&self, points: &Points<f32>) -> Option<Vec<usize>> {
         let wanted = ((points.len() as f64 * self.share).ceil() as usize).clamp(1, points.len());
         if wanted == points.len() {
-            return points;
+            return None;
         }
         let anchors = index::sample(&mut self.stream("anchors"), points.len(), self.anchors.min(points.len()));
-        let chosen = greedy(&self.projected(&points), wanted, &anchors.into_vec());
-        points.select(&chosen)
+        Some(greedy(&self.projected(points), wanted, &anchors.into_vec()))
     }
 
     /// By weights from U(−1/√d, 1/√d), as PyTorch initialises a linear layer of d inputs.
@@ -83,7 +82,8 @@ mod tests {
     use super::*;
 
     fn of(points: &Points<f32>, share: f64) -> Vec<f32> {
-        Coreset { share, anchors: 0, projection: 0, seed: 0 }.of(points.clone()).values().to_vec()
+        let chosen = Coreset { share, anchors: 0, projection: 0, seed: 0 }.chosen(points);
+        chosen.map_or_else(|| points.clone(), |chosen| points.select(&chosen)).values().to_vec()
     }
 
     #[test]
@@ -111,8 +111,8 @@ mod tests {
         let values =
             (0..40).flat_map(|i| [if i % 10 == 0 { 100.0 * i as f32 } else { 0.0 }, (i as f32).sin(), 0.3, 1.0]);
         let points = Points::from_values(values.collect(), 4);
-        let kept = Coreset { share: 0.1, anchors: 5, projection: 3, seed: 1 }.of(points).values().to_vec();
-        let mut far: Vec<f32> = kept.chunks_exact(4).map(|row| row[0]).collect();
+        let kept = Coreset { share: 0.1, anchors: 5, projection: 3, seed: 1 }.chosen(&points).unwrap();
+        let mut far: Vec<f32> = kept.into_iter().map(|i| points.row(i)[0]).collect();
         far.sort_by(f32::total_cmp);
         assert_eq!(far, [0.0, 1000.0, 2000.0, 3000.0]);
     }

@@ -7,7 +7,7 @@ use zsad_backbones::features::FeatureStore;
 use zsad_core::rng::stream;
 use zsad_core::{Arrays, FitContext, FitReport};
 use zsad_nn::Result;
-use zsad_nn::carried::{Carried, number_of, numbers, numbers_of};
+use zsad_nn::carried::{Carried, named, number_of, numbers, numbers_of, take};
 use zsad_nn::train::{Updater, run};
 
 use super::codebook::attraction;
@@ -62,21 +62,16 @@ impl Carried for LayerState {
     fn save(&self) -> Result<Arrays> {
         let mut arrays = Arrays::from([("max".to_owned(), numbers([self.max]))]);
         arrays.insert("boundary".into(), numbers(self.boundary));
-        for (part, updater) in [("first", &self.first), ("flow", &self.flow)] {
-            arrays.extend(updater.save()?.into_iter().map(|(name, array)| (format!("{part}.{name}"), array)));
-        }
+        arrays.extend(named("first", self.first.save()?));
+        arrays.extend(named("flow", self.flow.save()?));
         Ok(arrays)
     }
 
-    fn load(&mut self, saved: Arrays) -> Result<()> {
+    fn load(&mut self, mut saved: Arrays) -> Result<()> {
         self.max = number_of(&saved, "max")?;
         self.boundary = numbers_of(&saved, "boundary").first().copied();
-        for (part, updater) in [("first.", &mut self.first), ("flow.", &mut self.flow)] {
-            let own =
-                saved.iter().filter_map(|(name, array)| Some((name.strip_prefix(part)?.to_owned(), array.clone())));
-            updater.load(own.collect())?;
-        }
-        Ok(())
+        self.first.load(take("first", &mut saved))?;
+        self.flow.load(take("flow", &mut saved))
     }
 }
 
