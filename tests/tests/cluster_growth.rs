@@ -114,7 +114,7 @@ fn simulate(folder: &RunFolder, jobs: &[FitJob]) {
             provenance: provenance.clone(),
             ..CellRecord::default()
         };
-        folder.put_record(&record, &batches, &vec![None; 48]).expect("a writable folder");
+        folder.put_record(&record, &batches, &zsad_store::Facts::unknown(48)).expect("a writable folder");
     };
     // Each waits for the disk.
     std::thread::scope(|scope| {

@@ -26,6 +26,8 @@ fn every_subcommand_has_help_with_an_example() {
         "describe",
         "score",
         "metrics",
+        "analyse",
+        "bench",
         "completions",
     ] {
         let done = sandbox.run(&[command, "--help"]).expect(0);
@@ -98,6 +100,7 @@ fn lists_and_descriptions_come_from_the_registries() {
         ("methods", &["acr_dsvdd", "bn_distance", "deep_svdd", "iforest", "knn", "mahalanobis"][..]),
         ("datasets", &["adbench", "digits", "mnist", "omniglot", "table"]),
         ("metrics", &["aupr", "auroc", "f1_max", "fpr95"]),
+        ("analyses", &["drop", "rejection", "severity", "slices"]),
     ] {
         let text = sandbox.run(&["list", what]).expect(0).out;
         let json: Vec<Value> = serde_json::from_str(&sandbox.run(&["list", what, "--json"]).expect(0).out).unwrap();

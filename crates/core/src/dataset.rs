@@ -13,6 +13,8 @@ use crate::params::{Both, Given, ParamProblem, ParamSet, ParamSpec};
 use crate::picture::PictureGeometry;
 use crate::preprocessing::Layout;
 use crate::sample::{Masks, SampleRef, Samples, Subset};
+use crate::shift::Shift;
+use crate::tags::Tags;
 
 /// Where the anomalies of a test batch come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +128,30 @@ pub trait Dataset: Send + Sync {
     /// What a person calls a sample, such as `crack/012`; `None` where samples have no names.
     fn sample_name(&self, _sample: &SampleRef) -> Option<String> {
         None
+    }
+
+    /// The tags of `refs`, in their order: named values that no method sees. None where the data set says nothing of its
+    /// samples; which it has, [`Load::tags`] says.
+    ///
+    /// # Errors
+    /// Where a sample is not there.
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        Ok(Tags::none(refs.len()))
+    }
+
+    /// The samples of `refs` with `shift` done to their pictures before these are resized; `None` where the data set keeps
+    /// no larger pictures than its samples.
+    ///
+    /// # Errors
+    /// As [`Dataset::gather`].
+    fn gather_shifted(&self, _refs: &[SampleRef], _shift: &Shift) -> Result<Option<Samples>> {
+        Ok(None)
+    }
+
+    /// What was subtracted from each channel's values 0 … 1 of its pictures, and what they were then divided by; empty where
+    /// that is nothing.
+    fn pixel_scale(&self) -> Vec<(f32, f32)> {
+        Vec::new()
     }
 
     /// The columns of its tables; `None` where they have no names, or its samples are no rows.
@@ -345,5 +371,10 @@ pub trait Load: Send + Sync {
     /// How a picture of a person's own becomes a sample of it; `None` where it does not hold pictures.
     fn image(&self) -> Option<PictureGeometry> {
         None
+    }
+
+    /// The names of its tags; see [`Dataset::tags`].
+    fn tags(&self) -> &'static [&'static str] {
+        &[]
     }
 }

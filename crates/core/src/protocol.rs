@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::shift::Shift;
 
 /// How a batch's size is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,6 +155,10 @@ pub struct TestPoint {
     /// whole point.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_small: bool,
+    /// What is done to the pictures of the batches; `None`: nothing. It is not in the draw of the batches, so that shifted
+    /// and clean cells hold the same samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<Shift>,
     /// How many different anomalies a batch holds, of which all further ones are copies, changed a little; `None`: all are
     /// different.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,6 +231,7 @@ mod tests {
             reference_seed: None,
             draw_seed: None,
             skip_small: false,
+            shift: None,
             anomaly_kinds: None,
         }
     }

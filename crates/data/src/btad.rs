@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Load, PictureGeometry, Result};
 
-use crate::mvtec::{Folders, Pictures};
+use crate::mvtec::{DEFECT, Folders, Pictures};
 
 /// The registry's entry.
 pub const DEF: DatasetDef = DatasetDef::new::<Btad>(&SPEC);
@@ -41,6 +41,10 @@ impl Load for Btad {
 
     fn image(&self) -> Option<PictureGeometry> {
         Some(self.pictures.geometry())
+    }
+
+    fn tags(&self) -> &'static [&'static str] {
+        &[DEFECT]
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {

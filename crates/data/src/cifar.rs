@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use zsad_core::{DataDir, DataFile, Domain, Fold, ReadBy, Result};
 
 use crate::files;
-use images::{Images, Pool, Scale, Store};
+use images::{Images, Kind, Pool, Scale, Store};
 use records::Records;
 
 /// The facts of one of the two.
@@ -84,6 +84,15 @@ pub struct Chosen {
     pub split: Fold,
 }
 
+/// Class and number of the superclass of every class, as the training records have them.
+fn kinds(train: &Records, names: &[String]) -> Vec<Kind> {
+    let superclass = |class: usize| {
+        let first = train.labels.iter().position(|&l| usize::from(l) == class)?;
+        train.coarse.get(first).copied()
+    };
+    names.iter().enumerate().map(|(i, name)| Kind { class: name.clone(), superclass: superclass(i) }).collect()
+}
+
 /// Test images: a store and its labels.
 pub type Tests<'a> = (Store, &'a [u8]);
 
@@ -102,6 +111,7 @@ impl Chosen {
     ) -> Result<Images> {
         let names = self.release.class_names(data)?;
         let train = self.release.train(data)?;
+        let kinds = kinds(&train, &names);
         let (mut domains, mut pools) = (Vec::new(), Vec::new());
         for (class, name) in (0..).zip(names) {
             let train = Pool { store: 0, images: records::of_class(&train.labels, class, self.limit) };
@@ -115,7 +125,7 @@ impl Chosen {
             pools.push([normal, reference]);
         }
         let stores = vec![Store::Plain(train.pixels), test.0];
-        Ok(self.images(domains, pools, stores, notes))
+        Ok(self.images(domains, pools, stores, notes).with_kinds(kinds))
     }
 
     /// All classes train with clean training images (`train/<class>`) and test with the images of `test`
@@ -126,6 +136,7 @@ impl Chosen {
     pub fn shift_only(mut self, data: &DataDir, test: Tests, notes: Vec<(String, String)>) -> Result<Images> {
         let names = self.release.class_names(data)?;
         let train = self.release.train(data)?;
+        let kinds = kinds(&train, &names);
         let (mut domains, mut pools) = (Vec::new(), Vec::new());
         let parts = [(0, "train", &train.labels[..], self.limit), (1, "test", test.1, usize::MAX)];
         for (store, part, labels, limit) in parts {
@@ -138,7 +149,7 @@ impl Chosen {
         let classes = self.release.classes;
         self.split = Fold::single(0..classes, classes..2 * classes);
         let stores = vec![Store::Plain(train.pixels), test.0];
-        Ok(self.images(domains, pools, stores, notes))
+        Ok(self.images(domains, pools, stores, notes).with_kinds([kinds.clone(), kinds].concat()))
     }
 
     fn images(

@@ -59,6 +59,10 @@ impl Load for Cifar100 {
         Some(images::spec(self.normalise.then_some(RELEASE.scale)))
     }
 
+    fn tags(&self) -> &'static [&'static str] {
+        images::TAGS
+    }
+
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let test = RELEASE.test(data)?;
         let chosen = self.chosen(SPEC.name);

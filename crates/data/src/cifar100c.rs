@@ -62,6 +62,10 @@ impl Load for Cifar100C {
         Some(images::spec(self.clean.normalise.then_some(RELEASE.scale)))
     }
 
+    fn tags(&self) -> &'static [&'static str] {
+        images::TAGS
+    }
+
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         Ok(Arc::new(self.corrupted().open(self.clean.chosen(SPEC.name), self.protocol, data)?))
     }

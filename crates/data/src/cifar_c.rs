@@ -155,7 +155,7 @@ impl Corrupted {
             let hint = "put the released file there, or choose another corruption";
             return Err(Error::data(data.path.join(self.folder).join(format!("{name}.npy")), message, hint));
         }
-        let Records { labels, pixels } = self.release.test(data)?;
+        let Records { labels, pixels, .. } = self.release.test(data)?;
         let store = match corruption {
             Some(corruption) => Store::corrupted(pixels, corruption, self.severity),
             None => Store::Plain(pixels),

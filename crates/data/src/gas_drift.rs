@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zsad_core::{
     AnomalySource, Choice, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, Modality, ReadBy,
-    Result, Samples, Values,
+    Result, Samples, Tags, Values,
 };
 
 use crate::memory::{InMemory, MemoryDomain};
@@ -90,12 +90,13 @@ impl Load for GasDrift {
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let (normal, each) = (self.normal.word(), self.normal == Normal::Each);
-        let mut domains = Vec::new();
+        let (mut domains, mut tags) = (Vec::new(), Vec::new());
         let mut fold = Fold::single([], []);
         for batch in self.batches() {
             let path = Self::find(data, batch)?;
             let gases = read_batch(&path)?;
-            for (gas, rows) in GASES.iter().zip(&gases) {
+            for (gas, of_gas) in GASES.iter().zip(&gases) {
+                let rows = &of_gas.rows;
                 if each && rows.is_empty() || !each && normal != *gas {
                     continue;
                 }
@@ -107,8 +108,9 @@ impl Load for GasDrift {
                         "leave it out of meta_train and meta_test, or choose another gas",
                     ));
                 }
-                let others: Vec<f64> =
-                    GASES.iter().zip(&gases).filter(|(g, _)| *g != gas).flat_map(|(_, r)| r).copied().collect();
+                let others = || GASES.iter().zip(&gases).filter(|(g, _)| *g != gas);
+                tags.push([of_gas.tags(gas), others().map(|(g, r)| r.tags(g)).fold(Tags::none(0), joined)]);
+                let others: Vec<f64> = others().flat_map(|(_, r)| &r.rows).copied().collect();
                 let samples = |values| Samples::new(vec![DIM], Values::F64(values));
                 let role = if self.meta_train.contains(&batch) { &mut fold.meta_train } else { &mut fold.meta_test };
                 role.push(domains.len());
@@ -121,20 +123,49 @@ impl Load for GasDrift {
             }
         }
         let set = InMemory::new(SPEC.name, Modality::rows(DIM), domains, vec![fold], AnomalySource::Genuine)?;
-        Ok(Arc::new(set))
+        Ok(Arc::new(set.with_tags(tags)))
+    }
+
+    fn tags(&self) -> &'static [&'static str] {
+        &["concentration", "gas"]
     }
 }
 
+/// The measurements of one gas in a batch.
+#[derive(Default)]
+struct Measured {
+    /// Rows of [`DIM`] features, one after the other.
+    rows: Vec<f64>,
+    /// Parts per million by volume, a row each.
+    concentration: Vec<f64>,
+}
+
+impl Measured {
+    fn tags(&self, gas: &str) -> Tags {
+        let n = self.concentration.len();
+        let gases = (0..n).map(|_| Some(gas.to_owned()));
+        Tags::none(n).words("gas", gases).numbers("concentration", self.concentration.iter().copied().map(Some))
+    }
+}
+
+fn joined(mut all: Tags, more: Tags) -> Tags {
+    all.append(more);
+    all
+}
+
 /// The rows of one batch by gas. A line is `gas;concentration 1:v 2:v … 128:v`.
-fn read_batch(path: &Path) -> Result<[Vec<f64>; 6]> {
-    let mut gases: [Vec<f64>; 6] = Default::default();
+fn read_batch(path: &Path) -> Result<[Measured; 6]> {
+    let mut gases: [Measured; 6] = Default::default();
     for (i, line) in files::text(path)?.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let bad = |why: String| Error::data(path, format!("line {}: {why}", i + 1), HINT);
         let mut fields = line.split_ascii_whitespace();
         let head = fields.next().unwrap_or_default();
-        let gas = head.split(';').next().and_then(|g| g.parse::<usize>().ok()).filter(|g| (1..=6).contains(g));
-        let gas = gas.ok_or_else(|| bad(format!("`{head}` instead of a gas from 1 to 6 and a concentration")))?;
-        let rows = &mut gases[gas - 1];
+        let read = head.split_once(';').and_then(|(gas, ppm)| Some((gas.parse().ok()?, ppm.parse().ok()?)));
+        let read = read.filter(|(gas, ppm): &(usize, f64)| (1..=6).contains(gas) && ppm.is_finite());
+        let (gas, ppm) =
+            read.ok_or_else(|| bad(format!("`{head}` instead of a gas from 1 to 6 and a concentration")))?;
+        let Measured { rows, concentration } = &mut gases[gas - 1];
+        concentration.push(ppm);
         let start = rows.len();
         for (k, field) in fields.enumerate() {
             let value = field.split_once(':').filter(|(n, _)| n.parse() == Ok(k + 1)).and_then(|(_, v)| v.parse().ok());
@@ -179,8 +210,12 @@ mod tests {
         let sizes: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();
         assert_eq!(sizes, [("batch1", 2, 1), ("batch6", 1, 1)]);
         assert_eq!((&set.info().folds[0].meta_train, &set.info().folds[0].meta_test), (&vec![0], &vec![1]));
-        let x = set.gather(&testing::subset(&*set, 1, Subset::Anomalous)).unwrap();
+        let anomalous = testing::subset(&*set, 1, Subset::Anomalous);
+        let x = set.gather(&anomalous).unwrap();
         assert_eq!(x.to_f64()[..3], [-6.25, -5.25, -4.25]);
+        let tags = set.tags(&anomalous).unwrap();
+        assert_eq!(tags.get("gas").unwrap().word(0).as_deref(), Some("toluene"));
+        assert_eq!(tags.get("concentration").unwrap().number(0), Some(10.0));
         let set =
             testing::open(&DEF, json!({"meta_train": [1], "meta_test": [6], "normal": "each"}), dir.path()).unwrap();
         let names: Vec<_> = set.info().domains.iter().map(|d| (d.name.as_str(), d.normal, d.anomalous)).collect();

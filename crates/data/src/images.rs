@@ -1,7 +1,7 @@
 //! Small 8-bit images kept as bytes in memory; `gather` divides by 255.
 
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Tags, Values,
 };
 
 /// What a record says beside the parameters.
@@ -11,14 +11,27 @@ pub type Notes = Vec<(String, String)>;
 pub struct ByteImages {
     info: DatasetInfo,
     pools: Vec<Vec<u8>>,
+    tags: TagsOf,
 }
+
+/// What makes the tags of samples from what is known of a data set.
+pub type TagsOf = fn(&DatasetInfo, &[SampleRef]) -> Tags;
 
 impl ByteImages {
     /// Square grey images of `side` pixels by domain; anomalies are images of other domains.
     pub fn new(name: &str, side: usize, domains: Vec<(String, Vec<u8>)>, fold: Fold, notes: Notes) -> Self {
         let (names, pools): (Vec<String>, Vec<Vec<u8>>) = domains.into_iter().unzip();
         let sized = names.into_iter().zip(&pools).map(|(n, pool)| Domain::normals(n, pool.len() / (side * side)));
-        ByteImages { info: grey(name, side, sized.collect(), fold, notes), pools }
+        ByteImages {
+            info: grey(name, side, sized.collect(), fold, notes),
+            pools,
+            tags: |_, refs| Tags::none(refs.len()),
+        }
+    }
+
+    /// The same with tags.
+    pub fn with_tags(self, tags: TagsOf) -> Self {
+        ByteImages { tags, ..self }
     }
 }
 
@@ -50,5 +63,9 @@ impl Dataset for ByteImages {
             values.extend(image.iter().map(|&v| f32::from(v) / 255.0));
         }
         Ok(Samples::new(shape, Values::F32(values)))
+    }
+
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        Ok((self.tags)(&self.info, refs))
     }
 }

@@ -41,6 +41,7 @@ pub mod omniglot;
 pub mod organa;
 pub mod resize;
 pub mod sampler;
+pub mod shift;
 pub mod standardise;
 pub mod table;
 pub mod tabular;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Error, Fold, Modality, Result, SampleRef, Samples, Subset, Tags,
+    Values,
 };
 
 /// One domain with its samples; an empty pool is `None`.
@@ -40,6 +41,8 @@ impl MemoryDomain {
 pub struct InMemory {
     info: DatasetInfo,
     domains: Vec<MemoryDomain>,
+    /// By domain, those of its normal and of its anomalous samples; empty where there are none.
+    tags: Vec<[Tags; 2]>,
 }
 
 impl InMemory {
@@ -102,7 +105,12 @@ impl InMemory {
             notes: Vec::new(),
         };
         check(&info, &domains).map_err(|why| Error::Config(format!("{name}: {why}")))?;
-        Ok(InMemory { info, domains })
+        Ok(InMemory { info, domains, tags: vec![] })
+    }
+
+    /// The same with tags: by domain, those of its normal and of its anomalous samples.
+    pub fn with_tags(self, tags: Vec<[Tags; 2]>) -> Self {
+        InMemory { tags, ..self }
     }
 
     /// The data set of one unlabelled batch: one domain, `batch`, that is tested and not trained on, with normal
@@ -171,6 +179,33 @@ impl Dataset for InMemory {
         };
         Ok(Samples::new(shape, values))
     }
+
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        tags_of(&self.tags, refs)
+    }
+}
+
+/// The tags of `refs` where `tags` holds, by domain, those of its normal and of its anomalous samples.
+///
+/// # Errors
+/// [`Error::Failed`] for a sample that is not there.
+pub fn tags_of(tags: &[[Tags; 2]], refs: &[SampleRef]) -> Result<Tags> {
+    if tags.is_empty() {
+        return Ok(Tags::none(refs.len()));
+    }
+    let mut all = Tags::none(0);
+    for r in refs {
+        let of_domain = tags.get(r.domain as usize);
+        let found = of_domain.and_then(|[normal, anomalous]| match r.subset {
+            Subset::Normal => Some(normal),
+            Subset::Anomalous => Some(anomalous),
+            Subset::Reference => None,
+        });
+        let found = found.filter(|t| (r.index as usize) < t.len());
+        let found = found.ok_or_else(|| Error::failed(format!("no tags of sample {r:?}")))?;
+        all.append(found.pick(&[r.index as usize]));
+    }
+    Ok(all)
 }
 
 /// The rows of `refs`, each `d` of the values that `pool` finds; borrowed, as all samples are in one precision.

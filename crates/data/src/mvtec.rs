@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Load, PictureGeometry, Result};
 
-pub(crate) use folders::Folders;
+pub(crate) use folders::{DEFECT, Folders};
 pub(crate) use params::Pictures;
 
 /// The registry's entry.
@@ -54,6 +54,10 @@ impl Load for Mvtec {
 
     fn image(&self) -> Option<PictureGeometry> {
         Some(self.pictures.geometry())
+    }
+
+    fn tags(&self) -> &'static [&'static str] {
+        &[DEFECT]
     }
 
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {

@@ -1,10 +1,12 @@
 //! NSL-KDD network connections: a domain is one service, as it occurs in the training or in the test file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, ReadBy, Result, suggest};
+use zsad_core::{
+    DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, ReadBy, Result, TagValues, Tags, suggest,
+};
 
 use crate::files;
 use crate::tabular::{self, Layout, Tabular, TabularDomain};
@@ -55,6 +57,11 @@ const HINT: &str = "put KDDTrain+_20Percent.txt (or KDDTrain+.txt) and KDDTest+.
 const FIELDS: usize = 43;
 const LABEL: usize = 41;
 const SERVICE: usize = 2;
+const PROTOCOL: usize = 1;
+/// How many of 21 classifiers found it out, as the data set has it.
+const DIFFICULTY: usize = 42;
+/// What the label of a normal connection is.
+const NORMAL: &str = "normal";
 const CATEGORICAL: [(usize, &str); 2] = [(1, NAMES[1]), (3, NAMES[3])];
 /// The features by their names in the data set's own description (kddcup.names).
 #[rustfmt::skip]
@@ -117,12 +124,33 @@ impl Load for NslKdd {
         let split = trained.len();
         let domains: Vec<_> = trained.into_iter().chain(tested).collect();
         let fold = Fold::single(0..split, split..domains.len());
-        Ok(Arc::new(Tabular::new(SPEC.name, layout, domains, fold, true)))
+        let seen: BTreeSet<&str> = train_lines.iter().map(|l| l[LABEL]).collect();
+        let set = Tabular::new(SPEC.name, layout, domains, fold, true);
+        let lines_of =
+            |domain: &TabularDomain| if domain.name.starts_with("train/") { &train_lines } else { &test_lines };
+        Ok(Arc::new(set.with_tags(|domain, rows| tags(lines_of(domain), rows, &seen))))
+    }
+
+    fn tags(&self) -> &'static [&'static str] {
+        &["attack", "attack_seen", "difficulty", "protocol"]
     }
 }
 
 fn is_numeric(field: usize) -> bool {
     field != SERVICE && CATEGORICAL.iter().all(|(k, _)| *k != field)
+}
+
+/// The kind of attack (none of a normal connection), whether the training file has that kind, the published difficulty and
+/// the protocol of these rows of a file.
+fn tags(lines: &[Vec<&str>], rows: &[u32], seen: &BTreeSet<&str>) -> Tags {
+    let field = |k: usize| rows.iter().map(move |&row| lines[row as usize][k]);
+    let attack = || field(LABEL).map(|label| Some(label).filter(|l| *l != NORMAL));
+    let texts = |k: usize| field(k).map(str::to_owned).collect();
+    Tags::none(rows.len())
+        .words("attack", attack().map(|a| a.map(str::to_owned)))
+        .numbers("attack_seen", attack().map(|a| a.map(|a| f64::from(u8::from(seen.contains(a))))))
+        .with("difficulty", TagValues::read(texts(DIFFICULTY)))
+        .words("protocol", field(PROTOCOL).map(|p| Some(p.to_owned())))
 }
 
 /// The fields of every line.
@@ -157,7 +185,7 @@ fn by_service<'t>(
         };
         let numeric = (0..LABEL).filter(|&k| is_numeric(k)).map(number).collect::<Result<Vec<_>>>()?;
         let codes = CATEGORICAL.iter().enumerate().map(|(c, &(k, _))| layout.code(c, fields[k]));
-        domain.pool_mut(fields[LABEL] != "normal").push(i, numeric, codes);
+        domain.pool_mut(fields[LABEL] != NORMAL).push(i, numeric, codes);
     }
     Ok(services)
 }
@@ -206,6 +234,23 @@ mod tests {
         assert_eq!((x[0], x[1], &x[38..]), (5.0, 1.0, &[1.0, 0.0, 0.0, 1.0][..]));
         let x = set.gather(&testing::subset(&*set, 1, Subset::Anomalous)).unwrap().to_f64().into_owned();
         assert_eq!((x[0], &x[38..]), (7.0, &[1.0, 0.0, 0.0, 0.0][..]));
+    }
+
+    #[test]
+    fn connections_have_tags_that_are_no_features() {
+        let train = line("tcp", "http", "SF", "5", "normal") + &line("udp", "http", "SF", "6", "neptune");
+        let test = line("tcp", "smtp", "SF", "7", "mscan") + &line("icmp", "smtp", "SF", "8", "neptune");
+        let dir = folder(&train, &(test + &line("tcp", "smtp", "SF", "7", "normal")));
+        let set = testing::open(&DEF, json!({"meta_test": "smtp", "min_normals": 1}), dir.path()).unwrap();
+        let refs = [testing::subset(&*set, 1, Subset::Anomalous), testing::subset(&*set, 1, Subset::Normal)].concat();
+        let tags = set.tags(&refs).unwrap();
+        let all = |name: &str| (0..3).map(|i| tags.get(name).unwrap().word(i).unwrap_or_default()).collect::<Vec<_>>();
+        assert_eq!(all("attack"), ["mscan", "neptune", ""]);
+        assert_eq!(all("attack_seen"), ["0", "1", ""]);
+        assert_eq!(all("protocol"), ["tcp", "icmp", "tcp"]);
+        assert_eq!(all("difficulty"), ["20", "20", "20"]);
+        let configured = DEF.configure(&Default::default()).unwrap();
+        assert_eq!(tags.names().collect::<Vec<_>>(), configured.tags());
     }
 
     #[test]

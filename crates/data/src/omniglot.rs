@@ -5,7 +5,10 @@ mod originals;
 
 use std::sync::Arc;
 
-use zsad_core::{DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Fold, Load, PictureGeometry, Result};
+use zsad_core::{
+    DataDir, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Fold, Load, PictureGeometry, Result, SampleRef,
+    Tags,
+};
 
 use crate::folds;
 use crate::images::ByteImages;
@@ -63,10 +66,23 @@ impl Load for Omniglot {
     fn open(&self, data: &DataDir) -> Result<Arc<dyn Dataset>> {
         let fold = fold(self.split);
         if originals::are_there(data) {
-            return Ok(Arc::new(ByteImages::new(SPEC.name, SIDE, originals::read(data)?, fold, vec![])));
+            let images = ByteImages::new(SPEC.name, SIDE, originals::read(data)?, fold, vec![]);
+            return Ok(Arc::new(images.with_tags(tags)));
         }
         Ok(Arc::new(embedded::Embedded::new(fold)))
     }
+
+    fn tags(&self) -> &'static [&'static str] {
+        &["alphabet", "drawer"]
+    }
+}
+
+/// The alphabet of a character, and who drew it: the twenty drawings of an alphabet's characters are by the same people in
+/// the same order.
+fn tags(info: &DatasetInfo, refs: &[SampleRef]) -> Tags {
+    let alphabet = |r: &SampleRef| Some(info.domains.get(r.domain as usize)?.name.split('/').next()?.to_owned());
+    let drawer = |r: &SampleRef| Some(f64::from(r.index + 1));
+    Tags::none(refs.len()).words("alphabet", refs.iter().map(alphabet)).numbers("drawer", refs.iter().map(drawer))
 }
 
 /// The split of the paper's code, or whole alphabets.

@@ -38,7 +38,7 @@ pub fn test_batches(
     let this = &info.domains[domain];
     let (normals, anomalies) = candidates(info, fold, domain);
     let counts = counts(info, fold, domain, point)?;
-    let point_name = serde_json::json!([point.size, point.contamination, point.min_anomalies]).to_string();
+    let point_name = point_name(point);
     Ok((0..point.n_batches as u32)
         .map(|number| {
             let mut rng = stream(
@@ -62,6 +62,11 @@ pub fn test_batches(
             LabelledBatch { domain: this.name.clone(), number, items, labels }
         })
         .collect())
+}
+
+/// What the streams of batches know of a point: whatever else of it differs, the batches are the same.
+pub(crate) fn point_name(point: &TestPoint) -> String {
+    serde_json::json!([point.size, point.contamination, point.min_anomalies]).to_string()
 }
 
 /// What one batch of a meta-test domain holds at a point.

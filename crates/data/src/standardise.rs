@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use zsad_core::{
     Dataset, DatasetInfo, Error, Fold, Layout, Masks, Modality, Moments, Preprocessing, Result, SampleRef, Samples,
-    Scaling, Standardise, Subset, Values,
+    Scaling, Standardise, Subset, Tags, Values,
 };
 
 /// `dataset` as training and testing in `fold` read it.
@@ -92,6 +92,10 @@ impl Dataset for Standardised {
 
     fn sample_name(&self, sample: &SampleRef) -> Option<String> {
         self.inner.sample_name(sample)
+    }
+
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        self.inner.tags(refs)
     }
 
     fn layout(&self) -> Option<&Layout> {
@@ -307,6 +311,9 @@ mod tests {
             fn sample_name(&self, sample: &SampleRef) -> Option<String> {
                 Some(format!("sample {}", sample.index))
             }
+            fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+                Ok(Tags::none(refs.len()).numbers("index", refs.iter().map(|r| Some(f64::from(r.index)))))
+            }
         }
         let set: Arc<dyn Dataset> = Arc::new(Named(set(leave_one_out(&["a", "b", "c"].map(str::to_owned)))));
         let sample = SampleRef { domain: 0, subset: Subset::Normal, index: 1 };
@@ -315,6 +322,7 @@ mod tests {
         for how in [Standardise::Pool, Standardise::Batch] {
             assert_eq!(seen(0, how).sample_name(&sample).as_deref(), Some("sample 1"));
             assert_eq!(seen(0, how).masks(&[sample]).unwrap().unwrap().values, [1]);
+            assert_eq!(seen(0, how).tags(&[sample]).unwrap().get("index").unwrap().number(0), Some(1.0));
         }
         let identity = |i| seen(i, Standardise::Pool).identity(2).unwrap();
         assert!(identity(0).starts_with("domain 2, standardised ") && identity(0) != identity(1));

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use zsad_core::{
-    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Values,
+    AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, Result, SampleRef, Samples, Subset, Tags, Values,
 };
 
 pub use zsad_core::Layout;
+
+use crate::memory::tags_of;
 
 /// The sorted categories among `values`.
 pub fn categories<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
@@ -70,6 +72,8 @@ pub struct Tabular {
     info: DatasetInfo,
     layout: Layout,
     domains: Vec<TabularDomain>,
+    /// By domain, those of its normal and of its anomalous rows; empty where there are none.
+    tags: Vec<[Tags; 2]>,
 }
 
 impl Tabular {
@@ -84,7 +88,14 @@ impl Tabular {
             anomalies: if genuine { AnomalySource::Genuine } else { AnomalySource::OtherDomains },
             notes: vec![],
         };
-        Tabular { info, layout, domains }
+        Tabular { info, layout, domains, tags: vec![] }
+    }
+
+    /// The same with tags: those that `tags` makes of some rows of the file, by the domain that they are of.
+    pub fn with_tags(mut self, tags: impl Fn(&TabularDomain, &[u32]) -> Tags) -> Self {
+        let of = |d: &TabularDomain| [tags(d, &d.normal.source), tags(d, &d.anomalous.source)];
+        self.tags = self.domains.iter().map(of).collect();
+        self
     }
 
     /// The rows that a sample lies in, and its place among them.
@@ -123,6 +134,10 @@ impl Dataset for Tabular {
 
     fn layout(&self) -> Option<&Layout> {
         Some(&self.layout)
+    }
+
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        tags_of(&self.tags, refs)
     }
 
     fn source_row(&self, sample: &SampleRef) -> Option<u32> {

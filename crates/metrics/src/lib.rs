@@ -9,18 +9,24 @@
 
 use zsad_core::{Level, MetricInput, MetricSpec, MetricValue};
 
+pub mod ader;
 mod aupr;
 mod aupro;
 mod auroc;
+pub mod clusters;
 mod components;
+pub mod explained;
 mod f1_max;
 mod fpr95;
+pub mod graded;
+pub mod grouped;
 mod pixel_aupr;
 mod pixel_auroc;
 mod pixel_f1_max;
 mod pixels;
 mod precision_at_n;
 mod ranking;
+pub mod rejection;
 pub mod stats;
 
 pub use auroc::DEF as AUROC;

@@ -53,6 +53,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &pca::DEF,
     &pca_residual::DEF,
     &quantiles::DEF,
+    &reference_distance::DEF,
     &resad::DEF,
     &resad_pp::DEF,
     &residual_norm::DEF,

@@ -33,6 +33,7 @@ fn auroc(dataset: &dyn Dataset, steps: u64, contamination: &[f64]) -> Vec<f64> {
             n_batches: 1,
             pooling: Pooling::Batch,
             skip_small: false,
+            shift: None,
             anomaly_kinds: None,
         };
         let values: Vec<f64> = fold

@@ -42,7 +42,8 @@ pub fn of_rows(rows: &[Row], control: impl Fn(&str) -> Option<&'static str>) -> 
 fn one_class(rows: &[Row]) -> Vec<Finding> {
     let mut counts: BTreeMap<(&str, String), (usize, usize)> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.point().contamination.ratio() != Some(0.0)) {
-        let point = format!("{}, contamination {}", row.point().size, row.point().contamination);
+        let shifted = row.point().shift.map_or(String::new(), |shift| format!(", shift {shift}"));
+        let point = format!("{}, contamination {}{shifted}", row.point().size, row.point().contamination);
         let count = counts.entry((&row.asked().dataset, point)).or_default();
         *count = (count.0 + row.result.n_undefined, count.1 + row.result.n_batches);
     }
@@ -92,7 +93,7 @@ impl<'a> About<'a> {
         };
         let cells = found.iter().filter_map(|(p, _)| self.cell(p)).flat_map(|c| &c.ok);
         let cells = cells.map(|r| r.record.cell_key.clone()).collect::<std::collections::BTreeSet<_>>();
-        let message = format!("{}, contamination {}: {said}{others}", first.size, first.contamination);
+        let message = format!("{first}: {said}{others}");
         Some(self.finding(kind, message, cells.into_iter().collect()))
     }
 

@@ -1,9 +1,10 @@
 //! Rows in their places: protocol points × methods.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use zsad_core::key::canonical_json;
-use zsad_core::{BatchSize, Contamination, Pooling, Supervision};
+use zsad_core::{BatchSize, Contamination, Pooling, Shift, Supervision};
 use zsad_store::{Row, Status};
 
 use crate::labels::{compare, labels};
@@ -18,8 +19,24 @@ pub struct Point {
     pub pooling: Pooling,
     /// Batch size.
     pub size: BatchSize,
+    /// What was done to the pictures.
+    pub shift: Option<Shift>,
     /// Test contamination.
     pub contamination: Contamination,
+}
+
+impl fmt::Display for Point {
+    /// Size, contamination and shift, as sentences say them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, contamination {}{}", self.size, self.contamination, self.shifted())
+    }
+}
+
+impl Point {
+    /// `, shift brightness@3`; nothing where nothing was shifted.
+    pub fn shifted(&self) -> String {
+        self.shift.map_or(String::new(), |shift| format!(", shift {shift}"))
+    }
 }
 
 /// One method with one set of parameters.
@@ -99,6 +116,7 @@ impl<'a> Grid<'a> {
                 dataset: row.asked().dataset.clone(),
                 pooling: row.point().pooling,
                 size: row.point().size,
+                shift: row.point().shift,
                 contamination: row.point().contamination,
             };
             let cell = cells.entry((point, MethodKey::of(row))).or_default();

@@ -9,7 +9,7 @@ use zsad_core::{Error, Result, file};
 
 use crate::plots::canvas::{Anchor, BLACK, Canvas, GREY, encode};
 use crate::plots::file_name;
-pub use paint::{Range, overlay};
+pub use paint::{Range, overlay, pixels};
 use paint::{color, thumbnails};
 
 /// One sample of a sheet; image, mask and map are row-major and of one size.

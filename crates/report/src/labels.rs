@@ -10,7 +10,7 @@ const SAID: usize = 3;
 
 /// Labels of (method, version, params): the name, with the parameters (and version) in which namesakes differ. Where these
 /// are more than a few, as where one thing is changed at a time, what most namesakes have in common is left out.
-pub(crate) fn labels(methods: &[(&str, u32, &str)]) -> Vec<String> {
+pub fn labels(methods: &[(&str, u32, &str)]) -> Vec<String> {
     let one = |&(name, version, params): &(&str, u32, &str)| {
         let namesakes: Vec<_> = methods.iter().filter(|o| o.0 == name).collect();
         let own = object(params);

@@ -10,7 +10,7 @@ pub mod grid;
 pub mod heatmaps;
 pub mod html;
 pub mod index;
-mod labels;
+pub mod labels;
 mod lengths;
 pub mod plots;
 pub mod power;

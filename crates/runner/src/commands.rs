@@ -1,6 +1,9 @@
 //! One file a subcommand, and what several of them share.
 
+pub mod analyse;
 pub mod batches;
+pub mod bench;
+pub mod calibrate;
 pub mod cancel;
 pub mod cite;
 pub mod clean;

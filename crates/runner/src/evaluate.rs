@@ -10,8 +10,11 @@ use zsad_core::{
 };
 use zsad_data::copies::Copies;
 use zsad_data::sampler;
+use zsad_data::shift::Shifted;
 use zsad_metrics::{Metric, evaluate};
-use zsad_store::DomainResult;
+use zsad_store::{DomainResult, Facts};
+
+use crate::facts::facts;
 
 /// Everything that a cell's scores depend on, save the detector.
 pub struct CellInput<'a> {
@@ -35,9 +38,10 @@ pub struct Outcome {
     pub domains: Vec<DomainResult>,
     /// Every score.
     pub batches: Vec<LabelledBatch<f64>>,
-    /// The rows of the data set's file that the scored samples come from, in the same order: see
-    /// [`Dataset::source_row`].
-    pub rows: Vec<Option<u32>>,
+    /// What is known of the scored samples, in the same order.
+    pub facts: Facts,
+    /// What a record says of the shift, where there was one.
+    pub shift: Option<(String, String)>,
     /// Seconds spent in the method.
     pub seconds: f64,
 }
@@ -57,7 +61,9 @@ pub fn score_cell(
     if input.fold.meta_test.is_empty() {
         return Err(Error::failed("the data set has no meta-test domains to score"));
     }
-    let mut outcome = Outcome { domains: Vec::new(), batches: Vec::new(), rows: Vec::new(), seconds: 0.0 };
+    let shift = input.point.shift.map(|by| Shifted::new(input.dataset, by)).transpose()?.map(|shifted| shifted.note());
+    let (domains, batches) = (Vec::new(), Vec::new());
+    let mut outcome = Outcome { domains, batches, facts: Facts::default(), shift, seconds: 0.0 };
     let total = (input.fold.meta_test.len() * input.point.n_batches) as u64;
     let mut done = 0;
     let mut too_small = None;
@@ -70,17 +76,16 @@ pub fn score_cell(
             continue;
         }
         let mut measured = Measures::new(input.point.pooling, metrics);
-        let mut rows = Vec::new();
-        let (batches, time) = score_domain(detector, input, domain, |batch, scores, masks| {
-            rows.extend(batch.items.iter().map(|sample| input.dataset.source_row(sample)));
+        let known = &mut outcome.facts;
+        let (batches, time) = score_domain(detector, input, domain, |seen| {
+            known.append(facts(input.dataset, domain, seen.batch, seen.shifted)?);
             done += 1;
             progress.tick(done, total, "batches")?;
-            measured.pixels(scores, masks)
+            measured.pixels(seen.scores, seen.masks)
         })?;
         measured.samples(&batches);
         outcome.domains.push(measured.result(&batches));
         outcome.batches.extend(batches);
-        outcome.rows.extend(rows);
         outcome.seconds += time.as_secs_f64();
     }
     match too_small {
@@ -89,7 +94,23 @@ pub fn score_cell(
     }
 }
 
-/// Scores the batches of a domain; `seen` sees each, its scores and the ground truth of its maps while these are there.
+/// A batch that was scored, with what is there at that moment alone.
+pub struct Seen<'a> {
+    /// The batch as it was drawn.
+    pub batch: &'a LabelledBatch<SampleRef>,
+    /// Where its samples were read, through the shift where there is one.
+    pub dataset: &'a dyn Dataset,
+    /// Its samples there.
+    pub items: &'a [SampleRef],
+    /// Which of them were shifted, where there is a shift.
+    pub shifted: Option<&'a [bool]>,
+    /// Its scores.
+    pub scores: &'a Scores,
+    /// The ground truth of its maps.
+    pub masks: Option<&'a Masks>,
+}
+
+/// Scores the batches of a domain; `see` sees each. Batches are shifted as the point says, references are not.
 ///
 /// # Errors
 /// With the domain and the batch in front.
@@ -97,9 +118,11 @@ pub fn score_domain(
     detector: &dyn Detector,
     input: &CellInput,
     domain: usize,
-    mut seen: impl FnMut(&LabelledBatch<SampleRef>, &Scores, Option<&Masks>) -> Result<()>,
+    mut see: impl FnMut(Seen) -> Result<()>,
 ) -> Result<(Vec<LabelledBatch<f64>>, Duration)> {
-    let CellInput { dataset, fold, point, seed, shots, env } = *input;
+    let CellInput { dataset: clean, fold, point, seed, shots, env } = *input;
+    let shift = point.shift.map(|by| Shifted::new(clean, by)).transpose()?;
+    let dataset = shift.as_ref().map_or(clean, |shifted| shifted as &dyn Dataset);
     let source = Unlabelled::new(dataset);
     let (mut all, mut time) = (Vec::new(), Duration::ZERO);
     // Batches of one support set stand one after the other more often than not.
@@ -117,18 +140,24 @@ pub fn score_domain(
             ready_for = Some(support);
         }
         let detector = own.as_deref().unwrap_or(detector);
+        let moved = shift.as_ref().map(|shift| shift.batch(fold, point, seed, batch));
+        let (items, shifted) = match &moved {
+            Some((items, shifted)) => (items.as_slice(), Some(shifted.as_slice())),
+            None => (batch.items.as_slice(), None),
+        };
+        // An experiment has one of the two: a shift, or copies.
         let scores = match point.anomaly_kinds {
-            None => detector.score(&Batch::new(&source, &batch.items, env)),
+            None => detector.score(&Batch::new(&source, items, env)),
             Some(_) => with_copies(detector, input, domain, batch),
         };
         let scores = scores.map_err(at)?;
         time += start.elapsed();
-        check(&scores, batch.items.len()).map_err(at)?;
+        check(&scores, items.len()).map_err(at)?;
         let masks = match &scores.maps {
-            Some(maps) => masks_of(dataset, &batch.items, maps).map_err(at)?,
+            Some(maps) => masks_of(dataset, items, maps).map_err(at)?,
             None => None,
         };
-        seen(batch, &scores, masks.as_ref()).map_err(at)?;
+        see(Seen { batch, dataset, items, shifted, scores: &scores, masks: masks.as_ref() }).map_err(at)?;
         all.push(batch.with(scores.samples));
     }
     Ok((all, time))

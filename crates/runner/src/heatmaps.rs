@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::params::All;
-use zsad_core::{
-    Dataset, Environment, Error, LabelledBatch, Masks, Modality, Result, SampleRef, Scores, Shots, TestPoint, suggest,
-};
+use zsad_core::{Dataset, Environment, Error, Modality, Result, SampleRef, Shots, TestPoint, suggest};
 use zsad_report::heatmaps::{self, Sample};
 use zsad_store::{CellRecord, ModelStore, Row, RunFolder, Status};
 
-use crate::evaluate::{CellInput, score_domain};
+use crate::evaluate::{CellInput, Seen, score_domain};
 use crate::executor::fit::Bench;
 use crate::library::Library;
 use crate::registry::Registry;
@@ -114,9 +112,9 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str, pick: &Pick) -> Res
         env: bench.env,
     };
     let mut samples = None;
-    score_domain(ready.detector.as_ref(), &input, domain, |batch, scores, masks| {
-        if scores.maps.is_some() {
-            samples = Some(chosen(view.as_ref(), batch, scores, masks, pick)?);
+    score_domain(ready.detector.as_ref(), &input, domain, |seen| {
+        if seen.scores.maps.is_some() {
+            samples = Some(chosen(&seen, pick)?);
         }
         Ok(())
     })?;
@@ -133,13 +131,8 @@ fn sheet(bench: &Bench, record: &CellRecord, category: &str, pick: &Pick) -> Res
 }
 
 /// The samples to be shown.
-fn chosen(
-    dataset: &dyn Dataset,
-    batch: &LabelledBatch<SampleRef>,
-    scores: &Scores,
-    masks: Option<&Masks>,
-    pick: &Pick,
-) -> Result<Vec<Sample>> {
+fn chosen(seen: &Seen, pick: &Pick) -> Result<Vec<Sample>> {
+    let Seen { batch, dataset, items, scores, masks, .. } = *seen;
     let maps = scores.maps.as_ref().ok_or_else(|| Error::refused("the method made no maps"))?;
     let &[height, width] = maps.shape.as_slice() else {
         return Err(Error::refused("heat maps are drawn over images"));
@@ -170,7 +163,7 @@ fn chosen(
     let part = |i: usize| i * height * width..(i + 1) * height * width;
     let mut samples = Vec::new();
     for i in picked {
-        let (image, size) = rgb(dataset, &batch.items[i])?;
+        let (image, size) = rgb(dataset, &items[i])?;
         samples.push(Sample {
             name: name(i),
             anomalous: Some(batch.labels[i]),

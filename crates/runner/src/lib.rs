@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
+pub mod analyses;
 mod batch_score;
 mod bundle;
 mod checkup;
@@ -19,6 +20,7 @@ pub mod evaluate;
 mod exchange;
 mod executor;
 mod exit;
+pub mod facts;
 mod findings;
 mod heatmaps;
 pub mod launcher;
@@ -36,6 +38,7 @@ mod shard;
 mod standing;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod typical;
 mod used;
 

@@ -54,9 +54,12 @@ fn one(folder: &RunFolder, candidate: &Candidate, library: &Library, env: &Envir
     let cut =
         if pictures.len() > PICTURES { format!("; {PICTURES} of {} shown", pictures.len()) } else { String::new() };
     let note = format!(
-        "Highest score first, anomalies framed; numbers: AUROC on this batch ({}, {}, seed {}, batch {number}), of {n} the one \
+        "Highest score first, anomalies framed; numbers: AUROC on this batch ({}, {}{}, seed {}, batch {number}), of {n} the one \
          nearest to the methods' means{cut}",
-        point.size, point.contamination, candidate.seed
+        point.size,
+        point.contamination,
+        point.shifted(),
+        candidate.seed
     );
     let path = ranked::path(folder.root(), &point.dataset);
     ranked::write(&path, (&title, &note), &pictures, &rankings)?;

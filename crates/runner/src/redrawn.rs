@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use zsad_core::{Dataset, Environment, Error, LabelledBatch, Result, SampleRef};
 use zsad_data::sampler;
+use zsad_data::shift::Shifted;
 use zsad_store::CellRecord;
 
 use crate::library::{DataSet, digest_of};
@@ -42,6 +43,13 @@ pub fn redrawn(
     let domain = info.domains.iter().position(|d| d.name == batch.domain).ok_or_else(other)?;
     let drawn = sampler::test_batches(view.as_ref(), &info.folds[fold], domain, &cell.point, cell.seed())?;
     let drawn = drawn.into_iter().find(|b| b.number == batch.number && b.labels == batch.labels);
-    let samples = drawn.ok_or_else(other)?.items;
-    Ok(Redrawn { view, fold, samples })
+    let drawn = drawn.ok_or_else(other)?;
+    match cell.point.shift {
+        None => Ok(Redrawn { view, fold, samples: drawn.items }),
+        Some(by) => {
+            let shifted = Shifted::new(view, by)?;
+            let (samples, _) = shifted.batch(&shifted.info().folds[fold], &cell.point, cell.seed(), &drawn);
+            Ok(Redrawn { view: Arc::new(shifted), fold, samples })
+        }
+    }
 }

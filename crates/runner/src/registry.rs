@@ -3,6 +3,8 @@
 use zsad_core::{DatasetDef, Error, Given, MethodDef, PictureGeometry, Result, suggest};
 use zsad_metrics::Metric;
 
+use crate::analyses::{ANALYSES, AnalysisDef};
+
 /// The data sets, methods and metrics that a run may use. Tests plant their own.
 #[derive(Clone, Copy)]
 pub struct Registry {
@@ -12,12 +14,15 @@ pub struct Registry {
     pub methods: &'static [&'static dyn MethodDef],
     /// Metrics.
     pub metrics: &'static [&'static Metric],
+    /// Analyses.
+    pub analyses: &'static [&'static dyn AnalysisDef],
 }
 
 impl Registry {
     /// Everything that the program comes with.
     pub fn built_in() -> Registry {
-        Registry { datasets: zsad_data::DATASETS, methods: zsad_models::METHODS, metrics: zsad_metrics::METRICS }
+        let (datasets, methods) = (zsad_data::DATASETS, zsad_models::METHODS);
+        Registry { datasets, methods, metrics: zsad_metrics::METRICS, analyses: ANALYSES }
     }
 
     /// The metrics that every run measures.
@@ -38,6 +43,24 @@ impl Registry {
     /// The metric called `name`.
     pub fn metric(&self, name: &str) -> Option<&'static Metric> {
         self.metrics.iter().copied().find(|m| m.spec.name == name)
+    }
+
+    /// The analysis called `name`.
+    pub fn analysis(&self, name: &str) -> Option<&'static dyn AnalysisDef> {
+        self.analyses.iter().copied().find(|a| a.spec().name == name)
+    }
+
+    /// Names of the analyses, in the registry's order.
+    pub fn analysis_names(&self) -> Vec<&'static str> {
+        self.analyses.iter().map(|a| a.spec().name).collect()
+    }
+
+    /// The analysis called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the nearest known name.
+    pub fn expect_analysis(&self, name: &str) -> Result<&'static dyn AnalysisDef> {
+        self.analysis(name).ok_or_else(|| unknown("analysis", name, &self.analysis_names()))
     }
 
     /// The method called `name`.

@@ -209,5 +209,10 @@ pub fn registry_with(methods: &[&'static FaultInjection], metrics: &[&str]) -> R
     let methods: Vec<&'static dyn MethodDef> =
         methods.iter().map(|&m| &*Box::leak(Box::new(m)) as &'static dyn MethodDef).collect();
     let metrics: Vec<&'static Metric> = metrics.iter().filter_map(|m| zsad_metrics::find(m)).collect();
-    Registry { datasets: &[&LINE], methods: methods.leak(), metrics: metrics.leak() }
+    Registry {
+        datasets: &[&LINE],
+        methods: methods.leak(),
+        metrics: metrics.leak(),
+        analyses: crate::analyses::ANALYSES,
+    }
 }

@@ -33,6 +33,18 @@ impl Field for String {
     }
 }
 
+impl Field for Option<String> {
+    const DTYPE: DataType = DataType::String;
+
+    fn column<'a>(name: &str, values: impl Iterator<Item = &'a Self>) -> Column {
+        Column::new(name.into(), values.map(Option::as_deref).collect::<Vec<_>>())
+    }
+
+    fn values(series: &Series) -> PolarsResult<Vec<Self>> {
+        Ok(series.str()?.iter().map(|v| v.map(str::to_owned)).collect())
+    }
+}
+
 macro_rules! number {
     ($type:ty, $dtype:ident, $get:ident) => {
         impl Field for $type {

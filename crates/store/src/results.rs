@@ -6,7 +6,7 @@ use std::sync::Arc;
 use polars_core::prelude::*;
 use serde_json::Value;
 use zsad_core::key::canonical_json;
-use zsad_core::{BatchSize, Choice, Contamination, Error, Pooling, Result, Supervision, file};
+use zsad_core::{BatchSize, Choice, Contamination, Error, Pooling, Result, Shift, Supervision, file};
 use zsad_metrics::METRICS;
 
 use crate::frame::{self, Field};
@@ -51,6 +51,7 @@ stored! {
     Contamination as Option<f64>: |v| v.ratio(), |v| Some((*v).into());
     // Results of versions that kept totals alone have an empty field for cells that never came as far as a batch.
     BatchSize as String: |v| v.to_column(), |v| if v.is_empty() { Some(BatchSize::All) } else { BatchSize::from_column(v) };
+    Option<Shift> as String: |v| Shift::to_column(*v), |v| Shift::from_column(v);
     Value as String: |v| if v.is_null() { String::new() } else { canonical_json(v) },
         |v| if v.is_empty() { Some(Value::Null) } else { serde_json::from_str(v).ok() };
 }
@@ -165,9 +166,13 @@ const AFTER: &[(&str, &dyn Fixed)] = &[
 /// The columns after the metrics that came later.
 const LAST: &[(&str, &dyn Fixed)] = &[(METHOD_NAME, at!(record.cell.fit.method.name))];
 
+/// The columns after the metrics that came after these.
+const NEWEST: &[(&str, &dyn Fixed)] = &[(SHIFT, at!(record.cell.point.shift))];
+
 /// The columns that files of earlier versions may lack.
 const PARAMS_USED: &str = "params_used";
 const METHOD_NAME: &str = "method_name";
+const SHIFT: &str = "shift";
 
 /// Metrics whose columns stand in the middle; those that came later stand at the end, in the order in which columns came.
 const IN_THE_MIDDLE: usize = 7;
@@ -234,12 +239,17 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
     let asked = |m: &&zsad_metrics::Metric| !m.spec.on_request || rows.iter().any(|r| r.metric(m.spec.name).is_some());
     let newest: Vec<&zsad_metrics::Metric> = newest.iter().copied().filter(asked).collect();
     let columns =
-        [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(&newest)].concat();
+        [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(&newest), fixed(NEWEST)]
+            .concat();
     DataFrame::new(rows.len(), columns)
 }
 
+fn all_fixed() -> impl Iterator<Item = &'static (&'static str, &'static dyn Fixed)> {
+    BEFORE.iter().chain(AFTER).chain(LAST).chain(NEWEST)
+}
+
 fn schema() -> Schema {
-    let fixed = BEFORE.iter().chain(AFTER).chain(LAST).map(|(name, c)| (*name, c.dtype()));
+    let fixed = all_fixed().map(|(name, c)| (*name, c.dtype()));
     let metrics = METRICS.iter().map(|m| (m.spec.name, DataType::Float64));
     Schema::from_iter(fixed.chain(metrics).map(|(name, dtype)| polars_core::prelude::Field::new(name.into(), dtype)))
 }
@@ -248,8 +258,8 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {
     let mut rows: Vec<Row> =
         (0..frame.height()).map(|_| Row { record: Arc::default(), result: DomainResult::default() }).collect();
     let has = |name: &str| frame.column(name).is_ok();
-    let may_lack = |name: &str| [PARAMS_USED, METHOD_NAME].contains(&name);
-    for (name, column) in BEFORE.iter().chain(AFTER).chain(LAST).filter(|(name, _)| !may_lack(name) || has(name)) {
+    let may_lack = |name: &str| [PARAMS_USED, METHOD_NAME, SHIFT].contains(&name);
+    for (name, column) in all_fixed().filter(|(name, _)| !may_lack(name) || has(name)) {
         column.read(frame, name, &mut rows)?;
     }
     if !has(METHOD_NAME) {
@@ -276,7 +286,7 @@ fn sort_key(row: &Row) -> impl Ord + use<> {
     (
         names,
         method,
-        (point.size, point.contamination, *seed(row)),
+        (point.size, point.contamination, point.shift, *seed(row)),
         row.result.domain.clone(),
         row.record.cell_key.clone(),
     )

@@ -25,7 +25,7 @@ use crate::cluster_folder::ClusterFolder;
 use crate::json as files;
 use crate::lease::Lease;
 use crate::record::{CellRecord, MetricRecord, SCHEMA, Status};
-use crate::scores;
+use crate::scores::{self, Facts, Scored};
 
 /// The cells of the last run in a folder: `plan.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Data`] where it cannot be written.
     pub fn prepare(&self) -> Result<()> {
-        let ours = ["records", "metrics", "files", "leases", "plots"].map(|name| self.root.join(name));
+        let ours = ["records", "metrics", "files", "leases", "plots", "analyses"].map(|name| self.root.join(name));
         for folder in &ours {
             fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
         }
@@ -199,13 +199,13 @@ impl RunFolder {
         CellRecord::read(&self.path("records", cell_key, "json"))
     }
 
-    /// Stores a finished cell, its scores first, each with the row of the file that its sample comes from.
+    /// Stores a finished cell, its scores first, each with what is known of its sample.
     ///
     /// # Errors
     /// Where the folder cannot be written.
-    pub fn put_record(&self, record: &CellRecord, batches: &[LabelledBatch<f64>], rows: &[Option<u32>]) -> Result<()> {
+    pub fn put_record(&self, record: &CellRecord, batches: &[LabelledBatch<f64>], facts: &Facts) -> Result<()> {
         if !batches.is_empty() {
-            scores::write(&self.path("records", &record.cell_key, "scores.parquet"), batches, rows)?;
+            scores::write(&self.path("records", &record.cell_key, "scores.parquet"), batches, facts)?;
         }
         files::write(&self.path("records", &record.cell_key, "json"), record)
     }
@@ -216,6 +216,14 @@ impl RunFolder {
     /// Where they are missing or damaged.
     pub fn scores(&self, cell_key: &str) -> Result<Vec<LabelledBatch<f64>>> {
         scores::read(&self.path("records", cell_key, "scores.parquet"))
+    }
+
+    /// The same with what is known of the samples.
+    ///
+    /// # Errors
+    /// As [`RunFolder::scores`].
+    pub fn scored(&self, cell_key: &str) -> Result<Scored> {
+        scores::read_all(&self.path("records", cell_key, "scores.parquet"))
     }
 
     /// A metric computed later, if it has been.

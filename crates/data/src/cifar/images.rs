@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 use zsad_core::{
     AnomalySource, Dataset, DatasetInfo, Domain, Fold, Modality, PictureGeometry, Result, SampleRef, Samples, Subset,
-    Values,
+    Tags, Values,
 };
 
 use crate::corruptions::{Corruption, LEN, SIDE};
@@ -76,11 +76,26 @@ pub struct Pool {
     pub images: Vec<u32>,
 }
 
+/// What the images of a domain show.
+#[derive(Clone)]
+pub struct Kind {
+    /// The class.
+    pub class: String,
+    /// The number of its superclass, where there are some.
+    pub superclass: Option<u8>,
+}
+
+/// The tags of images whose classes have superclasses.
+pub const TAGS: &[&str] = &["class", "superclass"];
+
 /// An opened data set of domains with normals and references.
 pub struct Images {
     info: DatasetInfo,
     stores: Vec<Store>,
     pools: Vec<[Pool; 2]>,
+    scale: Option<Scale>,
+    /// By domain; empty where it was not said.
+    kinds: Vec<Kind>,
     /// The value of each byte in each channel.
     values: [[f32; 256]; 3],
 }
@@ -109,7 +124,12 @@ impl Images {
             notes,
         };
         let values = std::array::from_fn(|c| std::array::from_fn(|b| value(c, b)));
-        Images { info, stores, pools, values }
+        Images { info, stores, pools, scale, kinds: vec![], values }
+    }
+
+    /// The same with what the images of each domain show.
+    pub fn with_kinds(self, kinds: Vec<Kind>) -> Self {
+        Images { kinds, ..self }
     }
 
     fn image(&self, r: &SampleRef) -> Result<&[u8]> {
@@ -138,5 +158,20 @@ impl Dataset for Images {
             }
         }
         Ok(Samples::new(self.info.modality.shape(), Values::F32(values)))
+    }
+
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        let kind = |r: &SampleRef| self.kinds.get(r.domain as usize);
+        let tags = Tags::none(refs.len());
+        if self.kinds.iter().all(|kind| kind.superclass.is_none()) {
+            return Ok(tags);
+        }
+        let superclass = |r| kind(r).and_then(|kind| kind.superclass).map(f64::from);
+        let class = |r| kind(r).map(|kind| kind.class.clone());
+        Ok(tags.words("class", refs.iter().map(class)).numbers("superclass", refs.iter().map(superclass)))
+    }
+
+    fn pixel_scale(&self) -> Vec<(f32, f32)> {
+        self.scale.map(|scale| scale.to_vec()).unwrap_or_default()
     }
 }

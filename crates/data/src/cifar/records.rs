@@ -15,6 +15,8 @@ use crate::files;
 pub struct Records {
     /// A label per record: in CIFAR-100 the fine one.
     pub labels: Vec<u8>,
+    /// A coarse label per record; empty where there is none.
+    pub coarse: Vec<u8>,
     /// The images one after the other, each `[3, 32, 32]`.
     pub pixels: Vec<u8>,
 }
@@ -47,6 +49,7 @@ impl Records {
                 return Err(Error::data(path, format!("record {i}: {wrong}"), release.hint));
             }
             self.labels.push(labels[head - 1]);
+            self.coarse.extend(&labels[..head - 1]);
             self.pixels.extend_from_slice(image);
         }
         Ok(())

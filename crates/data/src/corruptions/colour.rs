@@ -6,13 +6,13 @@ use super::pixels::{bytes, values};
 /// The HSV value is raised by c.
 pub fn brightness(image: &[u8], severity: usize, _: &mut dyn Draws) -> Vec<u8> {
     let c = [0.05, 0.1, 0.15, 0.2, 0.3][severity];
-    in_hsv(image, |[h, s, v]| [h, s, (v + c).clamp(0.0, 1.0)])
+    bytes(&in_hsv(&values(image), |[h, s, v]| [h, s, (v + c).clamp(0.0, 1.0)]))
 }
 
 /// The HSV saturation becomes s·a + b.
 pub fn saturate(image: &[u8], severity: usize, _: &mut dyn Draws) -> Vec<u8> {
     let (a, b) = [(0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)][severity];
-    in_hsv(image, |[h, s, v]| [h, (s * a + b).clamp(0.0, 1.0), v])
+    bytes(&in_hsv(&values(image), |[h, s, v]| [h, (s * a + b).clamp(0.0, 1.0), v]))
 }
 
 /// (x − mean)·c + mean, with a mean per channel.
@@ -24,9 +24,9 @@ pub fn contrast(image: &[u8], severity: usize, _: &mut dyn Draws) -> Vec<u8> {
     bytes(&x.iter().enumerate().map(|(i, v)| (v - means[i % 3]) * c + means[i % 3]).collect::<Vec<_>>())
 }
 
-fn in_hsv(image: &[u8], change: impl Fn([f64; 3]) -> [f64; 3]) -> Vec<u8> {
-    let x = values(image);
-    bytes(&x.chunks_exact(3).flat_map(|p| to_rgb(change(to_hsv([p[0], p[1], p[2]])))).collect::<Vec<_>>())
+/// Values of 0 … 1 of any number of colour pixels, interleaved, with `change` done to hue, saturation and value.
+pub fn in_hsv(values: &[f64], change: impl Fn([f64; 3]) -> [f64; 3]) -> Vec<f64> {
+    values.chunks_exact(3).flat_map(|p| to_rgb(change(to_hsv([p[0], p[1], p[2]])))).collect()
 }
 
 /// Hue, saturation and value, all 0 … 1; grey has hue and saturation 0.

@@ -23,7 +23,10 @@ mod pixels;
 mod snow;
 mod zoom;
 
+pub(crate) use border::Border;
+pub(crate) use colour::in_hsv;
 pub use draws::Draws;
+pub(crate) use pixels::bytes;
 pub use pixels::{LEN, SIDE};
 
 /// A corruption of 32×32 colour images.
@@ -76,7 +79,8 @@ impl Corruption {
         self.with_draws(image, severity, &mut rng::stream(0, &axes))
     }
 
-    fn with_draws(&self, image: &[u8], severity: usize, draws: &mut dyn Draws) -> Vec<u8> {
+    /// The same with draws of the caller.
+    pub(crate) fn with_draws(&self, image: &[u8], severity: usize, draws: &mut dyn Draws) -> Vec<u8> {
         assert_eq!(image.len(), LEN, "a 32×32 colour image");
         assert!((1..=5).contains(&severity), "severity {severity}");
         (self.apply)(image, severity - 1, draws)

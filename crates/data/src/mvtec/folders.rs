@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use image::DynamicImage;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zsad_core::{
     AnomalySource, DataDir, DataFile, Dataset, DatasetInfo, DatasetSpec, Domain, Masks, PictureGeometry, ReadBy,
-    Result, SampleRef, Samples, Subset, Values,
+    Result, SampleRef, Samples, Shift, Subset, Tags, Values,
 };
 
 use super::layout::{self, Category};
 use super::{Pictures, mask, references, split};
-use crate::image_file;
+use crate::{image_file, shift};
 
 /// The categories in use.
 pub(crate) struct Folders {
@@ -74,6 +75,23 @@ impl Folders {
         self.categories.get(r.domain as usize).ok_or_else(|| self.no_sample(r))
     }
 
+    /// The pictures of `refs` as samples, each after `change`.
+    fn read(
+        &self,
+        refs: &[SampleRef],
+        change: impl Fn(DynamicImage, &SampleRef) -> DynamicImage + Sync,
+    ) -> Result<Samples> {
+        let d: usize = self.info.modality.shape().iter().product();
+        let mut values = vec![0.0; refs.len() * d];
+        let read = |(out, r): (&mut [f32], &SampleRef)| {
+            let image = change(image_file::open(self.image(r)?)?, r);
+            out.copy_from_slice(&image_file::sample(image, &self.spec));
+            Ok(())
+        };
+        first_error(values.par_chunks_mut(d).zip(refs).map(read).collect())?;
+        Ok(Samples::new(self.info.modality.shape(), Values::F32(values)))
+    }
+
     fn image(&self, r: &SampleRef) -> Result<&Path> {
         let (category, index) = (self.category(r)?, r.index as usize);
         let path = match r.subset {
@@ -84,6 +102,9 @@ impl Folders {
         path.map(|p| p.as_path()).ok_or_else(|| self.no_sample(r))
     }
 }
+
+/// The tag of a picture's folder.
+pub(crate) const DEFECT: &str = "defect";
 
 impl Dataset for Folders {
     fn info(&self) -> &DatasetInfo {
@@ -105,14 +126,19 @@ impl Dataset for Folders {
     }
 
     fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
-        let d: usize = self.info.modality.shape().iter().product();
-        let mut values = vec![0.0; refs.len() * d];
-        let read = |(out, r): (&mut [f32], &SampleRef)| {
-            out.copy_from_slice(&image_file::sample(image_file::open(self.image(r)?)?, &self.spec));
-            Ok(())
-        };
-        first_error(values.par_chunks_mut(d).zip(refs).map(read).collect())?;
-        Ok(Samples::new(self.info.modality.shape(), Values::F32(values)))
+        self.read(refs, |image, _| image)
+    }
+
+    fn gather_shifted(&self, refs: &[SampleRef], by: &Shift) -> Result<Option<Samples>> {
+        self.read(refs, |image, r| shift::picture(image, by, &mut shift::draws(by, &self.info, r))).map(Some)
+    }
+
+    /// The folder that a picture lies in: the kind of its defect, or the name for none.
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        let folder =
+            |r: &SampleRef| Ok(self.image(r)?.parent().and_then(|p| Some(p.file_name()?.display().to_string())));
+        let folders = refs.iter().map(folder).collect::<Result<Vec<_>>>()?;
+        Ok(Tags::none(refs.len()).words(DEFECT, folders))
     }
 
     fn masks(&self, refs: &[SampleRef]) -> Result<Option<Masks>> {

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::sync::OnceLock;
 
 use lzma_rust2::XzReader;
-use zsad_core::{DataFile, Dataset, DatasetInfo, Domain, Error, Fold, Result, SampleRef, Samples, Subset, Values};
+use zsad_core::{
+    DataFile, Dataset, DatasetInfo, Domain, Error, Fold, Result, SampleRef, Samples, Subset, Tags, Values,
+};
 
 use super::{DRAWINGS, PARTS, SIDE, SPEC};
 use crate::images;
@@ -66,6 +68,10 @@ impl Dataset for Embedded {
         }
         Ok(Samples::new(vec![1, SIDE, SIDE], Values::F32(values)))
     }
+
+    fn tags(&self, refs: &[SampleRef]) -> Result<Tags> {
+        Ok(super::tags(&self.info, refs))
+    }
 }
 
 /// The names of all characters, in the order of the drawings.
@@ -122,5 +128,8 @@ mod tests {
             assert!(set.gather(&[sample(domain, index)]).unwrap_err().to_string().contains("there is no sample"));
         }
         assert!(set.gather(&[SampleRef { subset: Subset::Anomalous, ..sample(0, 0) }]).is_err());
+        let tags = set.tags(&[sample(1622, 19)]).unwrap();
+        let said = |name: &str| tags.get(name).unwrap().word(0).unwrap();
+        assert_eq!((said("alphabet"), said("drawer")), ("ULOG".into(), "20".into()));
     }
 }

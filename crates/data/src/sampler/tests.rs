@@ -33,6 +33,7 @@ fn point(size: BatchSize, r: f64) -> TestPoint {
         reference_seed: None,
         draw_seed: None,
         skip_small: false,
+        shift: None,
         anomaly_kinds: None,
     }
 }

@@ -10,6 +10,7 @@ mod holm;
 mod ranks;
 mod signed_rank;
 mod studentized;
+mod two_sample;
 
 pub use bayes::{DRAWS, Posterior, bayesian_signed_rank};
 pub use crossed::{Components, Spread, components, crossed};
@@ -18,6 +19,7 @@ pub use holm::holm;
 pub use ranks::{mean_ranks, mid_ranks};
 pub use signed_rank::{SignedRank, least_p, signed_rank};
 pub use studentized::{critical_difference, range_survival};
+pub use two_sample::{binomial_half, chi_squared, kolmogorov_smirnov, mmd, mmd_p};
 
 #[cfg(test)]
 mod tests;

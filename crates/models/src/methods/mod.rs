@@ -34,6 +34,7 @@ pub mod patchcore;
 pub mod pca;
 pub mod pca_residual;
 pub mod quantiles;
+pub mod reference_distance;
 pub mod resad;
 pub mod resad_pp;
 pub mod residual_norm;

@@ -53,6 +53,18 @@ impl Range {
 /// # Errors
 /// [`Error::Failed`] where picture and map are not of `size` (height, width).
 pub fn overlay(image: &[u8], map: &[Option<f32>], size: (usize, usize), range: &Range) -> Result<Vec<u8>> {
+    encode(&painted(image, map, size, range)?)
+}
+
+/// [`overlay`] as red, green and blue, `[height, width, 3]`.
+///
+/// # Errors
+/// As there.
+pub fn pixels(image: &[u8], map: &[Option<f32>], size: (usize, usize), range: &Range) -> Result<Vec<u8>> {
+    Ok(painted(image, map, size, range)?.into_raw())
+}
+
+fn painted(image: &[u8], map: &[Option<f32>], size: (usize, usize), range: &Range) -> Result<RgbImage> {
     let (height, width) = size;
     let mut page = RgbImage::from_raw(width as u32, height as u32, image.to_vec())
         .filter(|_| map.len() == height * width && image.len() == 3 * height * width)
@@ -63,7 +75,7 @@ pub fn overlay(image: &[u8], map: &[Option<f32>], size: (usize, usize), range: &
             None => Rgb(pixel.0.map(|v| v / 3)),
         };
     }
-    encode(&page)
+    Ok(page)
 }
 
 /// Image, mask, map and overlay of a sample, fitted into a square of [`SIDE`].

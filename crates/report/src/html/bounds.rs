@@ -40,7 +40,8 @@ impl Bounds {
             let batches = row.result.n_batches;
             let samples = (row.result.n_normal + row.result.n_anomalous) / batches;
             let point = row.point();
-            let key = format!("{:?} {:?} {:?} {:?}", row.method(), row.asked(), point.size, point.contamination);
+            let key =
+                format!("{:?} {:?} {:?}", row.method(), row.asked(), (point.size, point.contamination, point.shift));
             cells.entry(key).or_default().push((batches, samples));
         }
         let cost = |(domains, most): (usize, usize)| -> usize {

@@ -50,7 +50,7 @@ pub(super) fn section(html: &mut Markup, run: &Run, name: &Option<String>, pictu
             let (domains, seeds) = counts(&rows);
             cells.element("details", &Place::of_point(name, point).with(&[("class", &"cell")]), |html| {
                 html.element("summary", &[], |html| {
-                    html.text(format_args!("{}, {}, contamination {}", point.dataset, point.size, point.contamination));
+                    html.text(format_args!("{}, {point}", point.dataset));
                     html.leaf("small", &[], format_args!(" {domains}, {seeds}"));
                 });
                 Domains { run, bounds: &bounds }.write(html, rows, pictures, &mut left_out);

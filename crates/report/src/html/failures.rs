@@ -37,8 +37,12 @@ fn cells(html: &mut Markup, run: &Run, name: &Option<String>, bad: &[&Row]) {
                     let cells: BTreeSet<&str> = rows.iter().map(|r| r.record.cell_key.as_str()).collect();
                     let seeds: BTreeSet<u64> = rows.iter().map(|r| r.seed()).collect();
                     let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-                    let points: BTreeSet<_> = rows.iter().map(|r| (r.point().size, r.point().contamination)).collect();
-                    let points: Vec<String> = points.iter().map(|(size, c)| format!("{size}, {c}")).collect();
+                    let points: BTreeSet<_> =
+                        rows.iter().map(|r| (r.point().size, r.point().contamination, r.point().shift)).collect();
+                    let points: Vec<String> = points
+                        .iter()
+                        .map(|(size, c, s)| format!("{size}, {c}{}", s.map_or(String::new(), |s| format!(", {s}"))))
+                        .collect();
                     html.element("tr", &Place::of_dataset(name, dataset).attributes(), |html| {
                         html.leaf("th", &[("scope", &"row")], method);
                         html.leaf("td", &[], dataset);

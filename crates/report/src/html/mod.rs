@@ -1,6 +1,7 @@
 //! A page to look at: one file that holds everything, asks nobody for anything, and is read without a script, too.
 
 mod asked;
+mod batch;
 mod bounds;
 mod differences;
 mod drill;
@@ -35,6 +36,7 @@ use crate::export::{Printed, blocks};
 use crate::published::OfRun;
 use crate::table::{self, Style, Table, styled};
 pub use asked::Defaults;
+pub use batch::{BatchPage, BatchView, Ranked, Trusted};
 pub(crate) use frame::{caption, scrolled};
 pub(crate) use markup::{Attributes, Markup};
 pub use pictures::{Bringer, Thumbnail};
@@ -70,25 +72,7 @@ impl Page<'_> {
         let titles: BTreeSet<&str> = tables.iter().map(|t| t.title.as_str()).collect();
         let title = titles.into_iter().collect::<Vec<_>>().join(", ");
         let main = self.main(&title, &tables)?;
-        let mut html = Markup::default();
-        html.literal("<!DOCTYPE html>\n");
-        html.element("html", &[("lang", &"en")], |html| {
-            html.element("head", &[], |html| head(html, &title));
-            html.line();
-            html.element("body", &[], |html| {
-                html.append(main);
-                html.element("footer", &[], |html| {
-                    html.leaf(
-                        "p",
-                        &[],
-                        format_args!("Made by {}. This file is complete: it asks for nothing.", self.program),
-                    );
-                });
-                html.element("script", &[], |html| html.literal(SCRIPT));
-            });
-        });
-        html.line();
-        Ok(html.into_string())
+        Ok(document(&title, self.program, main, SCRIPT))
     }
 
     fn main(&self, title: &str, tables: &[Table]) -> Result<Markup> {
@@ -182,12 +166,33 @@ impl Page<'_> {
     }
 }
 
+/// A whole file: `main`, with a script where one is given.
+fn document(title: &str, program: &str, main: Markup, script: &'static str) -> String {
+    let mut html = Markup::default();
+    html.literal("<!DOCTYPE html>\n");
+    html.element("html", &[("lang", &"en")], |html| {
+        html.element("head", &[], |html| head(html, title, script));
+        html.line();
+        html.element("body", &[], |html| {
+            html.append(main);
+            html.element("footer", &[], |html| {
+                html.leaf("p", &[], format_args!("Made by {program}. This file is complete: it asks for nothing."));
+            });
+            if !script.is_empty() {
+                html.element("script", &[], |html| html.literal(script));
+            }
+        });
+    });
+    html.line();
+    html.into_string()
+}
+
 /// What stands before the page: nothing of it may come from elsewhere, and nothing but its own style and script is run.
-fn head(html: &mut Markup, title: &str) {
+fn head(html: &mut Markup, title: &str, script: &str) {
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'",
         hash(STYLE),
-        hash(SCRIPT)
+        hash(script)
     );
     html.void("meta", &[("charset", &"utf-8")]);
     html.void("meta", &[("http-equiv", &"Content-Security-Policy"), ("content", &policy)]);

@@ -47,6 +47,14 @@ impl Thumbnail {
     }
 }
 
+impl Thumbnail {
+    /// The picture, with what is to be said of it.
+    pub(super) fn write(&self, html: &mut Markup, about: &str) {
+        let source = format!("data:{};base64,{}", self.mime, STANDARD.encode(&self.bytes));
+        html.void("img", &[("src", &source), ("alt", &about), ("title", &about)]);
+    }
+}
+
 /// An image as a JPEG file.
 pub(super) fn jpeg(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -120,9 +128,9 @@ impl<'a> Pictures<'a> {
         let truth = if anomalous { "anomalous" } else { "normal" };
         let about = format!("{}, {truth}, score {score:.4}", picture.name);
         html.element("li", &[("class", &truth)], |html| {
-            let source = format!("data:{};base64,{}", picture.mime, STANDARD.encode(&picture.bytes));
-            self.bytes += source.len();
-            html.void("img", &[("src", &source), ("alt", &about), ("title", &about)]);
+            let before = html.len();
+            picture.write(html, &about);
+            self.bytes += html.len() - before;
             html.leaf("small", &[], truth);
         });
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zsad_core::protocol::percent;
-use zsad_core::{BatchSize, MetricSpec};
+use zsad_core::{BatchSize, MetricSpec, Shift};
 
 use super::frame::{caption, scrolled};
 use super::markup::Markup;
@@ -116,6 +116,9 @@ fn columns(lines: &[Line], metrics: &[&'static MetricSpec]) -> Vec<Column> {
     columns.push(number("realised", |l| {
         l.entries[0].realised.map_or_else(|| "–".into(), |share| format!("{:.1} %", share * 100.0))
     }));
+    if lines.iter().any(|l| l.point.shift.is_some()) {
+        columns.push(word("shift", |l| Shift::to_column(l.point.shift)));
+    }
     if lines.iter().any(|l| l.point.pooling != lines[0].point.pooling) {
         columns.push(word("pooling", |l| l.point.pooling.to_string()));
     }

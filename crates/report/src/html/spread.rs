@@ -102,5 +102,5 @@ fn shortened(label: &str) -> String {
 }
 
 fn at(point: &Point) -> String {
-    format!("{}, contamination {}", point.size, point.contamination)
+    point.to_string()
 }

@@ -167,12 +167,13 @@ pub(crate) fn position(point: &Point, along: Along) -> Option<f64> {
 }
 
 fn heading(point: &Point, along: Along) -> String {
+    let shifted = point.shifted();
     match (along, point.size) {
-        (Along::Contamination, size) => size.to_string(),
+        (Along::Contamination, size) => format!("{size}{shifted}"),
         (Along::BatchSize, BatchSize::Normals(_)) => {
-            format!("contamination {} (sizes without the anomalies)", point.contamination)
+            format!("contamination {} (sizes without the anomalies){shifted}", point.contamination)
         }
-        (Along::BatchSize, _) => format!("contamination {}", point.contamination),
+        (Along::BatchSize, _) => format!("contamination {}{shifted}", point.contamination),
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod axes;
 pub(crate) mod canvas;
 pub(crate) mod curves;
+pub mod dots;
 pub mod embedding;
 pub(crate) mod loss;
 pub(crate) mod palette;

@@ -102,7 +102,7 @@ fn figure(
     for (i, (point, corner)) in points.iter().zip(corners).enumerate() {
         let y = Axis::nice(if i % columns == 0 { "AUROC (%)" } else { "" }, low, high, 100.0, 8);
         let panel = Panel { at: corner, width: PANEL.width, height: PANEL.height, x: x.axis.clone(), y };
-        panel.draw(&mut canvas, &format!("{}, contamination {}", point.size, point.contamination))?;
+        panel.draw(&mut canvas, &point.to_string())?;
         for (places, (look, _)) in lines.values().zip(&looks) {
             let at =
                 places.iter().filter_map(|(v, key)| Some(panel.position(place(*v), summary(point, key)?.mean * 100.0)));

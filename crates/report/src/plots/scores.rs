@@ -38,7 +38,7 @@ pub fn shown(rows: &[Row]) -> Vec<Shown> {
             // A cell a fold; one is enough to see.
             cells.extend(keys.first().map(|key| (label.clone(), (*key).to_owned())));
         }
-        let about = format!("{dataset}, {}, contamination {}, seed {seed}", point.size, point.contamination);
+        let about = format!("{dataset}, {point}, seed {seed}");
         all.push(Shown { dataset, about, cells });
     }
     all

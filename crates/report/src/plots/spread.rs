@@ -30,9 +30,7 @@ pub(super) fn figure(
     let widths = lines.iter().map(|(_, label, _)| text_width(label, TEXT)).collect::<Result<Vec<_>>>()?;
     let left = widths.into_iter().fold(0.0, f64::max) + 30.0;
     let note = format!(
-        "{dataset}, {}, contamination {}: a dot is one of {} domains, mean over seeds; box: quartiles; diamond: mean",
-        point.size,
-        point.contamination,
+        "{dataset}, {point}: a dot is one of {} domains, mean over seeds; box: quartiles; diamond: mean",
         domains.len()
     );
     let top = style.top() - 6.0;

@@ -207,7 +207,8 @@ impl Ours {
     pub(super) fn fits_point(&self, point: &Point) -> bool {
         let level = self.level().ok().flatten();
         let size = self.size().ok().flatten();
-        self.dataset.as_ref().is_none_or(|d| *d == point.dataset)
+        point.shift.is_none()
+            && self.dataset.as_ref().is_none_or(|d| *d == point.dataset)
             && level.is_none_or(|l| l == point.contamination)
             && size.is_none_or(|s| s == point.size)
     }

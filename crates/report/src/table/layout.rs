@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zsad_core::protocol::percent;
-use zsad_core::{BatchSize, Level, MetricSpec, Pooling};
+use zsad_core::{BatchSize, Level, MetricSpec, Pooling, Shift};
 
 use super::entry::{Entry, Outcome};
 use super::ties;
@@ -85,33 +85,43 @@ fn legend(grid: &Grid, style: &Style) -> String {
     )
 }
 
-/// Batch sizes become columns where a data set has a single contamination, else blocks.
+/// Batch sizes become columns where a data set has a single contamination, and shifts where it has a single size as well;
+/// else they are blocks.
 fn same_block(grid: &Grid, a: &Point, b: &Point, style: &Style) -> bool {
     if style.by_dataset {
-        return (a.pooling, a.size, a.contamination) == (b.pooling, b.size, b.contamination);
+        return (a.pooling, a.size, a.contamination, a.shift) == (b.pooling, b.size, b.contamination, b.shift);
     }
     let of_data_set = |p: &&Point| p.dataset == a.dataset && p.pooling == a.pooling;
-    let levels: BTreeSet<_> = grid.points.iter().filter(of_data_set).map(|p| p.contamination).collect();
-    a.dataset == b.dataset && a.pooling == b.pooling && (a.size == b.size || levels.len() == 1)
+    let one = |counts: BTreeSet<String>| counts.len() == 1;
+    let here = || grid.points.iter().filter(of_data_set);
+    let one_level = one(here().map(|p| p.contamination.to_string()).collect());
+    let one_size = one(here().map(|p| p.size.to_string()).collect());
+    let same_shift = a.shift == b.shift || (one_level && one_size);
+    a.dataset == b.dataset && a.pooling == b.pooling && same_shift && (a.size == b.size || one_level)
 }
 
 fn block(grid: &Grid, entries: &[Entry], metric: &MetricSpec, points: &[&Point], style: &Style) -> Block {
     let by_size = points.windows(2).any(|w| w[0].size != w[1].size);
+    let by_shift = points.windows(2).any(|w| w[0].shift != w[1].shift);
     let first = points[0];
     let realised = |p: &Point| grid.realised(p);
     let name = metric.label;
     let pooling = if first.pooling == Pooling::Domain { ", scores pooled per domain" } else { "" };
     let caption = if style.by_dataset {
-        format!("{name}, {}, contamination {}{pooling}; columns: data set", first.size, first.contamination)
+        format!("{name}, {first}{pooling}; columns: data set")
+    } else if by_shift {
+        let (dataset, size, level) = (&first.dataset, first.size, first.contamination);
+        format!("{dataset}: {name}, {size}, contamination {level}{pooling}; columns: shift")
     } else if by_size {
         // What is realised depends on the size, and stands in its column.
         let level = first.contamination;
-        format!("{}: {name}, contamination {level}{pooling}; columns: batch size", first.dataset)
+        format!("{}: {name}, contamination {level}{}{pooling}; columns: batch size", first.dataset, first.shifted())
     } else {
-        format!("{}: {name}, {}{pooling}; columns: contamination", first.dataset, first.size)
+        format!("{}: {name}, {}{}{pooling}; columns: contamination", first.dataset, first.size, first.shifted())
     };
     let head = |p: &&Point| match (style.by_dataset, by_size) {
         (true, _) => p.dataset.clone(),
+        _ if by_shift => Shift::to_column(p.shift),
         (_, true) => size_head(p, realised(p)),
         _ => level_head(p, realised(p)),
     };

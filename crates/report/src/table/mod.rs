@@ -8,7 +8,7 @@ use std::path::Path;
 
 use polars_core::prelude::{DataFrame, PolarsResult};
 use zsad_core::job::Asked;
-use zsad_core::{MetricSpec, Result, file};
+use zsad_core::{MetricSpec, Result, Shift, file};
 use zsad_metrics::METRICS;
 use zsad_store::{Finding, Row};
 
@@ -145,6 +145,10 @@ impl Printed for Table {
         column!("rank", Option<u64>, |e| e.rank.map(|r| r as u64));
         column!("ranks_not_told_apart", String, |e| ties::ranks(&e.not_parted));
         column!("resolution", Option<f64>, |e| e.resolution);
+        // Tables of earlier versions, which knew no shift, stay what they are.
+        if self.entries.iter().any(|e| e.point.shift.is_some()) {
+            column!("shift", String, |e| Shift::to_column(e.point.shift));
+        }
         DataFrame::new(self.entries.len(), columns)
     }
 }

@@ -30,7 +30,18 @@ pub struct Batches<'a> {
     /// Whether to say what the scores rest on.
     pub explain: bool,
     /// Whether maps are wanted.
-    pub maps: bool,
+    pub maps: WantedMaps,
+}
+
+/// Whether the maps of the samples are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedMaps {
+    /// They are not.
+    No,
+    /// Where the method makes some.
+    IfMade,
+    /// They are: a method that makes none is an error, and so is a batch that cannot be scored.
+    Yes,
 }
 
 /// What came of it.
@@ -57,7 +68,7 @@ impl Batches<'_> {
         } else {
             for part in self.parts {
                 match self.scorer.batch(samples.rows(&part.rows)) {
-                    Err(why @ Error::Refused(_)) if part.group.is_some() && !self.maps => {
+                    Err(why @ Error::Refused(_)) if part.group.is_some() && self.maps != WantedMaps::Yes => {
                         refusals.push(why.at(part.name()));
                     }
                     found => self.keep(part, found.map_err(|e| e.at(part.name()))?, &mut gathered, out)?,
@@ -87,9 +98,10 @@ impl Batches<'_> {
         for (&row, &score) in part.rows.iter().zip(&found.1.samples) {
             (gathered.all.samples[row], gathered.is_scored[row]) = (score, true);
         }
-        if self.maps {
-            let made = found.1.maps.ok_or_else(|| maps::none(self.def.spec().name))?;
-            maps::keep(&mut gathered.all, &made, &part.rows);
+        match (self.maps, found.1.maps) {
+            (WantedMaps::No, _) | (WantedMaps::IfMade, None) => {}
+            (WantedMaps::Yes, None) => return Err(maps::none(self.def.spec().name).into()),
+            (_, Some(made)) => maps::keep(&mut gathered.all, &made, &part.rows),
         }
         Ok(())
     }

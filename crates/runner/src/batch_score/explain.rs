@@ -39,7 +39,7 @@ pub fn print(
         let name = names.map_or(String::new(), |names| format!(" ({})", names[i]));
         write!(out, "  sample {i}{name}: {:.4}", scores[i])?;
         if let Modality::Tabular { .. } = info.modality {
-            features.deviations(i, out)?;
+            write!(out, "  ({})", features.deviations(i, SHOWN))?;
         }
         writeln!(out)?;
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use zsad_core::{Dataset, Modality, SampleRef, Subset};
 use zsad_data::memory::InMemory;
 
-/// Features shown of each sample.
+/// Features that vary most, of which the statistics are shown.
 const SHOWN: usize = 5;
 /// Steps of the power iteration: enough to see two groups, for which few do.
 const ITERATIONS: usize = 30;
@@ -81,15 +81,15 @@ impl Features {
         Ok(())
     }
 
-    /// The features of sample `i` farthest from their mean, in standard deviations of the batch.
-    pub fn deviations(&self, i: usize, out: &mut impl Write) -> io::Result<()> {
+    /// The features of sample `i` farthest from their mean, in standard deviations of the batch: at most `n`, in words.
+    pub fn deviations(&self, i: usize, n: usize) -> String {
         let dim = self.means.len();
         let z = |j: usize| (self.values[i * dim + j] - self.means[j]) / self.deviations[j];
         let mut varying: Vec<usize> = (0..dim).filter(|&j| self.deviations[j] > 0.0).collect();
         varying.sort_by(|&a, &b| z(b).abs().total_cmp(&z(a).abs()));
-        let shown = varying.iter().take(SHOWN);
-        let shown: Vec<String> = shown.map(|&j| format!("{} {:+.1} sd", name(&self.names, j), z(j))).collect();
-        write!(out, "  ({})", shown.join(", "))
+        let shown: Vec<String> =
+            varying.iter().take(n).map(|&j| format!("{} {:+.1} sd", name(&self.names, j), z(j))).collect();
+        shown.join(", ")
     }
 
     /// Every sample along the direction in which the batch varies most (the first principal component of features in

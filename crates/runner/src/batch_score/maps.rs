@@ -27,34 +27,48 @@ pub enum Source<'a> {
 }
 
 /// A picture with its map in its own size.
-struct Shown {
+pub struct Shown {
     /// Red, green and blue, `[height, width, 3]`.
-    image: Vec<u8>,
+    pub image: Vec<u8>,
     /// The map's value at every pixel, `None` where the sample does not show it.
-    values: Vec<Option<f32>>,
+    pub values: Vec<Option<f32>>,
     /// Height and width.
-    size: (usize, usize),
+    pub size: (usize, usize),
 }
 
 impl Source<'_> {
-    /// Picture number `i`, at most `longest` pixels long, with its map.
-    fn shown(&self, i: usize, map: &[f32], longest: usize) -> Result<Shown> {
+    /// Picture number `i` without a map, at most `longest` pixels long where it is a file: red, green and blue, `[height,
+    /// width, 3]`, and its height and width.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn picture(&self, i: usize, longest: usize) -> Result<(Vec<u8>, (usize, usize))> {
         match self {
-            Source::Files(paths, geometry) => {
-                let (image, (height, width)) = image_folder::thumbnail(&paths[i], longest)?;
-                let value = |(y, x): (usize, usize)| {
-                    let at = geometry.place((height, width), (y as f64 + 0.5, x as f64 + 0.5))?;
-                    Some(bilinear(map, (geometry.height, geometry.width), at))
-                };
-                let positions = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-                Ok(Shown { image, values: positions.map(value).collect(), size: (height, width) })
-            }
+            Source::Files(paths, _) => image_folder::thumbnail(&paths[i], longest),
             Source::Batch(batch) => {
                 let sample = SampleRef { domain: 0, subset: Subset::Normal, index: i as u32 };
-                let (image, size) = rgb(*batch, &sample)?;
-                Ok(Shown { image, values: map.iter().map(|v| Some(*v)).collect(), size })
+                rgb(*batch, &sample)
             }
         }
+    }
+
+    /// Picture number `i`, as [`Source::picture`], with its map.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn shown(&self, i: usize, map: &[f32], longest: usize) -> Result<Shown> {
+        let (image, size) = self.picture(i, longest)?;
+        let values = match self {
+            Source::Files(_, geometry) => {
+                let value = |(y, x): (usize, usize)| {
+                    let at = geometry.place(size, (y as f64 + 0.5, x as f64 + 0.5))?;
+                    Some(bilinear(map, (geometry.height, geometry.width), at))
+                };
+                (0..size.0).flat_map(|y| (0..size.1).map(move |x| (y, x))).map(value).collect()
+            }
+            Source::Batch(_) => map.iter().map(|v| Some(*v)).collect(),
+        };
+        Ok(Shown { image, values, size })
     }
 }
 

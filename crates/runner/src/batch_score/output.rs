@@ -6,8 +6,10 @@ use std::path::Path;
 use zsad_core::{Error, Result, file};
 
 use super::split::Part;
-use super::threshold::Flags;
 use crate::csv::quoted;
+
+/// A column: its name, and a field for every sample.
+pub type Column = (String, Vec<String>);
 
 /// Endings that promise another format.
 const OTHER: [&str; 6] = ["npz", "npy", "parquet", "json", "xlsx", "txt"];
@@ -26,26 +28,17 @@ pub fn check(path: &Path) -> Result<()> {
 }
 
 /// Writes one line a sample, in input order, each number as the shortest text that reads back exactly; what has no score
-/// has empty fields. After `index` and
-/// `score` come the carried columns, then `flag` and `p_value`, and last the number of the batch where there are several.
+/// has empty fields. After `index` and `score` come the carried columns, then those that were `added` to the scores, and last
+/// the number of the batch where there are several.
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn write(
-    path: &Path,
-    scores: &[Option<f64>],
-    carried: &[(String, Vec<String>)],
-    flags: Option<&Flags>,
-    parts: &[Part],
-) -> Result<()> {
+pub fn write(path: &Path, scores: &[Option<f64>], carried: &[Column], added: &[Column], parts: &[Part]) -> Result<()> {
     let mut header = "index,score".to_owned();
-    carried.iter().for_each(|(name, _)| header.extend([",", &quoted(name)]));
-    let p_values = flags.and_then(|f| f.p_values.as_ref());
+    carried.iter().chain(added).for_each(|(name, _)| header.extend([",", &quoted(name)]));
     let several = parts.len() > 1;
-    for (name, there) in [("flag", flags.is_some()), ("p_value", p_values.is_some()), ("batch", several)] {
-        if there {
-            header.extend([",", name]);
-        }
+    if several {
+        header += ",batch";
     }
     let mut batch = vec![0; scores.len()];
     for (number, part) in parts.iter().enumerate() {
@@ -59,12 +52,9 @@ pub fn write(
             None => write!(text, "{row},"),
         };
         carried.iter().for_each(|(_, values)| text.extend([",", &quoted(&values[row])]));
-        let known = |field: String| if score.is_some() { format!(",{field}") } else { ",".into() };
-        if let Some(flags) = flags {
-            text += &known(u8::from(flags.flags[row]).to_string());
-        }
-        if let Some(p_values) = p_values {
-            text += &known(format!("{:?}", p_values[row]));
+        for (_, values) in added {
+            let known = score.is_some().then(|| values[row].as_str());
+            text.extend([",", known.unwrap_or_default()]);
         }
         if several {
             let _ = write!(text, ",{}", batch[row]);
@@ -84,14 +74,14 @@ mod tests {
         let path = dir.path().join("s.csv");
         let parts = [vec![0, 2], vec![1]].map(|rows| Part { group: None, rows });
         let carried = [("id, of a part".to_owned(), ["a", "b\"c", "d"].map(String::from).to_vec())];
-        let flags =
-            Flags { flags: vec![true, false, false], p_values: Some(vec![0.05, 0.1, 1.0]), said: String::new() };
-        write(&path, &[Some(0.1), Some(2.0), Some(1e-7)], &carried, Some(&flags), &parts).unwrap();
+        let column = |name: &str, fields: [&str; 3]| (name.to_owned(), fields.map(String::from).to_vec());
+        let added = [column("flag", ["1", "0", "0"]), column("p_value", ["0.05", "0.1", "1.0"])];
+        write(&path, &[Some(0.1), Some(2.0), Some(1e-7)], &carried, &added, &parts).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let wanted = "index,score,\"id, of a part\",flag,p_value,batch\n0,0.1,a,1,0.05,0\n1,2.0,\"b\"\"c\",0,0.1,1\n\
                       2,1e-7,d,0,1.0,0\n";
         assert_eq!(text, wanted);
-        write(&path, &[Some(0.1)], &[], None, &[Part { group: None, rows: vec![0] }]).unwrap();
+        write(&path, &[Some(0.1)], &[], &[], &[Part { group: None, rows: vec![0] }]).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "index,score\n0,0.1\n");
     }
 

@@ -1,5 +1,6 @@
 //! From which score on a sample is called anomalous: by the references, by the batch itself, or by a stated share.
 
+use super::output::Column;
 use std::str::FromStr;
 
 use super::normal::normal_quantile;
@@ -58,6 +59,15 @@ pub struct Flags {
     pub p_values: Option<Vec<f64>>,
     /// By what, and when to trust it: a sentence.
     pub said: String,
+}
+
+impl Flags {
+    /// The columns that the table of scores gets: `flag`, and `p_value` where there are some.
+    pub fn columns(self) -> Vec<Column> {
+        let flag = self.flags.iter().map(|f| u8::from(*f).to_string()).collect();
+        let p_values = self.p_values.map(|p| ("p_value".into(), p.iter().map(|p| format!("{p:?}")).collect()));
+        std::iter::once(("flag".into(), flag)).chain(p_values).collect()
+    }
 }
 
 /// What scores of one batch say by `rule`; `references` are scores of normals of the target, each found with the others

@@ -8,6 +8,7 @@ use zsad_core::{
     DataDir, DatasetDef, DatasetInfo, Error, Given, Level, MethodDef, MetricSpec, ParamDefault, ParamSpec, suggest,
 };
 
+use crate::analyses::AnalysisDef;
 use crate::exit::Exit;
 use crate::registry::Registry;
 
@@ -15,9 +16,10 @@ const EXAMPLES: &str = "\
 Examples:
   zsad describe acr_dsvdd
   zsad describe mnist --data ~/data        also its domains, where the data are there
-  zsad describe auroc";
+  zsad describe auroc
+  zsad describe drop";
 
-/// Describe a method, a data set or a metric: definition, source, parameters with defaults
+/// Describe a method, a data set, a metric or an analysis: definition, source, parameters with defaults
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Describe {
@@ -41,9 +43,11 @@ impl Describe {
         if let Some(def) = registry.metric(&self.name) {
             return metric(&def.spec, out);
         }
-        let metrics = registry.metrics.iter().map(|m| m.spec.name);
-        let names: Vec<_> =
-            registry.method_names().into_iter().chain(registry.dataset_names()).chain(metrics).collect();
+        if let Some(def) = registry.analysis(&self.name) {
+            return analysis(def, out);
+        }
+        let others = registry.metrics.iter().map(|m| m.spec.name).chain(registry.analysis_names());
+        let names: Vec<_> = registry.method_names().into_iter().chain(registry.dataset_names()).chain(others).collect();
         Err(Error::Config(format!("nothing is called `{}`; hint: {}", self.name, suggest::hint(&self.name, names)))
             .into())
     }
@@ -67,6 +71,12 @@ fn method(def: &dyn MethodDef, out: &mut impl Write) -> Result<Exit> {
         writeln!(out, "\n{}", def.guide().trim_end())?;
     }
     Ok(Exit::Success)
+}
+
+fn analysis(def: &dyn AnalysisDef, out: &mut impl Write) -> Result<Exit> {
+    let spec = def.spec();
+    writeln!(out, "analysis {} (version {})\n{}\n{}", spec.name, spec.version, spec.summary, spec.citation)?;
+    params(&def.params(), out)
 }
 
 fn metric(spec: &MetricSpec, out: &mut impl Write) -> Result<Exit> {

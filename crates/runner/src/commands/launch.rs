@@ -7,15 +7,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use zsad_core::job::FitJob;
-use zsad_core::{Environment, Error, Result};
+use zsad_core::{Environment, Error, Result, file};
 use zsad_report::plots::Style;
 use zsad_store::provenance::{self, RunFacts};
 use zsad_store::{CellRecord, RunFolder, Status};
 
+use super::analyse::own_tags;
 use super::data::missing::first_use;
 use super::{counted, note};
 use crate::GIT_SHA;
-use crate::config::{self, Experiment};
+use crate::analyses::{self, Cells};
+use crate::config::{self, AnalysisChoice, Experiment};
 use crate::embedding;
 use crate::executor::Executor;
 use crate::executor::fit::Bench;
@@ -151,7 +153,18 @@ pub fn prepare(experiment: &Experiment, plan: &Plan, folder: &RunFolder) -> Resu
     for (digest, list) in &plan.files {
         folder.put_files(digest, list)?;
     }
+    put_tags(experiment, folder)?;
     folder.put_plan(Some(&experiment.text), &plan.experiment, &plan.profile, plan.saved())
+}
+
+/// Puts a person's own tags into the folder, beside the experiment, as that names them.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn put_tags(experiment: &Experiment, folder: &RunFolder) -> Result<()> {
+    let own = experiment.datasets.iter().filter_map(|d| d.tags.as_ref());
+    own.filter(|tags| tags.named.is_relative())
+        .try_for_each(|tags| file::write(&folder.root().join(&tags.named), &tags.bytes))
 }
 
 /// Says what is left of `plan`, and what more `said_first` has to say; those fits.
@@ -244,22 +257,66 @@ pub fn with_facts(
     })
 }
 
+/// Refuses lines of a person's own tags that are about no sample. What cannot be opened is said when its cells are run.
+///
+/// # Errors
+/// [`Error::Data`] with the first such line.
+pub fn check_tags(experiment: &Experiment, library: &Library, env: &Environment) -> Result<()> {
+    for choice in &experiment.datasets {
+        if let Some(tags) = &choice.tags
+            && let Ok(dataset) = library.of(choice.def.spec(), &choice.source).open(env)
+        {
+            tags.check(dataset.as_ref())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes analyses of finished cells, and the tables of batches and of cells' other numbers; whether all went well. What
+/// went wrong is said.
+///
+/// # Errors
+/// Where the tables cannot be written.
+pub fn analyse(asked: &[AnalysisChoice], cells: &Cells, experiment: &str) -> Result<bool> {
+    let folder = cells.folder();
+    let _lease = folder.wait_for("analyses", || cells.bench.env.stop.check())?;
+    let mut all_well = true;
+    for choice in asked {
+        match analyses::run(choice, cells, experiment) {
+            Ok(analyses::State::Cached) => {}
+            Ok(analyses::State::Made) => {
+                let page = folder.root().join("analyses").join(format!("{}.md", choice.label));
+                note(format_args!("analysis {}: {}", choice.label, page.display()));
+            }
+            Err(error) => {
+                note(format_args!("warning: analysis {}: {error}", choice.label));
+                all_well = false;
+            }
+        }
+    }
+    analyses::tables::write(cells, &cells.bench.registry.measured())?;
+    Ok(all_well)
+}
+
 /// Writes results, tables, plots and pictures from the records, and prints the table; `with_pictures`: of ranked batches,
-/// for which the data are opened.
+/// for which the data are opened. Whether all analyses of `experiment` went well.
 ///
 /// # Errors
 /// Where a file cannot be read or written.
 pub fn write_tables(
+    experiment: &Experiment,
     plan: &Plan,
     records: &BTreeMap<String, CellRecord>,
     bench: Bench,
     with_pictures: bool,
     out: &mut impl Write,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let (folder, store, registry) = (bench.folder, bench.store, bench.registry);
     results::compute_later(plan.cells().filter_map(|c| records.get(&c.key)), &registry.measured(), folder)?;
     let rows = results::rows(plan, records, registry, folder)?;
     super::write_up(folder, store, registry, &rows, out)?;
+    let cells = Cells::new(&rows, own_tags(experiment), bench);
+    let all_well = analyse(&experiment.analyses, &cells, &experiment.name)?;
     if with_pictures {
         let (library, env) = (bench.library, bench.env);
         if let Err(error) = ranked::write_all(folder, &rows, library, env) {
@@ -273,7 +330,7 @@ pub fn write_tables(
         writeln!(out, "{line}")?;
     }
     writeln!(out, "\n{}", folder.root().display())?;
-    Ok(())
+    Ok(all_well)
 }
 
 /// Says how many cells ended how, and what that is to whoever called.

@@ -6,15 +6,17 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use zsad_core::{DatasetDef, Level, MethodDef, MetricSpec, ParamDefault, ParamKind, ParamSpec};
 
+use crate::analyses::AnalysisDef;
 use crate::exit::Exit;
 use crate::registry::Registry;
 
 const EXAMPLES: &str = "\
 Examples:
   zsad list methods
-  zsad list datasets --json";
+  zsad list datasets --json
+  zsad list analyses";
 
-/// List methods, data sets or metrics
+/// List methods, data sets, metrics or analyses
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct List {
@@ -31,6 +33,7 @@ enum What {
     Methods,
     Datasets,
     Metrics,
+    Analyses,
 }
 
 impl List {
@@ -40,6 +43,7 @@ impl List {
             What::Methods => registry.methods.iter().map(|m| method(*m)).collect(),
             What::Datasets => registry.datasets.iter().map(|d| dataset(d)).collect(),
             What::Metrics => registry.metrics.iter().map(|m| metric(&m.spec)).collect(),
+            What::Analyses => registry.analyses.iter().map(|a| analysis(*a)).collect(),
         };
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&items)?)?;
@@ -61,6 +65,12 @@ fn method(def: &dyn MethodDef) -> Value {
 }
 
 fn dataset(def: &DatasetDef) -> Value {
+    let mut about = json!(def.spec());
+    about["params"] = params(&def.params());
+    about
+}
+
+fn analysis(def: &dyn AnalysisDef) -> Value {
     let mut about = json!(def.spec());
     about["params"] = params(&def.params());
     about

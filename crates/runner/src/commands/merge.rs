@@ -9,7 +9,7 @@ use zsad_core::Error;
 use zsad_store::run_folder::SavedPlan;
 use zsad_store::{ModelStore, RunFolder, provenance};
 
-use super::{counted, note};
+use super::{counted, launch, note};
 use crate::exit::Exit;
 use crate::registry::Registry;
 use crate::results;
@@ -66,6 +66,12 @@ impl Merge {
             differing.extend(taken.differing);
         }
         put_plan(&into, &folders, plans)?;
+        // What its experiment reads beside itself; where they had different ones, the merged folder has none.
+        if into.experiment().exists()
+            && let Some(experiment) = folders.iter().find_map(|from| launch::experiment_of(from).ok())
+        {
+            launch::put_tags(&experiment, &into)?;
+        }
 
         let registry = &Registry::built_in();
         let planned: BTreeSet<String> = into.plan()?.cells.into_iter().map(|c| c.cell_key).collect();

@@ -11,6 +11,8 @@ use zsad_data::formats::npy::Array;
 use zsad_data::formats::npz::Npz;
 use zsad_data::formats::table::Table;
 use zsad_metrics::Metric;
+use zsad_metrics::ader::{Ader, SEVEN, ader, iou_of_f1, mad};
+use zsad_metrics::clusters::agreement;
 use zsad_report::Printed;
 use zsad_report::export::Terminal;
 use zsad_report::table::{Style, styled};
@@ -29,7 +31,9 @@ Examples:
 A .csv, .tsv or .parquet has the columns `score` and `label` (0, false or 1, true = anomalous); others are not looked at. An
 .npz holds `scores` [n] and `labels` [n] (1 = anomalous): auroc, aupr, f1_max, fpr95.
 Or `scores` [n, h, w] and `masks` [n, h, w]: also pixel_auroc, pixel_aupr and aupro (limit 0.3). An image's own score
-is then the greatest of its map; its label comes from `labels`, or else is 1 where its mask is not empty.
+is then the greatest of its map; its label comes from `labels`, or else is 1 where its mask is not empty. With --ader also
+ADer's metrics as its code defines them (thresholds on maps that are scaled over all images at once), and mad, the mean of seven.
+Or `clusters` [n] and `classes` [n]: nmi, ari and matched_f1, the share of samples in the cluster that is matched to their class.
 A metric that is not defined (one class only) is null.";
 
 /// Compute every metric of scores and labels in a file, or add one to a finished run
@@ -45,6 +49,9 @@ pub struct Metrics {
     /// The run that it is added to
     #[arg(value_name = "DIR", requires = "append", conflicts_with = "json")]
     dir: Option<PathBuf>,
+    /// Of maps, also ADer's metrics as its code defines them, to compare with numbers that were printed so
+    #[arg(long)]
+    ader: bool,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -57,7 +64,7 @@ impl Metrics {
             (None, Some(metric), Some(dir)) => return append(metric, dir, out),
             (None, ..) => return Err(Error::Config("nothing to measure; hint: --input FILE".into()).into()),
         };
-        let values = compute(path)?;
+        let values = compute(path, self.ader)?;
         if self.json {
             let number = |v: &MetricValue| v.value().map_or(Value::Null, Value::from);
             let object: Map<_, _> = values.iter().map(|(name, v)| (name.to_string(), number(v))).collect();
@@ -102,7 +109,7 @@ fn append(metric: &'static MetricSpec, dir: &Path, out: &mut impl Write) -> Resu
 }
 
 /// Every metric of what `input` holds.
-fn compute(input: &Path) -> Result<Vec<(&'static str, MetricValue)>, Error> {
+fn compute(input: &Path, with_ader: bool) -> Result<Vec<(&'static str, MetricValue)>, Error> {
     let extension = input.extension().and_then(|e| e.to_str()).map(str::to_lowercase);
     if matches!(extension.as_deref(), Some("csv" | "tsv" | "parquet")) {
         let (scores, labels) = table(input)?;
@@ -110,6 +117,9 @@ fn compute(input: &Path) -> Result<Vec<(&'static str, MetricValue)>, Error> {
     }
     let bad = |message: String| Error::data(input, message, "see `zsad metrics --help`");
     let mut file = Npz::open(input)?;
+    if file.names().iter().any(|name| name == "clusters") {
+        return clusters(&file.array("clusters")?, &file.array("classes")?).map_err(|why| bad(why.into()));
+    }
     let given = file.array("scores")?;
     let shape = given.shape.clone();
     let scores = given.into_f64();
@@ -149,10 +159,44 @@ fn compute(input: &Path) -> Result<Vec<(&'static str, MetricValue)>, Error> {
             let maps: Vec<f32> = scores.iter().map(|&s| s as f32).collect();
             let mut values = of(MetricInput::Samples { scores: &images, labels: &labels });
             values.extend(of(MetricInput::Maps { maps: &maps, masks: &masks, shape: &[height, width] }));
+            if with_ader {
+                values.extend(aders(&values, ader(&maps, &masks, height, width)));
+            }
             Ok(values)
         }
         _ => Err(bad(format!("`scores` are {shape:?}; want [n] or [n, h, w]"))),
     }
+}
+
+/// How well clusters are classes.
+fn clusters(clusters: &Array, classes: &Array) -> Result<Vec<(&'static str, MetricValue)>, &'static str> {
+    let whole = |array: &Array| array.to_i64().filter(|_| array.shape.len() == 1).map(|v| v.to_vec());
+    let (Some(clusters), Some(classes)) = (whole(clusters), whole(classes)) else {
+        return Err("`clusters` and `classes` are whole numbers, one of each a sample");
+    };
+    let found = agreement(&classes, &clusters).ok_or("`clusters` and `classes` differ in number, or there are none")?;
+    let values = [("nmi", found.nmi), ("ari", found.ari), ("matched_f1", found.matched_f1)];
+    Ok(values.map(|(name, value)| (name, MetricValue::Defined(value))).to_vec())
+}
+
+/// ADer's metrics, and of the exact ones the two that it prints and runs do not: IoU at its best threshold, and the mean of
+/// its seven.
+fn aders(exact: &[(&'static str, MetricValue)], theirs: Option<Ader>) -> Vec<(&'static str, MetricValue)> {
+    let value = |name: &str| exact.iter().find(|(n, _)| *n == name).and_then(|(_, v)| v.value());
+    let known = |v: Option<f64>| v.map_or(MetricValue::Undefined("not defined for these maps"), MetricValue::Defined);
+    let seven: Option<Vec<f64>> = SEVEN.iter().map(|name| value(name)).collect();
+    let mean = seven.and_then(|seven| Some(mad(seven.try_into().ok()?)));
+    let of = |i: usize| known(theirs.map(|a| a.mean[i]));
+    vec![
+        ("pixel_iou_max", known(value("pixel_f1_max").map(iou_of_f1))),
+        ("mad", known(mean)),
+        ("ader_mf1", of(0)),
+        ("ader_macc", of(1)),
+        ("ader_miou", of(2)),
+        ("ader_f1_max", known(theirs.map(|a| a.f1_max))),
+        ("ader_iou_max", known(theirs.map(|a| a.iou_max))),
+        ("ader_aupro", known(theirs.and_then(|a| a.aupro))),
+    ]
 }
 
 /// The columns `score` and `label` of a table.

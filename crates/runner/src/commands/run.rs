@@ -100,6 +100,7 @@ impl Run {
         let library = Library::new(Registry::built_in());
         let started = provenance::now();
         let (mut plan, records) = launch::planned(&experiment, &library, &env, &folder)?;
+        launch::check_tags(&experiment, &library, &env)?;
         if let Some(key) = &self.fit {
             plan.only(key)?;
         }
@@ -143,8 +144,11 @@ impl Run {
         let records = bench.folder.records()?;
         launch::keep_provenance(plan, &records, bench, workers, started)?;
         // What was finished before has its pictures, and its data may be elsewhere by now.
-        launch::write_tables(plan, &records, bench, plan.outstanding() > 0, out)?;
-        Ok(launch::exit(plan, &records, &ended))
+        let analysed = launch::write_tables(experiment, plan, &records, bench, plan.outstanding() > 0, out)?;
+        match launch::exit(plan, &records, &ended) {
+            Exit::Success if !analysed => Ok(Exit::SomeFailed),
+            exit => Ok(exit),
+        }
     }
 }
 

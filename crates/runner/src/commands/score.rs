@@ -14,19 +14,21 @@ use zsad_data::memory::InMemory;
 
 use super::Locations;
 use super::data::missing::with_hint;
-use crate::batch_score::batches::{Batches, Scored};
+use crate::batch_score::batches::{Batches, Scored, WantedMaps};
 use crate::batch_score::input::How;
 use crate::batch_score::maps::{self, Source};
 use crate::batch_score::own::{Columns, Own};
 use crate::batch_score::pictures::PictureArgs;
 use crate::batch_score::scorer::Scorer;
 use crate::batch_score::split;
-use crate::batch_score::threshold::Rule;
+use crate::batch_score::threshold::{Flags, Rule};
 use crate::batch_score::trained::Trained;
 use crate::batch_score::usage::Usage;
 use crate::batch_score::{flagged, input, output, scale, suggest};
 use crate::exit::Exit;
 use crate::registry::Registry;
+use crate::trust::own::Trust;
+use crate::trust::page::Page;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +36,7 @@ Examples:
   zsad score --method knn --param k=9 --input features.csv --out scores.csv --explain
   zsad score --input parts/ --references good/ --out scores.csv      which methods suit these?
   zsad score --method patchcore --references good/ --input parts/ --out scores.csv --maps maps/
+  zsad score --method knn --input batch.npz --trust knn.json --out scores.csv         see `zsad calibrate`
   zsad score --method acr_dsvdd --checkpoint results/store/KEY/model.safetensors \\
              --input day6.csv --id event_id --batch-size 100 --threshold auto --out scores.csv
 
@@ -104,6 +107,14 @@ pub struct Score {
     /// Add a column `flag`: auto, fpr=0.01, top=10 (samples of a batch) or top=0.05 (a share)
     #[arg(long, value_name = "RULE")]
     threshold: Option<Rule>,
+    /// Say whether to trust the scores, by what `zsad calibrate` learnt of batches of the same size: contamination, expected
+    /// AUROC and a verdict, and the columns `p_anomaly` and `decision` (normal, anomaly or rejected)
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// A page on the batch, one HTML file: the verdict and its reasons, the highest scores with their pictures and maps or
+    /// with the columns that stand out, and how the scores lie
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     locations: Locations,
     /// Say what the scores rest on: the batch's statistics, and which samples stand out by what
@@ -152,20 +163,43 @@ impl Score {
         if let Some(said) = split::said(&parts, size, self.group.as_deref()) {
             writeln!(out, "{said}")?;
         }
-        // Maps lie on the samples, where those are no files.
+        let model = path.filter(|_| self.trust.is_some()).map(|path| env.digests.file(path)).transpose()?;
+        let trust = self.trust.as_ref();
+        let trust =
+            trust.map(|path| Trust::read(path, def.spec(), &scorer, model.as_deref(), &registry)).transpose()?;
+        trust.as_ref().map_or(Ok(()), |trust| trust.check(&parts))?;
+        // Maps lie on the samples, where those are no files; and a page shows samples.
         let on_samples = self.maps.is_some() && own.pictures.is_none();
-        let samples = if on_samples { own.samples.clone() } else { own.take_samples() };
+        let keep = on_samples || self.report.is_some() || trust.as_ref().is_some_and(Trust::needs_samples);
+        let samples = if keep { own.samples.clone() } else { own.take_samples() };
         let batches = Batches {
             def,
             scorer: &scorer,
             own: &own,
             parts: &parts,
             explain: self.explain,
-            maps: self.maps.is_some(),
+            maps: match (&self.maps, &self.report) {
+                (Some(_), _) => WantedMaps::Yes,
+                (None, Some(_)) => WantedMaps::IfMade,
+                (None, None) => WantedMaps::No,
+            },
         };
         let Scored { samples, maps } = batches.score(samples, out)?;
         let flags = self.threshold.map(|rule| flagged::flags(rule, &scorer, &samples, &parts, out)).transpose()?;
-        output::write(&self.out, &samples, &own.carried, flags.as_ref(), &parts)?;
+        let mut added = flags.map(Flags::columns).unwrap_or_default();
+        let found = trust.as_ref().map(|trust| trust.judge(&parts, &samples, &own.samples)).transpose()?;
+        if let Some((trust, found)) = trust.as_ref().zip(found.as_ref()) {
+            trust.tell(&parts, found, out)?;
+            added.extend(trust.columns(&parts, found, samples.len()));
+        }
+        if let Some(path) = &self.report {
+            let title = format!("{}, scored by {name}", self.input.display());
+            let judged = found.as_deref().zip(trust.as_ref());
+            let page = Page { title, own: &own, parts: &parts, scores: &samples, maps: maps.as_ref(), judged };
+            page.write(path)?;
+            super::note(format_args!("{}: the batch on a page", path.display()));
+        }
+        output::write(&self.out, &samples, &own.carried, &added, &parts)?;
         let is_whole = samples.iter().all(Option::is_some);
         if let Some(dir) = &self.maps {
             // With maps, what cannot be scored is an error.
@@ -265,7 +299,7 @@ impl Score {
 }
 
 /// `KEY=VALUE`, the value as in YAML.
-fn key_value(text: &str) -> Result<(String, Value), String> {
+pub(super) fn key_value(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
     let value = serde_yaml::from_str(value).map_err(|e| e.to_string())?;
     Ok((key.trim().to_owned(), value))
@@ -277,7 +311,7 @@ fn word<C: Choice>(text: &str) -> Result<C, String> {
 }
 
 /// A scale that needs no training.
-fn own_scale(text: &str) -> Result<Standardise, String> {
+pub(super) fn own_scale(text: &str) -> Result<Standardise, String> {
     let known = [Standardise::None, Standardise::Batch];
     let found = Standardise::from_word(text).filter(|how| known.contains(how));
     found.ok_or_else(|| "write none or batch: other scales are learnt in training, by a model".into())

@@ -69,7 +69,9 @@ impl Validate {
         let library = Library::new(Registry::built_in());
         let mut all = true;
         for choice in &experiment.datasets {
-            if let Err(e) = library.of(choice.def.spec(), &choice.source).describe(&env) {
+            let dataset = library.of(choice.def.spec(), &choice.source);
+            let tagged = || choice.tags.as_ref().map_or(Ok(()), |tags| tags.check(dataset.open(&env)?.as_ref()));
+            if let Err(e) = dataset.describe(&env).and_then(|_| tagged()) {
                 super::note(format_args!("{}: {}: {e}", file.display(), choice.label));
                 all = false;
             }

@@ -174,7 +174,7 @@ impl Work {
         let plan = Wanted::new(&experiment, &library, &env).all(&experiment, &records);
         let checkpoint_every = self.workers.checkpoint_every();
         let bench = Bench { registry, library: &library, env: &env, folder, store: &store, checkpoint_every };
-        launch::write_tables(&plan, &records, bench, true, out)?;
+        launch::write_tables(&experiment, &plan, &records, bench, true, out)?;
         if cluster.exists() {
             cluster.put_collected(&records)?;
         }

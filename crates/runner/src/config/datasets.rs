@@ -1,13 +1,16 @@
 //! The data sets of an experiment, and what tells two of one name apart.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use zsad_core::{Given, ParamSpec, suggest};
 
 use super::DatasetChoice;
+use super::document::Reader;
 use super::fields::{named, param_problems, text};
 use super::problem::{Pos, Problems};
+use super::tags;
 use super::yaml::Node;
-use crate::registry::Registry;
 
 /// A data set, what it was called if it was called something, and where it stands.
 struct Read {
@@ -17,13 +20,14 @@ struct Read {
 }
 
 /// Reads the data sets of `node`.
-pub fn read(node: &Node, registry: &Registry, problems: &mut Problems) -> Vec<DatasetChoice> {
+pub fn read(node: &Node, reader: Reader, problems: &mut Problems) -> Vec<DatasetChoice> {
+    let registry = reader.registry;
     if node.items().is_empty() {
         problems.add(node.pos, "no data sets", "name at least one, such as [digits]");
     }
     let mut all = Vec::new();
     for item in node.items() {
-        let Some(choice) = named(item, "a data set", &["name", "params", "as"], problems) else { continue };
+        let Some(choice) = named(item, "a data set", &["name", "params", "as", "tags"], problems) else { continue };
         let Some(def) = registry.dataset(&choice.name) else {
             let hint = suggest::hint(&choice.name, registry.dataset_names());
             problems.add(choice.pos, format!("unknown data set `{}`", choice.name), hint);
@@ -34,7 +38,8 @@ pub fn read(node: &Node, registry: &Registry, problems: &mut Problems) -> Vec<Da
         match def.configure(&given) {
             Ok(source) => {
                 let (named, name) = (label.is_some(), choice.name.clone());
-                let choice_of = DatasetChoice { def, source, label: label.unwrap_or(name) };
+                let tags = choice.tags.and_then(|node| tags::read(node, reader.folder, problems)).map(Arc::new);
+                let choice_of = DatasetChoice { def, source, label: label.unwrap_or(name), tags };
                 all.push(Read { choice: choice_of, named, pos: choice.pos });
             }
             Err(found) => {

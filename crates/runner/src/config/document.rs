@@ -1,32 +1,50 @@
 //! The document: its keys, its profiles, and how a profile is merged over it.
 
+use std::path::Path;
+
 use serde_json::Value;
 use zsad_core::suggest;
 
 use super::fields::{any_mapping, field, mapping, text};
 use super::problem::{Pos, Problem, Problems};
 use super::yaml::{self, Entry, Kind, Node};
-use super::{Experiment, datasets, fields, grid, protocol};
+use super::{Experiment, analyses, datasets, fields, grid, protocol};
 use crate::registry::Registry;
 
-const KEYS: &[&str] = &["experiment", "description", "datasets", "methods", "protocol", "seeds", "profiles"];
-const PROFILE_KEYS: &[&str] = &["description", "datasets", "methods", "protocol", "seeds", "params"];
+const KEYS: &[&str] =
+    &["experiment", "description", "datasets", "methods", "protocol", "seeds", "analyses", "profiles"];
+const PROFILE_KEYS: &[&str] = &["description", "datasets", "methods", "protocol", "seeds", "analyses", "params"];
+
+/// What a document is read with.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// The folder of the file, from which paths in it are followed.
+    pub folder: &'a Path,
+    /// What can be named.
+    pub registry: &'a Registry,
+}
 
 /// Reads and checks a document; see [`super::load`].
-pub fn parse(text: &str, registry: &Registry, profile: Option<&str>) -> Result<Experiment, Vec<Problem>> {
+pub fn parse(
+    text: &str,
+    folder: &Path,
+    registry: &Registry,
+    profile: Option<&str>,
+) -> Result<Experiment, Vec<Problem>> {
+    let reader = Reader { folder, registry };
     let mut problems = Problems::default();
-    let experiment = yaml::parse(text, &mut problems).and_then(|root| read(&root, registry, profile, &mut problems));
+    let experiment = yaml::parse(text, &mut problems).and_then(|root| read(&root, reader, profile, &mut problems));
     match experiment {
         Some(experiment) if problems.is_empty() => Ok(experiment),
         _ => Err(problems.sorted()),
     }
 }
 
-fn read(root: &Node, registry: &Registry, profile: Option<&str>, problems: &mut Problems) -> Option<Experiment> {
+fn read(root: &Node, reader: Reader, profile: Option<&str>, problems: &mut Problems) -> Option<Experiment> {
     let entries = mapping(root, "the document", KEYS, problems)?;
-    let mut chosen = profile.is_none().then(|| resolve(entries, None, root.pos, "", registry, problems));
+    let mut chosen = profile.is_none().then(|| resolve(entries, None, root.pos, "", reader, problems));
     if chosen.is_none() {
-        resolve(entries, None, root.pos, "", registry, problems);
+        resolve(entries, None, root.pos, "", reader, problems);
     }
     let profiles = field(entries, "profiles");
     let listed = profiles.map_or(&[][..], |node| any_mapping(node, "`profiles`", problems).unwrap_or(&[]));
@@ -36,7 +54,7 @@ fn read(root: &Node, registry: &Registry, profile: Option<&str>, problems: &mut 
         }
         let Some(fields) = mapping(&entry.value, "a profile", PROFILE_KEYS, problems) else { continue };
         let overrides = field(fields, "params");
-        let resolved = resolve(&merge(entries, fields), overrides, root.pos, &entry.key, registry, problems);
+        let resolved = resolve(&merge(entries, fields), overrides, root.pos, &entry.key, reader, problems);
         if profile == Some(&entry.key) {
             chosen = Some(resolved);
         }
@@ -75,7 +93,7 @@ fn resolve(
     overrides: Option<&Node>,
     start: Pos,
     profile: &str,
-    registry: &Registry,
+    reader: Reader,
     problems: &mut Problems,
 ) -> Option<Experiment> {
     let mut required = |key: &str, example: &str| {
@@ -98,19 +116,25 @@ fn resolve(
         Some(name)
     });
     let description = field(entries, "description").and_then(|node| text(node, "`description`", problems));
-    let datasets = datasets.map(|node| datasets::read(node, registry, problems));
-    let methods = methods.map(|node| grid::methods(node, overrides, registry, problems));
+    let datasets = datasets.map(|node| datasets::read(node, reader, problems));
+    let methods = methods.map(|node| grid::methods(node, overrides, reader.registry, problems));
     let protocol = protocol.and_then(|node| protocol::read(node, problems));
     let seeds =
         seeds.map(|node| fields::list(node, "seeds", "integers from 0, such as [0, 1, 2]", Value::as_u64, problems));
-    let (points, training_seed) = protocol?;
+    let asked = field(entries, "analyses").map(|node| analyses::read(node, reader.registry, problems));
+    let (protocol, datasets) = (protocol?, datasets?);
+    protocol.check(&datasets, problems);
+    let asked = asked.unwrap_or_default();
+    analyses::check(&asked, &datasets, &protocol.points, problems);
+    let protocol::Protocol { points, training_seed, .. } = protocol;
     Some(Experiment {
         name: name?,
         description: description.unwrap_or_default(),
         text: String::new(),
         profile: profile.to_owned(),
-        datasets: datasets?,
+        datasets,
         methods: methods?,
+        analyses: asked.into_iter().map(|a| a.choice).collect(),
         points,
         seeds: seeds?,
         training_seed,

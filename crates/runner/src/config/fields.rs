@@ -18,12 +18,14 @@ pub struct Named<'n> {
     pub params: &'n [Entry],
     /// Its `grid`.
     pub grid: &'n [Entry],
+    /// Its `tags`.
+    pub tags: Option<&'n Node>,
 }
 
 /// Reads `NAME` or `{name: NAME, params: {…}, …}`.
 pub fn named<'n>(item: &'n Node, what: &str, keys: &[&str], problems: &mut Problems) -> Option<Named<'n>> {
     if let Kind::Scalar(Value::String(name)) = &item.kind {
-        return Some(Named { name: name.clone(), pos: item.pos, label: None, params: &[], grid: &[] });
+        return Some(Named { name: name.clone(), pos: item.pos, label: None, params: &[], grid: &[], tags: None });
     }
     if !matches!(item.kind, Kind::Map(_)) {
         let hint = "write a name, or {name: NAME, params: {KEY: VALUE}}";
@@ -38,7 +40,7 @@ pub fn named<'n>(item: &'n Node, what: &str, keys: &[&str], problems: &mut Probl
     let mut part = |key| field(entries, key).and_then(|node| any_mapping(node, &format!("`{key}`"), problems));
     let (params, grid) = (part("params").unwrap_or(&[]), part("grid").unwrap_or(&[]));
     let (name, label) = (text(name_node, "`name`", problems)?, field(entries, "as"));
-    Some(Named { name, pos: name_node.pos, label, params, grid })
+    Some(Named { name, pos: name_node.pos, label, params, grid, tags: field(entries, "tags") })
 }
 
 /// The value of `key`.

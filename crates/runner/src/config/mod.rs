@@ -1,5 +1,6 @@
 //! Experiment files: from YAML to a checked [`Experiment`], with all mistakes at once.
 
+mod analyses;
 pub mod cluster;
 mod datasets;
 mod document;
@@ -8,6 +9,8 @@ mod grid;
 mod labels;
 pub mod problem;
 mod protocol;
+mod shift;
+pub mod tags;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ use std::sync::Arc;
 
 use zsad_core::{DatasetDef, Method, MethodDef, Source, TestPoint};
 
+use crate::analyses::{AnalysisDef, Configured};
 use crate::registry::Registry;
 pub use problem::{Pos, Problem};
 
@@ -28,6 +32,8 @@ pub struct DatasetChoice {
     pub source: Arc<Source>,
     /// What results call it: its name, or what tells it from another of the experiment.
     pub label: String,
+    /// A person's own tags of its samples.
+    pub tags: Option<Arc<tags::TagFile>>,
 }
 
 /// A method with its parameters; each point of a grid is one of these.
@@ -38,6 +44,17 @@ pub struct MethodChoice {
     /// The same with its parameters.
     pub method: Arc<dyn Method>,
     /// What results call it: its name, or `as`.
+    pub label: String,
+}
+
+/// An analysis with its parameters.
+#[derive(Clone)]
+pub struct AnalysisChoice {
+    /// The analysis.
+    pub def: &'static dyn AnalysisDef,
+    /// The same with its parameters.
+    pub analysis: Arc<Configured>,
+    /// What its files are called: its name, or `as`.
     pub label: String,
 }
 
@@ -56,6 +73,8 @@ pub struct Experiment {
     pub datasets: Vec<DatasetChoice>,
     /// Methods, in the file's order, grids spread out.
     pub methods: Vec<MethodChoice>,
+    /// What is made of the scores afterwards.
+    pub analyses: Vec<AnalysisChoice>,
     /// Points of the test protocol.
     pub points: Vec<TestPoint>,
     /// Base seeds.
@@ -94,7 +113,8 @@ fn list(path: &Path, problems: &[Problem]) -> String {
 /// # Errors
 /// All mistakes of the file at once; no data are touched.
 pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<Experiment, ConfigError> {
-    let (experiment, text) = checked(path, |text| document::parse(text, registry, profile))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (experiment, text) = checked(path, |text| document::parse(text, folder, registry, profile))?;
     Ok(Experiment { text, ..experiment })
 }
 

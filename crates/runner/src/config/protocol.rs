@@ -1,11 +1,29 @@
 //! The test protocol of an experiment: its lists spread out into points.
 
 use serde_json::Value;
-use zsad_core::{BatchSize, Choice, Contamination, Pooling, TestPoint, TooSmall, suggest};
+use zsad_core::{BatchSize, Choice, Contamination, Pooling, Shift, TestPoint, TooSmall, suggest};
 
 use super::fields::{field, list, mapping, scalar};
-use super::problem::Problems;
+use super::problem::{Pos, Problems};
 use super::yaml::{Entry, Node};
+use super::{DatasetChoice, shift};
+
+/// What a file says of its tests.
+pub struct Protocol {
+    /// Every combination of batch size, contamination and shift.
+    pub points: Vec<TestPoint>,
+    /// The seed of the one training, where there is one alone.
+    pub training_seed: Option<u64>,
+    /// What is done to pictures, and where that stands.
+    shifts: Vec<(Option<Shift>, Pos)>,
+}
+
+impl Protocol {
+    /// Notes shifts that the data sets cannot have.
+    pub fn check(&self, datasets: &[DatasetChoice], problems: &mut Problems) {
+        shift::check(&self.shifts, datasets, problems);
+    }
+}
 
 const KEYS: &[&str] = &[
     "batch_size",
@@ -18,13 +36,14 @@ const KEYS: &[&str] = &[
     "too_small",
     "reference_seed",
     "training_seed",
+    "shift",
 ];
 
 /// Batches per domain where the file says nothing.
 const N_BATCHES: usize = 10;
 
-/// Every combination of batch size and contamination, and the seed of the one training where there is one alone.
-pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Option<u64>)> {
+/// Reads the protocol of `node`.
+pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
     let entries = mapping(node, "`protocol`", KEYS, problems)?;
     let sizes = match (field(entries, "batch_size"), field(entries, "normals")) {
         (Some(total), None) => {
@@ -79,29 +98,35 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<(Vec<TestPoint>, Opt
     };
     let reference_seed = seed("reference_seed", "every seed of `seeds` draws references of its own");
     let training_seed = seed("training_seed", "every seed of `seeds` trains a model of its own");
-    let point = |size, contamination, anomaly_kinds| {
+    let shifts = match field(entries, "shift") {
+        Some(node) => shift::read(node, problems),
+        None => vec![(None, node.pos)],
+    };
+    if let (Some((_, pos)), true) = (shifts.iter().find(|(s, _)| s.is_some()), kinds.iter().any(Option::is_some)) {
+        let hint = "write an experiment for each";
+        problems.add(*pos, "a protocol has a `shift` or `anomaly_kinds`, not both", hint);
+    }
+    let mut points = Vec::new();
+    for (&size, &contamination) in sizes.iter().flat_map(|size| contaminations.iter().map(move |c| (size, c))) {
+        let is_clean = contamination == Contamination::Ratio(0.0);
         // At 0 % there is no least number; one form for one meaning keeps the keys equal.
-        let min_anomalies = if contamination == Contamination::Ratio(0.0) { 0 } else { min_anomalies };
-        let draw_seed = None;
-        TestPoint {
+        let min_anomalies = if is_clean { 0 } else { min_anomalies };
+        // Without anomalies there are no kinds of them.
+        let kinds = if is_clean { &[None][..] } else { &kinds[..] };
+        let of = TestPoint {
             size,
             contamination,
             min_anomalies,
             n_batches,
             pooling,
             reference_seed,
-            draw_seed,
-            skip_small,
-            anomaly_kinds,
+            ..TestPoint::default()
+        };
+        for &anomaly_kinds in kinds {
+            points.extend(shifts.iter().map(|&(shift, _)| TestPoint { skip_small, shift, anomaly_kinds, ..of }));
         }
-    };
-    let mut points = Vec::new();
-    for (&size, &contamination) in sizes.iter().flat_map(|size| contaminations.iter().map(move |c| (size, c))) {
-        // Without anomalies there are no kinds of them.
-        let kinds = if contamination == Contamination::Ratio(0.0) { &[None][..] } else { &kinds[..] };
-        points.extend(kinds.iter().map(|&kinds| point(size, contamination, kinds)));
     }
-    Some((points, training_seed))
+    Some(Protocol { points, training_seed, shifts })
 }
 
 fn kinds(value: &Value) -> Option<Option<usize>> {

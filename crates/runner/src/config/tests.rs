@@ -14,7 +14,7 @@ fn toys() -> Registry {
 }
 
 fn read(text: &str, profile: Option<&str>) -> Result<Experiment, Vec<Problem>> {
-    document::parse(text, &toys(), profile)
+    document::parse(text, Path::new(""), &toys(), profile)
 }
 
 fn mistakes(text: &str) -> String {
@@ -110,7 +110,8 @@ fn data_sets_of_one_name_are_told_apart() {
         let text = format!(
             "experiment: x\ndatasets: [{datasets}]\nmethods: knn\nprotocol: {{batch_size: 9, contamination: 0.1}}\nseeds: 0\n"
         );
-        document::parse(&text, &toys(), None).map(|e| e.datasets.into_iter().map(|d| d.label).collect::<Vec<_>>())
+        document::parse(&text, Path::new(""), &toys(), None)
+            .map(|e| e.datasets.into_iter().map(|d| d.label).collect::<Vec<_>>())
     };
     let labels = read("line, {name: line, params: {damaged: true}}").unwrap();
     assert_eq!(labels, ["line(damaged=false)", "line(damaged=true)"]);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use zsad_core::job::{Asked, MethodId};
-use zsad_core::{Environment, Error, LabelledBatch, Result, SampleRef, Supervision, digest, suggest};
+use zsad_core::{Environment, Error, LabelledBatch, Result, Supervision, digest, suggest};
 use zsad_data::formats::table::Table;
 use zsad_metrics::Metric;
 use zsad_store::{CellRecord, RunFolder, SCHEMA, Status, provenance};
@@ -108,9 +108,7 @@ pub fn put(
     }
     let count = records.len();
     for (record, drawn, batches) in records {
-        let items = drawn.batches.iter().flat_map(|b| &b.items);
-        let rows: Vec<Option<u32>> = items.map(|item: &SampleRef| drawn.view.source_row(item)).collect();
-        folder.put_record(&record, &batches, &rows)?;
+        folder.put_record(&record, &batches, &drawn.facts)?;
     }
     Ok(count)
 }

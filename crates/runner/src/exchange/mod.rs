@@ -11,7 +11,10 @@ use std::sync::Arc;
 use zsad_core::job::{Asked, CellId, FitId, MethodId};
 use zsad_core::{Dataset, Environment, Error, LabelledBatch, Result, SampleRef, TestPoint};
 use zsad_data::sampler;
+use zsad_data::shift::Shifted;
+use zsad_store::Facts;
 
+use crate::facts::facts;
 use crate::library::{DataSet, Library};
 use crate::plan::Wanted;
 
@@ -32,6 +35,8 @@ pub struct Drawn {
     pub view: Arc<dyn Dataset>,
     /// Domain by domain, batch by batch.
     pub batches: Vec<LabelledBatch<SampleRef>>,
+    /// What is known of their samples.
+    pub facts: Facts,
 }
 
 /// What all cells of one draw have in common.
@@ -62,7 +67,7 @@ impl Draw {
         let dataset = library.get(&self.id.fit.data.name, &self.asked.dataset_params)?;
         let fold = DataSet::fold(dataset.open(env)?.info(), &self.id.fit.fold)?;
         let view = dataset.view(env, fold)?;
-        let fold = &view.info().folds[fold];
+        let fold = &view.info().folds[fold].clone();
         let point = &self.id.point;
         if point.anomaly_kinds.is_some() {
             let why = "copies of anomalies are made while a batch is scored, and are in no file";
@@ -75,14 +80,30 @@ impl Draw {
             if point.skip_small && sampler::counts(view.info(), fold, domain, point).is_err() {
                 continue;
             }
-            batches.extend(sampler::test_batches(view.as_ref(), fold, domain, point, self.id.seed())?);
+            let drawn = sampler::test_batches(view.as_ref(), fold, domain, point, self.id.seed())?;
+            batches.extend(drawn.into_iter().map(|batch| (domain, batch)));
         }
-        Ok(Drawn { view, batches })
+        let (mut all, mut known) = (Vec::new(), Facts::default());
+        let Some(by) = point.shift else {
+            for (domain, batch) in batches {
+                known.append(facts(view.as_ref(), domain, &batch, None)?);
+                all.push(batch);
+            }
+            return Ok(Drawn { view, batches: all, facts: known });
+        };
+        let shifted = Shifted::new(view.clone(), by)?;
+        for (domain, batch) in batches {
+            let (items, which) = shifted.batch(fold, point, self.id.seed(), &batch);
+            known.append(facts(view.as_ref(), domain, &batch, Some(&which))?);
+            all.push(batch.with(items));
+        }
+        Ok(Drawn { view: Arc::new(shifted), batches: all, facts: known })
     }
 
     /// Data set, seed, size and contamination, as a person knows the draw.
     pub fn label(&self) -> String {
-        let TestPoint { size, contamination, .. } = &self.id.point;
-        format!("{}, seed {}, {size}, contamination {contamination}", self.asked.dataset, self.id.seed())
+        let TestPoint { size, contamination, shift, .. } = &self.id.point;
+        let shifted = shift.map_or(String::new(), |shift| format!(", shift {shift}"));
+        format!("{}, seed {}, {size}, contamination {contamination}{shifted}", self.asked.dataset, self.id.seed())
     }
 }

@@ -246,7 +246,8 @@ impl Bench<'_> {
             Err(failure) => (None, Some(failure)),
         };
         let score_seconds = outcome.as_ref().map(|o| o.seconds);
-        let (domains, batches, rows) = outcome.map_or_else(Default::default, |o| (o.domains, o.batches, o.rows));
+        let (domains, batches, facts, shift) =
+            outcome.map_or_else(Default::default, |o| (o.domains, o.batches, o.facts, o.shift));
         let dataset = self.library.get(&job.id.data.name, &cell.asked.dataset_params);
         let notes = dataset.ok().and_then(|d| d.describe(self.env).ok().map(|d| d.info.notes.clone()));
         let record = CellRecord {
@@ -261,10 +262,10 @@ impl Bench<'_> {
             metrics: self.registry.measured().iter().map(|m: &&Metric| m.spec.id()).collect(),
             fit_seconds,
             score_seconds,
-            notes: notes.unwrap_or_default(),
+            notes: notes.unwrap_or_default().into_iter().chain(shift).collect(),
             provenance: self.provenance(job),
         };
-        self.folder.put_record(&record, &batches, &rows)?;
+        self.folder.put_record(&record, &batches, &facts)?;
         Ok((record, failure))
     }
 }

@@ -149,8 +149,8 @@ mod tests {
                 labels: vec![false; items.len()],
             };
             let batches: Vec<LabelledBatch<f64>> = batches.iter().enumerate().map(one).collect();
-            let rows = vec![None; batches.iter().map(|b| b.items.len()).sum()];
-            folder.put_record(&record, &batches, &rows).unwrap();
+            let facts = zsad_store::Facts::unknown(batches.iter().map(|b| b.items.len()).sum());
+            folder.put_record(&record, &batches, &facts).unwrap();
             records.push(record);
         }
         let records: Vec<&CellRecord> = records.iter().collect();

@@ -12,9 +12,11 @@ use zsad_store::{MetricRecord, ModelStore, Row, RunFolder, json};
 /// Where and how the run was computed.
 const PROVENANCE: &str = "provenance.json";
 /// What lies in the folder itself; what else is there is the user's.
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "anomalies.json",
+    "batches.parquet",
     "experiment.yaml",
+    "metrics.parquet",
     "plan.json",
     PROVENANCE,
     "results.csv",
@@ -58,6 +60,7 @@ pub fn of(folder: &RunFolder, rows: &[Row], models: Option<&ModelStore>) -> Resu
             take(format!("metrics/{name}"));
         }
     }
+    names(&root.join("analyses")).into_iter().for_each(|name| take(format!("analyses/{name}")));
     plots(root, "plots", &mut take);
     if let Some(store) = models {
         for key in fits {

@@ -181,7 +181,10 @@ fn what(path: &str) -> Option<&'static str> {
     let ends = |ending: &str| path.ends_with(ending);
     Some(match path.split('/').next()? {
         "records" if ends(".json") => "a finished cell: what it is, its metrics by domain, how it was computed",
-        "records" => "the scores of a cell: domain, batch, index, label, score, row",
+        "records" => "the scores of a cell: domain, batch, index, label, score, row, sample, name, tags",
+        "analyses" => "what an analysis made of the scores: a table, a page, numbers of cells and batches",
+        "batches.parquet" => "a row a cell, domain and batch: metrics, and what analyses found",
+        "metrics.parquet" => "numbers of cells that are no columns of the results",
         "metrics" => "a metric that was computed later",
         "files" => "which files, by digest, stand behind a digest of data",
         "plots" => "a figure",

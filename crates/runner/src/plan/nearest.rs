@@ -15,7 +15,7 @@ use zsad_store::{CellRecord, Status};
 pub type Parts = BTreeMap<String, String>;
 
 /// What tells the place of a cell in the grid.
-const PLACE: usize = 9;
+const PLACE: usize = 10;
 
 /// The names of the parts of a place.
 pub const PLACE_NAMES: [&str; PLACE] = [
@@ -27,6 +27,7 @@ pub const PLACE_NAMES: [&str; PLACE] = [
     "pooling",
     "reference_seed",
     "seed of draws",
+    "shift",
     "anomaly_kinds",
 ];
 
@@ -46,6 +47,7 @@ pub fn place(id: &CellId) -> Place {
         point.pooling.word().into(),
         seed(point.reference_seed),
         seed(point.draw_seed),
+        point.shift.map_or(String::new(), |shift| shift.to_string()),
         point.anomaly_kinds.map_or("all".into(), |kinds| kinds.to_string()),
     ]
 }

@@ -53,7 +53,8 @@ fn kind(id: &CellId) -> String {
 
 /// Where a cell stands in a table.
 fn place(id: &CellId, asked: &Asked) -> String {
-    let TestPoint { size, contamination, pooling, .. } = &id.point;
+    let TestPoint { size, contamination, pooling, shift, .. } = &id.point;
     let (method, fold, seed) = (asked.method_or(&id.fit.method.name), &id.fit.fold, id.seed());
-    serde_json::json!([asked.dataset, method, asked.params, fold, pooling, size, contamination, seed]).to_string()
+    serde_json::json!([asked.dataset, method, asked.params, fold, pooling, size, contamination, seed, shift])
+        .to_string()
 }
