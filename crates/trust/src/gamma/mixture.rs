@@ -53,9 +53,8 @@ impl Mixture {
     pub fn fit(x: &[Vec<f64>], mut responsible: Vec<Vec<f64>>, weight: f64) -> Result<Self> {
         let (n, d) = (x.len() as f64, x[0].len());
         let mean: Vec<f64> = (0..d).map(|j| x.iter().map(|r| r[j]).sum::<f64>() / n).collect();
-        let covariance = Mat::from_fn(d, d, |i, j| {
-            x.iter().map(|r| (r[i] - mean[i]) * (r[j] - mean[j])).sum::<f64>() / (n - 1.0)
-        });
+        let covariance =
+            Mat::from_fn(d, d, |i, j| x.iter().map(|r| (r[i] - mean[i]) * (r[j] - mean[j])).sum::<f64>() / (n - 1.0));
         let prior = Prior { weight, mean, covariance };
         let mut mixture = prior.learn(x, &responsible)?;
         let mut before = f64::NEG_INFINITY;

@@ -58,7 +58,8 @@ impl Default for Belief {
 pub fn contamination(scores: &[&[f64]], belief: &Belief, seed: u64) -> Result<Option<Estimate>> {
     let n = scores.first().map_or(0, |s| s.len());
     if n < LEAST {
-        let why = "in smaller ones dozens of empty components are spread over the few that are there, and no answer remains";
+        let why =
+            "in smaller ones dozens of empty components are spread over the few that are there, and no answer remains";
         return Err(Error::refused(format!("{n} samples, and γGMM wants a pool of {LEAST} at least: {why}")));
     }
     let columns = scores.iter().map(|s| transformed(s)).collect::<Result<Vec<_>>>()?;
