@@ -60,6 +60,7 @@ trust-tables:
     {{zsad}} run experiments/trust_omniglot.yaml
     {{zsad}} run experiments/trust_mvtec.yaml
     {{zsad}} run experiments/trust_held_out.yaml
+    {{zsad}} run experiments/contamination_pools.yaml
 
 # check every experiment file and cluster file without touching data
 validate:

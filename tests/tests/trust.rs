@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use zsad_tests::{Done, Sandbox};
+use zsad_tests::{Done, Sandbox, readme};
 
 const SIZE: usize = 40;
 
@@ -208,4 +208,25 @@ fn a_calibration_that_cannot_be_made_says_why() {
     assert!(done.err.contains("acr_dsvdd is a trained method; hint: give --checkpoint"), "{}", done.err);
     let done = sandbox.run(&["calibrate", "--method", "knn", "--sizes", "20", "--out", "c.json"]).expect(2);
     assert!(done.err.contains("no data to draw batches from; hint: give --dataset"), "{}", done.err);
+}
+
+/// The commands of the README, on the digits that come with the program.
+#[test]
+fn the_readme_shows_what_its_commands_print() {
+    let sandbox = Sandbox::default();
+    let experiment = concat!(env!("CARGO_MANIFEST_DIR"), "/../experiments/trust_digits.yaml");
+    let commands = readme("Can I trust this batch?", &[("experiments/trust_digits.yaml", experiment)]);
+    assert_eq!(commands.len(), 3);
+    let mut last = String::new();
+    for command in commands {
+        // As a shell does.
+        let batch = std::fs::read_dir(sandbox.path("batches")).into_iter().flatten().flatten();
+        let batch = batch.map(|f| f.path()).find(|p| p.extension().is_some_and(|e| e == "npz")).unwrap_or_default();
+        let batch = batch.to_string_lossy();
+        let words: Vec<&str> = command.iter().map(|w| if w == "batches/*.npz" { &batch } else { w.as_str() }).collect();
+        last = sandbox.run(&words).expect(0).out;
+    }
+    let (_, shown) = last.split_once("trust, by").unwrap_or_default();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    assert!(text.contains(&format!("trust, by{}\n```", shown.trim_end())), "{last}");
 }
