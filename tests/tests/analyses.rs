@@ -94,7 +94,7 @@ fn an_analysis_is_made_once_and_scores_nothing() {
 
     // Without the file that vouches for them, as after a kill, they are made again, to the same bytes.
     fs::remove_file(analyses.join("drop.json")).unwrap();
-    fs::write(analyses.join("drop.csv"), "half").unwrap();
+    sandbox.write("out/analyses/drop.csv", "half");
     sandbox.run(&["analyse", "out"]).expect(0);
     let bytes = |of: &BTreeMap<String, (Vec<u8>, std::time::SystemTime)>| -> BTreeMap<String, Vec<u8>> {
         of.iter().map(|(name, (bytes, _))| (name.clone(), bytes.clone())).collect()
@@ -160,7 +160,7 @@ fn tags_of_a_file_are_joined_and_wrong_ones_refused_before_anything_runs() {
     assert!(!sandbox.path("new").exists());
     sandbox.write("level.csv", "domain,sample\n6,n*\n");
     let missing = sandbox.run(&["validate", "x.yaml"]).expect(2);
-    assert!(missing.err.contains("x.yaml:2:32: ") && missing.err.contains("no tag of any sample"), "{}", missing.err);
+    assert!(missing.err.contains("x.yaml:2:33: ") && missing.err.contains("no tag of any sample"), "{}", missing.err);
 }
 
 #[test]
