@@ -54,6 +54,13 @@ plot DIR *ARGS:
 report DIR *ARGS:
     {{zsad}} report {{DIR}} {{ARGS}}
 
+# how far the judgements of `zsad score --trust` can be trusted: minutes on two cores; Omniglot and the digits need no data folder
+trust-tables:
+    {{zsad}} run experiments/trust_digits.yaml
+    {{zsad}} run experiments/trust_omniglot.yaml
+    {{zsad}} run experiments/trust_mvtec.yaml
+    {{zsad}} run experiments/trust_held_out.yaml
+
 # check every experiment file and cluster file without touching data
 validate:
     {{zsad}} validate experiments/*.yaml experiments/clusters/*.yaml

@@ -48,7 +48,7 @@ impl<'a> Copies<'a> {
         let items = batch.items.iter().enumerate().map(copy).collect();
         let scale = match info.modality {
             Modality::Image { .. } => vec![OF_IMAGES],
-            Modality::Tabular { dim, .. } => deviations(&dataset.gather(&batch.items)?, dim),
+            Modality::Tabular { .. } => deviations(&dataset.gather(&batch.items)?),
         };
         let name = [
             ("purpose", "copies".to_owned()),
@@ -115,8 +115,9 @@ impl Dataset for Copies<'_> {
 }
 
 /// The standard deviation of every column, times what a copy differs by.
-fn deviations(samples: &Samples, dim: usize) -> Vec<f64> {
-    let (values, n) = (samples.to_f64(), samples.len() as f64);
+fn deviations(samples: &Samples) -> Vec<f64> {
+    // Domains of a data set may differ in their columns.
+    let (values, dim, n) = (samples.to_f64(), samples.dim(), samples.len() as f64);
     let deviation = |j: usize| {
         let column = || values[j..].iter().step_by(dim);
         let mean = column().sum::<f64>() / n;

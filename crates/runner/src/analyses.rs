@@ -4,6 +4,7 @@
 //! experiments, its help, its files and its cache follow from it.
 
 mod cells;
+mod contamination;
 mod drop;
 mod explanation;
 mod found;
@@ -29,6 +30,7 @@ pub use page::{Entry, Output, Section, Table};
 
 /// All analyses, sorted by name.
 pub const ANALYSES: &[&dyn AnalysisDef] = &[
+    &contamination::DEF,
     &drop::DEF,
     &explanation::DEF,
     &kinds::DEF,

@@ -1,6 +1,7 @@
 //! The methods on features of images, which a frozen backbone makes: which features, how they are had, and how a method
 //! is adapted to a support set once and scores batches from then on.
 
+mod selection;
 mod summed;
 mod view;
 
@@ -17,57 +18,12 @@ use zsad_core::{
     Scores, Shots, Silent, State, Supervision,
 };
 
+pub(crate) use selection::{FewShotFeatures, InBatchFeatures, Selection};
 pub(crate) use summed::Summed;
 pub(crate) use view::View;
 #[cfg(test)]
 pub(crate) use view::testing;
 use zsad_core::params::Both;
-
-/// Parameters that name a backbone and layers of it.
-pub(crate) trait Selection: ParamSet {
-    /// The network.
-    fn backbone(&self) -> BackboneKind;
-
-    /// The layers; its own choice where none are named.
-    fn layers(&self) -> Vec<usize>;
-
-    /// Names the layers.
-    fn settle(&mut self);
-
-    /// Normal references of the target that are wanted.
-    fn shots(&self) -> Shots;
-}
-
-zsad_core::params! {
-    /// Which features a method compares, and with how many references.
-    pub struct FewShotFeatures {
-        /// frozen ImageNet network; its weights lie in <data>/weights
-        pub backbone: BackboneKind = BackboneKind::EfficientNetLite0;
-        /// its layers, the finest first; auto: those at 1/8 and 1/16 of the image
-        pub layers: Option<Vec<usize>> = None, in 1..=7;
-        /// number of normal references of the target; all: as many as there are, which makes the setting one_class
-        pub shots: Shots = Shots::Number(4), in 1..=10_000;
-    }
-}
-
-impl Selection for FewShotFeatures {
-    fn backbone(&self) -> BackboneKind {
-        self.backbone
-    }
-
-    fn layers(&self) -> Vec<usize> {
-        let named = self.layers.clone().filter(|layers| !layers.is_empty());
-        named.unwrap_or_else(|| self.backbone.default_layers().to_vec())
-    }
-
-    fn settle(&mut self) {
-        self.layers = Some(self.layers());
-    }
-
-    fn shots(&self) -> Shots {
-        self.shots
-    }
-}
 
 /// A method on image features; `self` is its parameters beside the [`Selection`].
 pub(crate) trait FeatureMethod: ParamSet {

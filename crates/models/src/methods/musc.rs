@@ -1,8 +1,8 @@
 //! MuSc: the images of a batch score each other.
 
-use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, Scores, Shots};
+use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, Scores};
 
-use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, View};
+use crate::families::features::{FeatureDetector, FeatureMethod, Features, InBatchFeatures, Selected, View};
 use mutual::Interval;
 
 mod mutual;
@@ -66,12 +66,8 @@ impl MuSc {
 }
 
 impl FeatureMethod for MuSc {
-    type Selection = FewShotFeatures;
+    type Selection = InBatchFeatures;
     type Detector = MuSc;
-
-    fn shots(&self, _: &FewShotFeatures) -> Shots {
-        Shots::Number(0)
-    }
 
     fn check(&self) -> Result<(), String> {
         self.interval()?;

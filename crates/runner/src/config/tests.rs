@@ -52,6 +52,18 @@ fn a_good_document_is_spread_out() {
 }
 
 #[test]
+fn kinds_of_anomalies_are_an_axis_where_there_are_anomalies() {
+    let text = GOOD.replace("n_batches: 4,", "n_batches: 4, anomaly_kinds: [1, all],");
+    let e = read(&text, Some("other")).unwrap_or_else(|p| panic!("{p:?}"));
+    assert_eq!(e.points.iter().map(|p| p.anomaly_kinds).collect::<Vec<_>>(), [Some(1), None, Some(1), None]);
+    let e = read(&text, None).unwrap_or_else(|p| panic!("{p:?}"));
+    let without = e.points.iter().filter(|p| p.contamination == Contamination::Ratio(0.0));
+    assert_eq!(without.map(|p| p.anomaly_kinds).collect::<Vec<_>>(), [None, None]);
+    let wrong = mistakes(&GOOD.replace("n_batches: 4,", "n_batches: 4, anomaly_kinds: [0, few],"));
+    assert!(wrong.contains("anomaly_kinds") && wrong.contains("such as [1, 2, all]"), "{wrong}");
+}
+
+#[test]
 fn a_profile_is_merged_over_the_document() {
     let e = read(GOOD, Some("small")).unwrap_or_else(|p| panic!("{p:?}"));
     assert_eq!((e.profile.as_str(), e.seeds.as_slice()), ("small", &[1][..]));

@@ -1,0 +1,76 @@
+//! How a method names a backbone, its layers and how many references it wants.
+
+use zsad_backbones::BackboneKind;
+use zsad_core::{ParamSet, Shots};
+
+/// Parameters that name a backbone and layers of it.
+pub(crate) trait Selection: ParamSet {
+    /// The network.
+    fn backbone(&self) -> BackboneKind;
+
+    /// The layers; its own choice where none are named.
+    fn layers(&self) -> Vec<usize>;
+
+    /// Names the layers.
+    fn settle(&mut self);
+
+    /// Normal references of the target that are wanted.
+    fn shots(&self) -> Shots;
+}
+
+zsad_core::params! {
+    /// Which features a method compares.
+    pub struct InBatchFeatures {
+        /// frozen ImageNet network; its weights lie in <data>/weights
+        pub backbone: BackboneKind = BackboneKind::EfficientNetLite0;
+        /// its layers, the finest first; auto: those at 1/8 and 1/16 of the image
+        pub layers: Option<Vec<usize>> = None, in 1..=7;
+    }
+}
+
+zsad_core::params! {
+    /// Which features a method compares, and with how many references.
+    pub struct FewShotFeatures {
+        /// backbone and layers
+        pub features: InBatchFeatures = InBatchFeatures::default();
+        /// number of normal references of the target; all: as many as there are, which makes the setting one_class
+        pub shots: Shots = Shots::Number(4), in 1..=10_000;
+    }
+}
+
+impl Selection for InBatchFeatures {
+    fn backbone(&self) -> BackboneKind {
+        self.backbone
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        let named = self.layers.clone().filter(|layers| !layers.is_empty());
+        named.unwrap_or_else(|| self.backbone.default_layers().to_vec())
+    }
+
+    fn settle(&mut self) {
+        self.layers = Some(self.layers());
+    }
+
+    fn shots(&self) -> Shots {
+        Shots::Number(0)
+    }
+}
+
+impl Selection for FewShotFeatures {
+    fn backbone(&self) -> BackboneKind {
+        self.features.backbone()
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        self.features.layers()
+    }
+
+    fn settle(&mut self) {
+        self.features.settle();
+    }
+
+    fn shots(&self) -> Shots {
+        self.shots
+    }
+}
