@@ -160,7 +160,7 @@ fn tags_of_a_file_are_joined_and_wrong_ones_refused_before_anything_runs() {
     assert!(!sandbox.path("new").exists());
     sandbox.write("level.csv", "domain,sample\n6,n*\n");
     let missing = sandbox.run(&["validate", "x.yaml"]).expect(2);
-    assert!(missing.err.contains("x.yaml:2:32: ") && missing.err.contains("no tag of any sample"), "{}", missing.err);
+    assert!(missing.err.contains("x.yaml:2:33: ") && missing.err.contains("no tag of any sample"), "{}", missing.err);
 }
 
 #[test]

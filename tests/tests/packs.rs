@@ -210,7 +210,10 @@ fn numbers_that_are_changed_are_found_though_the_list_is_made_anew() {
     let text = String::from_utf8(whole["small/results.csv"].clone()).unwrap();
     let auroc = json["domains"][1]["metrics"]["auroc"].to_string();
     let mut results = whole.clone();
-    results.insert("small/results.csv".into(), text.replacen(&format!(",{auroc},"), ",0.125,", 1).into_bytes());
+    // In its own row: other rows may have the same number elsewhere.
+    let row = text.lines().find(|l| l.contains(&key) && l.contains(",digits,7,")).unwrap();
+    let changed = text.replace(row, &row.replacen(&format!(",{auroc},"), ",0.125,", 1));
+    results.insert("small/results.csv".into(), changed.into_bytes());
     let out = verified(&results);
     assert!(out.contains("results.csv: ") && out.contains("auroc: stored 0.125, recomputed"), "{out}");
     let mut results = whole.clone();
