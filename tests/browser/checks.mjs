@@ -151,6 +151,20 @@ export const checks = {
     assert.ok(await at.locator("img").first().evaluate((img) => img.naturalWidth > 0));
   },
 
+  "a batch of one's own stands with its verdict": async ({ pages, context }) => {
+    const { page } = await open(await context(), pages.own.file);
+    assert.equal(await page.locator("script, b, [onclick]").count(), 0);
+    assert.ok((await page.locator("body").innerText()).includes("⟨U+202E⟩"));
+    assert.deepEqual(await page.locator(".verdict strong").count(), 2);
+    const scores = csv(pages.own.scores);
+    const highest = scores.filter((row) => row.batch === "0").toSorted((a, b) => Number(b.score) - Number(a.score))[0];
+    const row = page.locator("section.own").first().locator("tbody tr").first();
+    const shown = (await row.locator("td.number").allInnerTexts()).map(Number);
+    assert.deepEqual(shown, [Number(Number(highest.score).toFixed(4)), Number(Number(highest.p_anomaly).toFixed(3))]);
+    assert.match(await row.innerText(), /`b` \+\d/);
+    assert.equal(await page.locator("section.own svg").count(), 4);
+  },
+
   "the command and the experiment are copied": async ({ pages, context }) => {
     const own = await context({ permissions: ["clipboard-read", "clipboard-write"] });
     const { page } = await open(own, pages.odd.file);
@@ -169,7 +183,7 @@ export const checks = {
   "on paper nothing is clipped and no control is left": async ({ pages, context, pictures }) => {
     // A4 less its margins, in the pixels of CSS.
     const paper = { viewport: { width: 703, height: 1000 } };
-    for (const { file } of [pages.odd, pages.both]) {
+    for (const { file } of [pages.odd, pages.both, pages.own]) {
       const { page } = await open(await context(paper), file);
       await page.emulateMedia({ media: "print" });
       assert.deepEqual(await clipped(page), []);
@@ -196,6 +210,9 @@ export const checks = {
   "it fits telephones, tablets and screens, in light and dark": async ({ pages, context, pictures }) => {
     for (const width of [360, 768, 1280])
       for (const colorScheme of ["light", "dark"]) {
+        const own = await open(await context({ viewport: { width, height: 900 }, colorScheme }), pages.own.file);
+        assert.ok((await own.page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${width}`);
+        if (pictures) await own.page.screenshot({ path: join(pictures, `own-${width}-${colorScheme}.png`), fullPage: true });
         const { page } = await open(await context({ viewport: { width, height: 900 }, colorScheme }), pages.odd.file);
         assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${width}`);
         const [paper, ink] = await page.evaluate(() => {
@@ -208,7 +225,7 @@ export const checks = {
   },
 
   "axe-core has nothing to say in light and dark": async ({ pages, context }) => {
-    const looks = [pages.odd.file, pages.both.file].flatMap((file) => [[file, "light", 1280], [file, "dark", 360]]);
+    const looks = [pages.odd.file, pages.both.file, pages.own.file].flatMap((file) => [[file, "light", 1280], [file, "dark", 360]]);
     for (const [file, colorScheme, width] of looks) {
         const { page } = await open(await context({ colorScheme, viewport: { width, height: 900 } }), file);
         await page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));

@@ -1,9 +1,9 @@
-// What a person does with the page of `zsad report`, in a browser: node run.mjs PATH_OF_ZSAD [FOLDER_FOR_PICTURES]
+// What a person does with the pages of `zsad report` and `zsad score --report`, in a browser: node run.mjs PATH_OF_ZSAD [FOLDER_FOR_PICTURES]
 // Needs Chromium ($CHROMIUM, else /usr/bin/chromium) and `npm ci` beside this file; where one is missing it says so and ends well.
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { both, large, odd } from "./runs.mjs";
+import { both, large, odd, own } from "./runs.mjs";
 
 const [, , zsad = "zsad", pictures] = process.argv;
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -23,7 +23,7 @@ const browser = await chromium.launch({ executablePath, args: flags.split(" ").m
 let failures = 0;
 try {
   const program = zsad === "zsad" ? zsad : resolve(zsad);
-  const pages = { odd: odd(program, folder), both: both(program, folder), large: large(program, folder) };
+  const pages = { odd: odd(program, folder), both: both(program, folder), own: own(program, folder), large: large(program, folder) };
   for (const [name, check] of Object.entries(checks)) {
     const contexts = [];
     const context = async (options = {}) => {

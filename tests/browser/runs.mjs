@@ -42,6 +42,20 @@ export function both(zsad, folder) {
   return { file: join(folder, "both.html") };
 }
 
+// A batch of one's own, judged: one sample has such a name.
+export function own(zsad, folder) {
+  const names = Array.from({ length: 80 }, (_, i) => (i === 3 ? HOSTILE : `${LONG}${i}`));
+  const rows = names.map((name, i) => `"${name.replaceAll('"', '""')}",${(i * 7) % 11},${i % 10 === 3 ? 90 : (i * 5) % 13}`);
+  writeFileSync(join(folder, "own.csv"), `part,a,b\n${rows.join("\n")}\n`);
+  const options = { cwd: folder, env: { ...process.env, ZSAD_DATA: folder, ZSAD_STORE: join(folder, "store") } };
+  const data = ["file=log.csv", "domain=day", "label=label"].flatMap((p) => ["--dataset-param", p]);
+  const calibrate = ["calibrate", "--method", "knn", "--dataset", "table", ...data, "--sizes", "40", "--episodes", "150", "--out", "cal.json"];
+  execFileSync(zsad, calibrate, options);
+  const score = ["score", "--method", "knn", "--input", "own.csv", "--id", "part", "--batch-size", "40", "--trust", "cal.json"];
+  execFileSync(zsad, [...score, "--report", "own.html", "--out", "own.scores.csv"], { ...options, stdio: "pipe" });
+  return { file: join(folder, "own.html"), scores: join(folder, "own.scores.csv") };
+}
+
 // Ten thousand rows: 50 methods at 200 protocol points; results alone, as published folders hold them.
 export function large(zsad, folder) {
   const header =

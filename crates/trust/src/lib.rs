@@ -8,6 +8,7 @@
 
 mod assess;
 mod calibration;
+pub mod gamma;
 mod linear;
 mod logistic;
 mod novelty;

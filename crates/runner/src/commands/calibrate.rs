@@ -1,6 +1,6 @@
 //! `zsad calibrate`: what batches with labels teach about batches without.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use zsad_core::job::MethodId;
 use zsad_core::{
-    Dataset, DatasetInfo, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef, Modality,
-    ParamProblem, Progress, Shots, Silent, Standardise, Stop, TrainingData, suggest,
+    Dataset, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef, Modality, ParamProblem,
+    Progress, Shots, Silent, Standardise, Stop, TrainingData,
 };
-use zsad_store::{FitRecord, ModelStore};
+use zsad_store::ModelStore;
 use zsad_trust::{Accuracy, Calibration, Settings};
 
 use super::data::missing::with_hint;
@@ -21,11 +21,12 @@ use super::score::{key_value, own_scale};
 use super::{Locations, interrupt, note};
 use crate::batch_score::trained::Trained;
 use crate::exit::Exit;
-use crate::library::{DataSet, Library};
+use crate::library::Library;
 use crate::plan::digests;
 use crate::registry::Registry;
 use crate::trust::episodes::{Drawn, EPISODES, Pool, Scoring};
 use crate::trust::file::{CalibrationFile, FORMAT, Sized};
+use crate::trust::source::Wanted;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -109,19 +110,22 @@ impl Calibrate {
         // A model in a store has its record beside it.
         let record = self.checkpoint.as_deref().and_then(ModelStore::fit_beside);
         let library = Library::new(Registry::built_in());
-        let source = self.source(record.as_ref(), &registry, &library, trained.is_some())?;
+        let wanted = Wanted {
+            dataset: self.dataset.as_deref(),
+            params: &self.dataset_params,
+            domains: &self.domains,
+            standardise: self.standardise,
+            trained: trained.is_some(),
+            record: record.as_ref(),
+        };
+        let source = wanted.data_set(&registry, &library)?;
         let described = source.describe(&env)?.info.clone();
         for def in [def].into_iter().chain(companions.iter().map(|c| c.0)) {
             def.spec().accepts.check(&described.modality).map_err(|e| e.at(def.spec().name))?;
         }
-        let (view, domains) = match &record {
-            Some(record) if self.dataset.is_none() => {
-                let fold = DataSet::fold(&described, &record.fit.fold)?;
-                (source.view(&env, fold)?, described.folds[fold].meta_test.clone())
-            }
-            _ => (source.view(&env, 0)?, (0..described.domains.len()).collect()),
-        };
-        let fold = Fold { name: "calibration".into(), ..Fold::single([], self.chosen(&described, domains)?) };
+        let (fold, domains) = wanted.domains(&described)?;
+        let view = source.view(&env, fold)?;
+        let fold = Fold { name: "calibration".into(), ..Fold::single([], domains) };
         let ready = |method: &Arc<dyn Method>| ready(method, view.as_ref(), &fold, self.seed, &env);
         let mut detectors: Vec<(Box<dyn Detector>, Shots)> = Vec::new();
         let (shots, model) = match trained {
@@ -156,10 +160,14 @@ impl Calibrate {
             note("each batch was scored beside references of its own domain, as `zsad score --references` is");
         }
         let is_table = matches!(described.modality, Modality::Tabular { .. });
+        let mut own = id(def, method.as_ref(), &env)?;
+        if let Some(record) = record {
+            own.params = record.fit.method.params;
+        }
         let file = CalibrationFile {
             format: FORMAT,
             zsad: env!("CARGO_PKG_VERSION").into(),
-            method: id(def, method.as_ref(), &env)?,
+            method: own,
             companions: companions.iter().map(|(def, m)| id(*def, m.as_ref(), &env)).collect::<Result<_, Error>>()?,
             dataset: described.name.clone(),
             dataset_params: source.source.values.clone(),
@@ -196,66 +204,6 @@ impl Calibrate {
             Some(size) => wrong(format!("batches of {size}"), "a batch has 5 samples at least"),
             None => Ok(()),
         }
-    }
-
-    /// The data set, with the scale that a batch of one's own will have.
-    fn source(
-        &self,
-        record: Option<&FitRecord>,
-        registry: &Registry,
-        library: &Library,
-        trained: bool,
-    ) -> Result<Arc<DataSet>, Error> {
-        let Some(name) = &self.dataset else {
-            let Some(record) = record else {
-                let why = if trained { "the model says nothing of its data" } else { "no data to draw batches from" };
-                return Err(Error::Config(format!("{why}; hint: give --dataset, see `zsad list datasets`")));
-            };
-            return library.get(&record.fit.data.name, &record.dataset_params);
-        };
-        let def = registry.expect_dataset(name)?;
-        let mut params: Given = self.dataset_params.iter().cloned().collect();
-        let scaled = def.params().iter().any(|p| p.name == "standardise");
-        if trained && scaled && record.is_some() {
-            let hint = "leave --dataset out: the model's own data, as its training read them, are the default";
-            return Err(Error::Config(format!(
-                "--dataset {name} beside a model that was trained on a table; hint: {hint}"
-            )));
-        }
-        if scaled && !trained {
-            let scale = self.standardise.unwrap_or(Standardise::None);
-            params.insert("standardise".into(), scale.to_string().into());
-        }
-        let source = def.configure(&params).map_err(|problems| ParamProblem::error(name, problems))?;
-        Ok(library.of(def.spec(), &source))
-    }
-
-    /// The numbers of the domains to draw from: of `open`, those that were asked for.
-    fn chosen(&self, info: &DatasetInfo, open: Vec<usize>) -> Result<Vec<usize>, Error> {
-        let role = |wanted: fn(&Fold) -> &Vec<usize>| {
-            let of: BTreeSet<usize> = info.folds.iter().flat_map(wanted).copied().collect();
-            Ok(open.iter().copied().filter(|d| of.contains(d)).collect())
-        };
-        match self.domains.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => return Ok(open),
-            ["meta_train"] => return role(|fold| &fold.meta_train),
-            ["meta_test"] => return role(|fold| &fold.meta_test),
-            _ => {}
-        }
-        let number = |name: &String| {
-            let all = || info.domains.iter().map(|d| d.name.as_str());
-            let Some(found) = info.domains.iter().position(|d| d.name == *name) else {
-                let hint = suggest::hint(name, all());
-                return Err(Error::Config(format!("{}: there is no domain `{name}`; hint: {hint}", info.name)));
-            };
-            if !open.contains(&found) {
-                let names: Vec<&str> = open.iter().map(|&d| info.domains[d].name.as_str()).collect();
-                let why = "the model was trained on it, and its scores are better there than they will be";
-                return Err(Error::Config(format!("domain `{name}`: {why}; hint: choose of {}", names.join(", "))));
-            }
-            Ok(found)
-        };
-        self.domains.iter().map(number).collect()
     }
 }
 

@@ -6,4 +6,5 @@ pub mod episodes;
 pub mod file;
 pub mod own;
 pub mod page;
+pub mod source;
 pub mod words;
