@@ -32,7 +32,6 @@ fn main() {
     let trials = vec![
         trial("a_node_that_dies_and_comes_back_changes_no_byte_of_the_quickstart", a_node_dies),
         trial("a_task_whose_time_runs_out_goes_on_and_two_calls_submit_once", time_runs_out),
-        trial("a_task_that_hears_no_warning_is_killed_and_only_what_it_left_is_submitted", no_warning_is_heard),
         trial("a_controller_that_is_killed_and_started_again_loses_nothing", the_controller_dies),
         trial("what_is_cancelled_is_submitted_again", cancelled),
     ];
@@ -250,47 +249,6 @@ fn time_runs_out() {
     assert!(log.contains("the time is nearly up") && log.contains("queueing task"), "{log}");
     assert!(!cluster.sandbox.path("o/cluster/2").exists(), "a task that goes on is not submitted again");
     cluster.equals_a_local_run("x.yaml", 8);
-}
-
-/// The workers of a cluster: `zsad work` in its folder.
-fn workers(cluster: &Cluster) -> Vec<String> {
-    let folder = fs::canonicalize(cluster.sandbox.path(".")).unwrap();
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let is_worker = |path: &Path| {
-        let arguments = fs::read(path.join("cmdline")).unwrap_or_default();
-        fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd == folder)
-            && arguments.split(|byte| *byte == 0).any(|argument| argument == b"work")
-    };
-    let pid = |path: PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
-    processes.map(|p| p.path()).filter(|p| is_worker(p)).filter_map(pid).collect()
-}
-
-fn no_warning_is_heard() {
-    let cluster = Cluster::up();
-    cluster.sandbox.write("sleeper.py", SLEEPER);
-    let sleeper = "{name: external, as: sleeper, params: {command: [python3, sleeper.py]}}";
-    let methods = format!("methods: [{sleeper}]");
-    let text = SWEEP.lines().map(|line| if line.starts_with("methods:") { &methods } else { line });
-    cluster.sandbox.write("x.yaml", text.collect::<Vec<_>>().join("\n").replace("n_batches: 150", "n_batches: 1"));
-    cluster.sandbox.write("c.yaml", CLUSTER.replace("time: 10", "time: 1").replace("0.1", "60"));
-    cluster.run(&RUN).expect(0);
-    cluster.until("a finished fit", || records(&cluster) >= 2);
-    // A process that is stopped hears of no signal but the last.
-    let stopped = workers(&cluster);
-    assert!(!stopped.is_empty());
-    assert!(Command::new("kill").arg("-STOP").args(&stopped).status().unwrap().success());
-    let before = finished(&cluster.sandbox.path("o"));
-    cluster.until("the end of its time", || cluster.queue().is_empty());
-    let log = fs::read_to_string(cluster.sandbox.path("o/cluster/1/logs/0.log")).unwrap();
-    assert!(log.contains("DUE TO TIME LIMIT") && !log.contains("queueing task"), "{log}");
-    let status = cluster.run(&["status", "o"]).expect(0).out;
-    assert!(status.contains("without a record: "), "{status}");
-    cluster.sandbox.write("c.yaml", CLUSTER);
-    let child = cluster.follow(&[&RUN[..], &["--wait"]].concat());
-    cluster.end(child);
-    let after = finished(&cluster.sandbox.path("o"));
-    assert!(before.iter().all(|(name, file)| after.get(name) == Some(file)), "what was finished is as it was");
-    cluster.equals_a_local_run("x.yaml", 4);
 }
 
 fn the_controller_dies() {

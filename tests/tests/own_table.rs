@@ -87,7 +87,7 @@ fn stored(sandbox: &Sandbox) -> Vec<(Vec<usize>, Vec<f64>)> {
     let records = std::fs::read_dir(sandbox.path("out/records")).unwrap();
     let scores = records.map(|e| e.unwrap().path()).find(|p| p.extension().is_some_and(|e| e == "parquet")).unwrap();
     let table = Table::read(&scores, None).unwrap();
-    assert_eq!(table.names(), ["domain", "batch", "index", "label", "score", "row"]);
+    assert_eq!(table.names(), ["domain", "batch", "index", "label", "score", "row", "sample", "name"]);
     let (domains, batches) = (table.text("domain").unwrap(), table.numbers("batch").unwrap());
     let (rows, scores) = (table.numbers("row").unwrap(), table.numbers("score").unwrap());
     let mut all: Vec<(Vec<usize>, Vec<f64>)> = Vec::new();
