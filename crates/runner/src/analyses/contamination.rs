@@ -7,6 +7,7 @@ use zsad_trust::gamma::{self, Belief};
 use zsad_trust::{quantile, split};
 
 use super::{Analysis, AnalysisSpec, Cell, Cells, Entry, Labelled, Output, Registered, Section, Table};
+use crate::batch_score::threshold::{self, Rule};
 
 /// The registry's entry.
 pub const DEF: Registered<Contamination> = Registered::new(&SPEC);
@@ -29,11 +30,6 @@ zsad_core::params! {
         gamma_max: f64 = 0.25, in 0.0..=0.5;
     }
 }
-
-/// A score so many robust deviations above the median is an outlier.
-const OUTLYING: f64 = 3.5;
-/// A normal distribution's standard deviation in units of its median absolute deviation.
-const PER_MAD: f64 = 1.482_602_218_505_602;
 
 const COLUMNS: [&str; 12] = [
     "dataset",
@@ -115,11 +111,11 @@ impl Contamination {
             let mut sorted = scores.to_vec();
             sorted.sort_by(f64::total_cmp);
             let above = |border: f64| sorted.iter().filter(|s| **s > border).count() as f64 / sorted.len() as f64;
-            let (low, median, high) = (quantile(&sorted, 0.25), quantile(&sorted, 0.5), quantile(&sorted, 0.75));
-            let mut off: Vec<f64> = sorted.iter().map(|s| (s - median).abs()).collect();
-            off.sort_by(f64::total_cmp);
+            let (low, high) = (quantile(&sorted, 0.25), quantile(&sorted, 0.75));
             lines.push(line("iqr", above(high + 1.5 * (high - low)), None));
-            lines.push(line("mad", above(median + OUTLYING * PER_MAD * quantile(&off, 0.5)), None));
+            // As `zsad score --threshold auto` without references.
+            let flags = threshold::decide(Rule::Auto, scores, &[]).flags;
+            lines.push(line("mad", flags.iter().filter(|f| **f).count() as f64 / flags.len() as f64, None));
             lines.push(line("otsu", split(scores).upper, None));
         }
         Ok(lines)
