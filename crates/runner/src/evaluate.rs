@@ -15,6 +15,7 @@ use zsad_metrics::{Metric, evaluate};
 use zsad_store::{DomainResult, Facts};
 
 use crate::facts::facts;
+use crate::given::{self, Given};
 
 /// Everything that a cell's scores depend on, save the detector.
 pub struct CellInput<'a> {
@@ -67,6 +68,7 @@ pub fn score_cell(
     let total = (input.fold.meta_test.len() * input.point.n_batches) as u64;
     let mut done = 0;
     let mut too_small = None;
+    let mut labelled = Vec::new();
     for &domain in &input.fold.meta_test {
         let small = sampler::counts(input.dataset.info(), input.fold, domain, input.point).err();
         if small.is_some() && input.point.skip_small {
@@ -77,12 +79,18 @@ pub fn score_cell(
         }
         let mut measured = Measures::new(input.point.pooling, metrics);
         let known = &mut outcome.facts;
-        let (batches, time) = score_domain(detector, input, domain, |seen| {
-            known.append(facts(input.dataset, domain, seen.batch, seen.shifted)?);
+        labelled.clear();
+        let (mut batches, time) = score_domain(detector, input, domain, |seen| {
+            known.append(facts(input.dataset, domain, seen.batch, (seen.shifted, seen.given))?);
+            labelled.extend(seen.given.map(|given| given.labelled.clone()));
             done += 1;
             progress.tick(done, total, "batches")?;
             measured.pixels(seen.scores, seen.masks)
         })?;
+        if !labelled.is_empty() {
+            measured.rest(&given::rest(&batches, &labelled));
+            given::place(&mut batches, &labelled);
+        }
         measured.samples(&batches);
         outcome.domains.push(measured.result(&batches));
         outcome.batches.extend(batches);
@@ -104,6 +112,8 @@ pub struct Seen<'a> {
     pub items: &'a [SampleRef],
     /// Which of them were shifted, where there is a shift.
     pub shifted: Option<&'a [bool]>,
+    /// What labels made of it, where they were given.
+    pub given: Option<&'a Given>,
     /// Its scores.
     pub scores: &'a Scores,
     /// The ground truth of its maps.
@@ -145,10 +155,17 @@ pub fn score_domain(
             Some((items, shifted)) => (items.as_slice(), Some(shifted.as_slice())),
             None => (batch.items.as_slice(), None),
         };
-        // An experiment has one of the two: a shift, or copies.
-        let scores = match point.anomaly_kinds {
-            None => detector.score(&Batch::new(&source, items, env)),
-            Some(_) => with_copies(detector, input, domain, batch),
+        let mut given = None;
+        // An experiment has one of the two: a shift, or copies; and labels beside a shift alone.
+        let scores = match (point.anomaly_kinds, point.labels) {
+            (Some(_), _) => with_copies(detector, input, domain, batch),
+            (None, None) => detector.score(&Batch::new(&source, items, env)),
+            (None, Some(budget)) => {
+                given::score(detector, input, &source, items, (batch, budget)).map(|(scores, made)| {
+                    given = Some(made);
+                    scores
+                })
+            }
         };
         let scores = scores.map_err(at)?;
         time += start.elapsed();
@@ -157,7 +174,8 @@ pub fn score_domain(
             Some(maps) => masks_of(dataset, items, maps).map_err(at)?,
             None => None,
         };
-        see(Seen { batch, dataset, items, shifted, scores: &scores, masks: masks.as_ref() }).map_err(at)?;
+        let given = given.as_ref();
+        see(Seen { batch, dataset, items, shifted, given, scores: &scores, masks: masks.as_ref() }).map_err(at)?;
         all.push(batch.with(scores.samples));
     }
     Ok((all, time))
@@ -249,30 +267,40 @@ impl<'m> Measures<'m> {
         Ok(())
     }
 
+    /// What was not labelled; batches of which all anomalies, or all normals, were labelled are left out.
+    fn rest(&mut self, batches: &[LabelledBatch<f64>]) {
+        self.of_samples(batches, |scores, labels| MetricInput::Rest { scores, labels });
+    }
+
     fn samples(&mut self, batches: &[LabelledBatch<f64>]) {
+        self.undefined = self.of_samples(batches, |scores, labels| MetricInput::Samples { scores, labels });
+        if let Some((maps, masks)) = self.pooled.take() {
+            self.add(MetricInput::Maps { maps: &maps.values, masks: &masks.values, shape: &maps.shape });
+        }
+    }
+
+    /// Adds the metrics of each batch, or of all at once, and says of how many batches there are none.
+    fn of_samples(
+        &mut self,
+        batches: &[LabelledBatch<f64>],
+        input: for<'i> fn(&'i [f64], &'i [bool]) -> MetricInput<'i>,
+    ) -> usize {
         let one_class = |labels: &[bool]| labels.iter().all(|l| *l == labels[0]);
         match self.pooling {
             Pooling::Batch => {
-                for batch in batches {
-                    if one_class(&batch.labels) {
-                        self.undefined += 1;
-                    } else {
-                        self.add(MetricInput::Samples { scores: &batch.items, labels: &batch.labels });
-                    }
-                }
+                let (alike, mixed): (Vec<_>, Vec<_>) = batches.iter().partition(|b| one_class(&b.labels));
+                mixed.iter().for_each(|batch| self.add(input(&batch.items, &batch.labels)));
+                alike.len()
             }
             Pooling::Domain => {
                 let scores: Vec<f64> = batches.iter().flat_map(|b| &b.items).copied().collect();
                 let labels: Vec<bool> = batches.iter().flat_map(|b| &b.labels).copied().collect();
                 if one_class(&labels) {
-                    self.undefined = batches.len();
-                } else {
-                    self.add(MetricInput::Samples { scores: &scores, labels: &labels });
+                    return batches.len();
                 }
+                self.add(input(&scores, &labels));
+                0
             }
-        }
-        if let Some((maps, masks)) = self.pooled.take() {
-            self.add(MetricInput::Maps { maps: &maps.values, masks: &masks.values, shape: &maps.shape });
         }
     }
 

@@ -1,5 +1,7 @@
 //! `results.csv` and `results.parquet`: one row a cell and domain.
 
+mod given;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -167,17 +169,22 @@ const AFTER: &[(&str, &dyn Fixed)] = &[
 const LAST: &[(&str, &dyn Fixed)] = &[(METHOD_NAME, at!(record.cell.fit.method.name))];
 
 /// The columns after the metrics that came after these.
-const NEWEST: &[(&str, &dyn Fixed)] = &[(SHIFT, at!(record.cell.point.shift))];
+const NEWEST: &[(&str, &dyn Fixed)] =
+    &[(SHIFT, at!(record.cell.point.shift)), (LABELS, &given::HowMany), (QUERY, &given::OfWhich)];
 
 /// The columns that files of earlier versions may lack.
 const PARAMS_USED: &str = "params_used";
 const METHOD_NAME: &str = "method_name";
 const SHIFT: &str = "shift";
+const LABELS: &str = "labels";
+const QUERY: &str = "query";
 
 /// Metrics whose columns stand in the middle; those that came later stand at the end, in the order in which columns came.
 const IN_THE_MIDDLE: usize = 7;
-/// Metrics that came before the columns [`LAST`].
+/// Metrics that came before the columns [`LAST`], and …
 const BEFORE_LAST: usize = 8;
+/// … before the columns [`NEWEST`].
+const BEFORE_NEWEST: usize = 9;
 
 /// Writes `results.csv` and `results.parquet` into `dir`, each atomically, rows in the order of their key columns.
 ///
@@ -226,7 +233,8 @@ pub fn read_results_file(path: &Path) -> Result<Vec<Row>> {
 fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
     let fixed =
         |columns: &[(&str, &dyn Fixed)]| columns.iter().map(|(name, c)| c.write(name, rows)).collect::<Vec<_>>();
-    let (first, newest) = METRICS.split_at(BEFORE_LAST.min(METRICS.len()));
+    let (before, last) = METRICS.split_at(BEFORE_NEWEST.min(METRICS.len()));
+    let (first, newest) = before.split_at(BEFORE_LAST.min(before.len()));
     let (middle, later) = first.split_at(IN_THE_MIDDLE.min(first.len()));
     let metrics = |metrics: &[&zsad_metrics::Metric]| {
         let column = |name: &str| {
@@ -237,10 +245,9 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
     };
     // What is measured on request has a column where it was asked for.
     let asked = |m: &&zsad_metrics::Metric| !m.spec.on_request || rows.iter().any(|r| r.metric(m.spec.name).is_some());
-    let newest: Vec<&zsad_metrics::Metric> = newest.iter().copied().filter(asked).collect();
-    let columns =
-        [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(&newest), fixed(NEWEST)]
-            .concat();
+    let [newest, last] = [newest, last].map(|of| of.iter().copied().filter(asked).collect::<Vec<_>>());
+    let [first, after, then, end] = [BEFORE, AFTER, LAST, NEWEST].map(fixed);
+    let columns = [first, metrics(middle), after, metrics(later), then, metrics(&newest), end, metrics(&last)].concat();
     DataFrame::new(rows.len(), columns)
 }
 
@@ -258,7 +265,7 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {
     let mut rows: Vec<Row> =
         (0..frame.height()).map(|_| Row { record: Arc::default(), result: DomainResult::default() }).collect();
     let has = |name: &str| frame.column(name).is_ok();
-    let may_lack = |name: &str| [PARAMS_USED, METHOD_NAME, SHIFT].contains(&name);
+    let may_lack = |name: &str| [PARAMS_USED, METHOD_NAME, SHIFT, LABELS, QUERY].contains(&name);
     for (name, column) in all_fixed().filter(|(name, _)| !may_lack(name) || has(name)) {
         column.read(frame, name, &mut rows)?;
     }

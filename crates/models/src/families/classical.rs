@@ -32,6 +32,13 @@ pub(crate) trait PointMethod: ParamSet {
     /// One score a point, each independent of the others unless the method says so. `fitted`: `x` are the very points
     /// that the model was fitted on, in their order; neighbour methods then leave out the point itself.
     fn score(&self, model: &Self::Model, x: &Points, fitted: bool) -> Result<Vec<f64>>;
+
+    /// One score a point of those that the model was fitted on, beside `anomalies`, at least one, that are known to be none of
+    /// them: how much farther it is from what is normal than from the nearest of these. `None` where the method has no
+    /// distance that would be of one unit with its scores.
+    fn score_beside(&self, _model: &Self::Model, _x: &Points, _anomalies: &Points) -> Result<Option<Vec<f64>>> {
+        Ok(None)
+    }
 }
 
 /// The entry of a classical method in the registry.
@@ -153,6 +160,18 @@ struct InBatch<M> {
 impl<M: PointMethod> Detector for InBatch<M> {
     fn score(&self, batch: &Batch) -> Result<Scores> {
         ordered(batch, |x| self.method.score(&self.method.fit(x, self.seed)?, x, true))
+    }
+
+    fn score_beside(&self, rest: &Batch, anomalies: &Batch) -> Result<Option<Scores>> {
+        let anomalies = Points::new(anomalies.samples()?);
+        let scores = ordered(rest, |x| {
+            let model = self.method.fit(x, self.seed)?;
+            match self.method.score_beside(&model, x, &anomalies)? {
+                Some(scores) => Ok(scores),
+                None => self.method.score(&model, x, true),
+            }
+        })?;
+        Ok(Some(scores))
     }
 }
 

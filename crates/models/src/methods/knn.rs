@@ -67,6 +67,12 @@ impl PointMethod for Knn {
         let k = self.near.of(base.len()).min(others);
         Ok(nearest(base, x, k, fitted).chunks_exact(k).map(|near| self.aggregate.of(near)).collect())
     }
+
+    fn score_beside(&self, base: &Points, x: &Points, anomalies: &Points) -> Result<Option<Vec<f64>>> {
+        let known = nearest(anomalies, x, 1, false);
+        let scores = self.score(base, x, true)?;
+        Ok(Some(scores.iter().zip(known).map(|(score, known)| score - known.squared.sqrt()).collect()))
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +151,15 @@ mod tests {
         let line = Points::from_values(vec![0.0, 1.0, 3.0, 6.0, 10.0], 1);
         let median = Knn { near: HowMany { k: 4, k_share: 0.0 }, aggregate: Aggregate::Median };
         assert_eq!(in_batch(&median, &line), [4.5, 3.5, 3.0, 4.5, 8.0]);
+    }
+
+    #[test]
+    fn beside_known_anomalies_it_is_the_difference_of_two_distances() {
+        let line = Points::from_values(vec![0.0, 1.0, 3.0, 6.0, 10.0], 1);
+        let known = Points::from_values(vec![12.0, -1.0], 1);
+        let second = Knn { near: HowMany { k: 2, k_share: 0.0 }, ..Knn::default() };
+        // Second neighbours at 3, 2, 3, 5, 7; the nearest known anomalies at 1, 2, 4, 6, 2.
+        assert_eq!(second.score_beside(&line, &line, &known).unwrap().unwrap(), [2.0, 0.0, -1.0, -1.0, 5.0]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use zsad_metrics::rejection::{self, Costs};
 use zsad_store::{BatchPlace, CellNumber};
 
 use super::found::{POINT, Point};
+use super::trust::contaminations;
 use super::{Analysis, AnalysisSpec, Cell, Cells, Entry, Labelled, Output, Registered, Section, Table};
 
 /// The registry's entry.
@@ -28,6 +29,8 @@ zsad_core::choices! {
         Nominal = "nominal",
         /// That of the batch's labels.
         Realised = "realised",
+        /// What a calibration estimates of the batch's scores.
+        Estimated = "estimated",
     }
 }
 
@@ -48,7 +51,8 @@ zsad_core::params! {
         /// thousands of samples and rejects 84 % of a batch of 20
         tolerance: Vec<usize> = vec![4, 8], in 1..=700;
         /// nominal: the share of anomalies that the protocol asks for; realised: that of the batch's labels, which a user
-        /// does not know
+        /// does not know; estimated: what the analysis `trust`, with its own defaults, makes of the batch's scores, all that a
+        /// user can know
         gamma: Gamma = Gamma::Nominal;
         /// batch: scores are compared with their own batch; domain: with those of the domain's other batches
         train: Train = Train::Batch;
@@ -95,6 +99,10 @@ impl Analysis for Rejection {
         let mut means: BTreeMap<(Point, String, usize), Vec<Values>> = BTreeMap::new();
         let mut output = Output::default();
         let mut columns: Vec<Vec<Option<f64>>> = vec![Vec::new(); self.tolerance.len()];
+        let estimated = match self.gamma {
+            Gamma::Estimated => contaminations(cells)?,
+            Gamma::Nominal | Gamma::Realised => BTreeMap::new(),
+        };
         for cell in cells.iter() {
             let batches = cells.batches(cell)?;
             for of_domain in batches.chunk_by(|a, b| a.batch.domain == b.batch.domain) {
@@ -103,9 +111,14 @@ impl Analysis for Rejection {
                     let train = self.training(of_domain, i);
                     let domain = of.batch.domain.clone();
                     let place = BatchPlace { cell_key: cell.record.cell_key.clone(), domain, batch: of.batch.number };
+                    // A batch of which nothing is estimated is not decided.
+                    let gamma = match self.gamma {
+                        Gamma::Estimated => estimated.get(&place).copied(),
+                        Gamma::Nominal | Gamma::Realised => Some(self.gamma(cell, of)),
+                    };
                     output.batches.places.push(place);
                     for (t, tolerance) in self.tolerance.iter().enumerate() {
-                        let decided = self.decide(&train, of, self.gamma(cell, of), *tolerance as f64);
+                        let decided = gamma.and_then(|gamma| self.decide(&train, of, gamma, *tolerance as f64));
                         columns[t].push(decided.map(|d| d.rejected));
                         by_tolerance[t].extend(decided.map(|d| d.values()));
                     }
@@ -209,6 +222,9 @@ impl Rejection {
         let gamma = match self.gamma {
             Gamma::Nominal => "the protocol's share of anomalies (that of the batch's labels where it is `natural`)",
             Gamma::Realised => "the batch's own share of anomalies",
+            Gamma::Estimated => {
+                "the share of anomalies that a calibration on other domains estimates of the batch's scores"
+            }
         };
         format!(
             "In per cent, means over batches, domains and seeds; gamma: {gamma}. rejected: the share of predictions that are left \

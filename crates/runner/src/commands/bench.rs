@@ -135,7 +135,7 @@ fn firsts(plan: &Plan) -> Vec<&str> {
         let place = (point.size.to_column(), point.contamination.to_string(), point.shift.map(|s| s.to_string()));
         seen.insert((cell.asked.dataset.clone(), cell.method().to_owned(), cell.asked.params.to_string(), place))
     };
-    plan.cells().filter(new).map(|cell| cell.key.as_str()).collect()
+    plan.cells().filter(|cell| cell.id.point.labels.is_none()).filter(new).map(|cell| cell.key.as_str()).collect()
 }
 
 /// What is timed: one batch with its references.
