@@ -33,11 +33,29 @@ pub(crate) trait PointMethod: ParamSet {
     /// that the model was fitted on, in their order; neighbour methods then leave out the point itself.
     fn score(&self, model: &Self::Model, x: &Points, fitted: bool) -> Result<Vec<f64>>;
 
-    /// One score a point of those that the model was fitted on, beside `anomalies`, at least one, that are known to be none of
-    /// them: how much farther it is from what is normal than from the nearest of these. `None` where the method has no
-    /// distance that would be of one unit with its scores.
-    fn score_beside(&self, _model: &Self::Model, _x: &Points, _anomalies: &Points) -> Result<Option<Vec<f64>>> {
+    /// Of points that the model was fitted on, how far each is from what is normal, and how far from the nearest of `anomalies`, at
+    /// least one, that are known and no part of the fit; both in one unit. `None` where the method has no such distances.
+    fn distances(&self, _model: &Self::Model, _x: &Points, _anomalies: &Points) -> Result<Option<Distances>> {
         Ok(None)
+    }
+}
+
+/// How far points are from what is normal, and from the nearest known anomaly.
+pub(crate) struct Distances {
+    pub own: Vec<f64>,
+    pub known: Vec<f64>,
+}
+
+impl Distances {
+    /// How far a point is from what is normal, and more where it is nearer to a known anomaly than half of the batch: by as much
+    /// as it is nearer. Farther ones say nothing of it: to subtract their distance from every score would add the spread of
+    /// normals around a point that they have nothing to do with.
+    fn scores(&self) -> Vec<f64> {
+        let mut sorted = self.known.clone();
+        sorted.sort_by(f64::total_cmp);
+        let n = sorted.len();
+        let usual = if n == 0 { 0.0 } else { (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0 };
+        self.own.iter().zip(&self.known).map(|(own, known)| own + (usual - known).max(0.0)).collect()
     }
 }
 
@@ -166,8 +184,8 @@ impl<M: PointMethod> Detector for InBatch<M> {
         let anomalies = Points::new(anomalies.samples()?);
         let scores = ordered(rest, |x| {
             let model = self.method.fit(x, self.seed)?;
-            match self.method.score_beside(&model, x, &anomalies)? {
-                Some(scores) => Ok(scores),
+            match self.method.distances(&model, x, &anomalies)? {
+                Some(distances) => Ok(distances.scores()),
                 None => self.method.score(&model, x, true),
             }
         })?;
@@ -225,6 +243,18 @@ pub(crate) fn ordered(batch: &Batch, score: impl FnOnce(&Points) -> Result<Vec<f
     let mut scores = vec![0.0; sorted.len()];
     order.iter().zip(sorted).for_each(|(&i, score)| scores[i] = score);
     Ok(scores.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_anomaly_raises_what_is_near_to_it_and_nothing_else() {
+        let near = Distances { own: vec![1.0, 2.0, 3.0, 4.0], known: vec![9.0, 0.5, 2.5, 7.5] };
+        // Half of them are nearer than 5.
+        assert_eq!(near.scores(), [1.0, 2.0 + 4.5, 3.0 + 2.5, 4.0]);
+    }
 }
 
 /// What the tests of the methods call.

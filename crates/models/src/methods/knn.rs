@@ -2,7 +2,7 @@
 
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
-use crate::families::classical::{Classical, PointMethod};
+use crate::families::classical::{Classical, Distances, PointMethod};
 use crate::families::neighbourhood::HowMany;
 use crate::math::Points;
 use crate::math::neighbours::{Neighbour, nearest};
@@ -68,10 +68,9 @@ impl PointMethod for Knn {
         Ok(nearest(base, x, k, fitted).chunks_exact(k).map(|near| self.aggregate.of(near)).collect())
     }
 
-    fn score_beside(&self, base: &Points, x: &Points, anomalies: &Points) -> Result<Option<Vec<f64>>> {
-        let known = nearest(anomalies, x, 1, false);
-        let scores = self.score(base, x, true)?;
-        Ok(Some(scores.iter().zip(known).map(|(score, known)| score - known.squared.sqrt()).collect()))
+    fn distances(&self, base: &Points, x: &Points, anomalies: &Points) -> Result<Option<Distances>> {
+        let known = nearest(anomalies, x, 1, false).iter().map(|near| near.squared.sqrt()).collect();
+        Ok(Some(Distances { own: self.score(base, x, true)?, known }))
     }
 }
 
@@ -154,12 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn beside_known_anomalies_it_is_the_difference_of_two_distances() {
+    fn distances_are_to_the_neighbours_and_to_the_nearest_known_anomaly() {
         let line = Points::from_values(vec![0.0, 1.0, 3.0, 6.0, 10.0], 1);
         let known = Points::from_values(vec![12.0, -1.0], 1);
         let second = Knn { near: HowMany { k: 2, k_share: 0.0 }, ..Knn::default() };
-        // Second neighbours at 3, 2, 3, 5, 7; the nearest known anomalies at 1, 2, 4, 6, 2.
-        assert_eq!(second.score_beside(&line, &line, &known).unwrap().unwrap(), [2.0, 0.0, -1.0, -1.0, 5.0]);
+        let found = second.distances(&line, &line, &known).unwrap().unwrap();
+        assert_eq!(found.own, [3.0, 2.0, 3.0, 5.0, 7.0]);
+        assert_eq!(found.known, [1.0, 2.0, 4.0, 6.0, 2.0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use faer::Mat;
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
-use crate::families::classical::{Classical, PointMethod};
+use crate::families::classical::{Classical, Distances, PointMethod};
 use crate::math::Points;
 use crate::math::linalg::{cholesky, matrix, product, solved_squared_norms};
 
@@ -78,16 +78,15 @@ impl PointMethod for Mahalanobis {
         Ok(model.squared_distances(x, &model.mean))
     }
 
-    /// Both are distances, not their squares: squares of the far ones would drown the others.
-    fn score_beside(&self, model: &Gaussian, x: &Points, anomalies: &Points) -> Result<Option<Vec<f64>>> {
-        let mut scores: Vec<f64> = model.squared_distances(x, &model.mean).into_iter().map(f64::sqrt).collect();
-        let mut nearest = vec![f64::INFINITY; x.len()];
-        for known in anomalies.rows() {
-            let squared = model.squared_distances(x, known);
-            nearest.iter_mut().zip(squared).for_each(|(near, squared)| *near = near.min(squared.max(0.0).sqrt()));
+    /// Distances, not their squares: squares of the far ones would drown the others.
+    fn distances(&self, model: &Gaussian, x: &Points, anomalies: &Points) -> Result<Option<Distances>> {
+        let own = model.squared_distances(x, &model.mean).into_iter().map(|squared| squared.max(0.0).sqrt()).collect();
+        let mut known = vec![f64::INFINITY; x.len()];
+        for anomaly in anomalies.rows() {
+            let squared = model.squared_distances(x, anomaly);
+            known.iter_mut().zip(squared).for_each(|(near, squared)| *near = near.min(squared.max(0.0).sqrt()));
         }
-        scores.iter_mut().zip(nearest).for_each(|(score, near)| *score -= near);
-        Ok(Some(scores))
+        Ok(Some(Distances { own, known }))
     }
 }
 
@@ -156,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn beside_known_anomalies_it_is_the_difference_of_two_distances() {
+    fn distances_are_of_one_covariance_around_any_centre() {
         let (x, y) = (x(), y());
         let known = y.select(&[0, 1]);
         for points in [x.clone(), x.select(&[0, 1, 2, 3])] {
             let method = Mahalanobis::default();
             let model = method.fit(&points, 0).unwrap();
-            let ours = method.score_beside(&model, &points, &known).unwrap().unwrap();
+            let ours = method.distances(&model, &points, &known).unwrap().unwrap();
             let from_mean = method.score(&model, &points, true).unwrap();
             for i in 0..points.len() {
                 // Around another centre the same covariance: points moved by the difference of the centres.
@@ -170,8 +169,9 @@ mod tests {
                     let moved = points.row(i).iter().zip(known.row(k)).zip(&model.mean).map(|((x, a), m)| x - a + m);
                     method.score(&model, &Points::from_values(moved.collect(), points.dim()), false).unwrap()[0].sqrt()
                 });
-                let wanted = from_mean[i].sqrt() - near.fold(f64::INFINITY, f64::min);
-                assert!((ours[i] - wanted).abs() < 1e-9, "{i}: {} {wanted}", ours[i]);
+                let near = near.fold(f64::INFINITY, f64::min);
+                assert!((ours.own[i] - from_mean[i].sqrt()).abs() < 1e-12, "{i}: {}", ours.own[i]);
+                assert!((ours.known[i] - near).abs() < 1e-9, "{i}: {} {near}", ours.known[i]);
             }
         }
     }
