@@ -246,12 +246,13 @@ pub trait Detector: Send + Sync {
     /// [`Error::Refused`] where the batch is too small for the method.
     fn score(&self, batch: &Batch) -> Result<Scores>;
 
-    /// One score a sample of what is left of a batch once the samples that are known to be anomalous were taken out of it,
-    /// of which there is one at least; `None` where the method knows no better than to score what is left.
+    /// Scores beside samples of the batch that are known to be anomalous, at least one: one score each of the others, in their
+    /// order. `anomalous` says which are known; the batch is whole, since a data set may bring its samples to their common scale.
+    /// `None` where the method knows no better than to score a batch of the others.
     ///
     /// # Errors
     /// As [`Detector::score`].
-    fn score_beside(&self, _rest: &Batch, _anomalies: &Batch) -> Result<Option<Scores>> {
+    fn score_beside(&self, _batch: &Batch, _anomalous: &[bool]) -> Result<Option<Scores>> {
         Ok(None)
     }
 

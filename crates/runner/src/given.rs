@@ -46,17 +46,17 @@ pub fn score(
     let asked = query::choose(budget, &first, share, || whole.samples(), &mut stream(input.seed, &axes))?;
     let mut labelled = vec![false; items.len()];
     asked.iter().for_each(|&i| labelled[i] = true);
-    let known = |i: &usize| labelled[*i] && batch.labels[*i];
-    let (anomalies, rest): (Vec<usize>, Vec<usize>) = (0..items.len()).partition(known);
-    if anomalies.is_empty() {
+    let known: Vec<bool> = (0..items.len()).map(|i| labelled[i] && batch.labels[i]).collect();
+    if !known.contains(&true) {
         return Ok((first.clone().into(), Given { labelled, first }));
     }
-    let pick = |of: &[usize]| of.iter().map(|&i| items[i]).collect::<Vec<_>>();
-    let (left, taken) = (pick(&rest), pick(&anomalies));
-    let (left, taken) = (Batch::new(source, &left, env), Batch::new(source, &taken, env));
-    let scores = match detector.score_beside(&left, &taken)? {
+    let rest: Vec<usize> = (0..items.len()).filter(|&i| !known[i]).collect();
+    let scores = match detector.score_beside(&whole, &known)? {
         Some(scores) => scores,
-        None => detector.score(&left)?,
+        None => {
+            let left: Vec<SampleRef> = rest.iter().map(|&i| items[i]).collect();
+            detector.score(&Batch::new(source, &left, env))?
+        }
     };
     crate::evaluate::check(&scores, rest.len())?;
     let mut all = first.clone();

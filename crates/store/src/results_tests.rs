@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
+use serde_json::Value;
+use zsad_core::BatchSize;
+
 use super::*;
-use crate::record::CellRecord;
+use crate::record::{CellRecord, Status};
 
 /// A row as it is read back, changed by `change`.
 fn changed(change: impl FnOnce(&mut CellRecord, &mut DomainResult)) -> Row {

@@ -180,16 +180,16 @@ impl<M: PointMethod> Detector for InBatch<M> {
         ordered(batch, |x| self.method.score(&self.method.fit(x, self.seed)?, x, true))
     }
 
-    fn score_beside(&self, rest: &Batch, anomalies: &Batch) -> Result<Option<Scores>> {
-        let anomalies = Points::new(anomalies.samples()?);
-        let scores = ordered(rest, |x| {
-            let model = self.method.fit(x, self.seed)?;
-            match self.method.distances(&model, x, &anomalies)? {
-                Some(distances) => Ok(distances.scores()),
-                None => self.method.score(&model, x, true),
-            }
-        })?;
-        Ok(Some(scores))
+    fn score_beside(&self, batch: &Batch, anomalous: &[bool]) -> Result<Option<Scores>> {
+        let all = Points::new(batch.samples()?);
+        let of = |known: bool| (0..all.len()).filter(|&i| anomalous[i] == known).collect::<Vec<_>>();
+        let (rest, anomalies) = (all.select(&of(false)), all.select(&of(true)));
+        let order = rest.order();
+        let x = rest.reordered(&order);
+        let Some(found) = self.method.distances(&self.method.fit(&x, self.seed)?, &x, &anomalies)? else {
+            return Ok(None);
+        };
+        Ok(Some(restored(&order, found.scores())))
     }
 }
 
@@ -239,10 +239,14 @@ pub(crate) fn ordered(batch: &Batch, score: impl FnOnce(&Points) -> Result<Vec<f
     let x = Points::new(batch.samples()?);
     let order = x.order();
     // A batch may be a table of a million rows: it is held once.
-    let sorted = score(&x.reordered(&order))?;
+    Ok(restored(&order, score(&x.reordered(&order))?))
+}
+
+/// The scores of points in this order, each in the place of its point.
+fn restored(order: &[usize], sorted: Vec<f64>) -> Scores {
     let mut scores = vec![0.0; sorted.len()];
     order.iter().zip(sorted).for_each(|(&i, score)| scores[i] = score);
-    Ok(scores.into())
+    scores.into()
 }
 
 #[cfg(test)]

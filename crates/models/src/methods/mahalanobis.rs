@@ -163,14 +163,14 @@ mod tests {
             let model = method.fit(&points, 0).unwrap();
             let ours = method.distances(&model, &points, &known).unwrap().unwrap();
             let from_mean = method.score(&model, &points, true).unwrap();
-            for i in 0..points.len() {
+            for (i, from_mean) in from_mean.iter().enumerate() {
                 // Around another centre the same covariance: points moved by the difference of the centres.
                 let near = (0..2).map(|k| {
                     let moved = points.row(i).iter().zip(known.row(k)).zip(&model.mean).map(|((x, a), m)| x - a + m);
                     method.score(&model, &Points::from_values(moved.collect(), points.dim()), false).unwrap()[0].sqrt()
                 });
                 let near = near.fold(f64::INFINITY, f64::min);
-                assert!((ours.own[i] - from_mean[i].sqrt()).abs() < 1e-12, "{i}: {}", ours.own[i]);
+                assert!((ours.own[i] - from_mean.sqrt()).abs() < 1e-12, "{i}: {}", ours.own[i]);
                 assert!((ours.known[i] - near).abs() < 1e-9, "{i}: {} {near}", ours.known[i]);
             }
         }

@@ -1,14 +1,17 @@
 //! Which predictions are stable enough to be accepted, and what it costs to leave the others undecided.
 
+mod decided;
+
 use std::collections::BTreeMap;
 
 use zsad_core::{Contamination, Error, Result};
 use zsad_metrics::rejection::{self, Costs};
-use zsad_store::{BatchPlace, CellNumber};
+use zsad_store::BatchPlace;
 
 use super::found::{POINT, Point};
 use super::trust::contaminations;
 use super::{Analysis, AnalysisSpec, Cell, Cells, Entry, Labelled, Output, Registered, Section, Table};
+use decided::{COLUMNS, Decided, Values, mean, numbers, percentile};
 
 /// The registry's entry.
 pub const DEF: Registered<Rejection> = Registered::new(&SPEC);
@@ -66,33 +69,6 @@ zsad_core::params! {
         delta: f64 = 0.1, in 0.0..=1.0;
     }
 }
-
-/// What became of one batch at one tolerance.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Decided {
-    rejected: f64,
-    expected: Option<f64>,
-    bound: Option<f64>,
-    cost: f64,
-    cost_all: f64,
-    /// Share of mistakes among accepted predictions; `None` where none is accepted.
-    error_accepted: Option<f64>,
-    /// Whether the highest score could be accepted as an anomaly.
-    acceptable: f64,
-}
-
-const COLUMNS: [&str; 7] =
-    ["rejected", "expected_rejected", "bound", "cost", "cost_all", "error_accepted", "acceptable"];
-
-impl Decided {
-    fn values(&self) -> Values {
-        let Decided { rejected, expected, bound, cost, cost_all, error_accepted, acceptable } = *self;
-        [Some(rejected), expected, bound, Some(cost), Some(cost_all), error_accepted, Some(acceptable)]
-    }
-}
-
-/// What is said of a batch, in the order of the columns.
-type Values = [Option<f64>; 7];
 
 impl Analysis for Rejection {
     fn run(&self, cells: &Cells) -> Result<Output> {
@@ -239,34 +215,6 @@ impl Rejection {
             self.cost_reject.map_or("gamma".to_owned(), |c| c.to_string()),
         )
     }
-}
-
-/// The `q` quantile of `values`, linear between order statistics (NumPy's default).
-fn percentile(values: &[f64], q: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = q * (sorted.len() - 1) as f64;
-    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    low + (high - low) * place.fract()
-}
-
-/// Column by column the mean of those that are defined.
-fn mean(values: &[[Option<f64>; 7]]) -> [Option<f64>; 7] {
-    std::array::from_fn(|i| {
-        let defined: Vec<f64> = values.iter().filter_map(|v| v[i]).collect();
-        (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
-    })
-}
-
-fn numbers(cell: &Cell, domain: &str, tolerance: usize, mean: &[Option<f64>; 7]) -> Vec<CellNumber> {
-    let number = |(name, value): (&&str, &Option<f64>)| CellNumber {
-        cell_key: cell.record.cell_key.clone(),
-        domain: domain.to_owned(),
-        metric: (*name).to_owned(),
-        group: format!("T {tolerance}"),
-        value: *value,
-    };
-    COLUMNS.iter().zip(mean).map(number).collect()
 }
 
 #[cfg(test)]

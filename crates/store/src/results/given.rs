@@ -3,7 +3,7 @@
 use polars_core::prelude::*;
 use zsad_core::{Budget, Choice, Query};
 
-use super::Fixed;
+use super::columns::Fixed;
 use crate::frame::{self, Field};
 use crate::record::Row;
 
