@@ -4,6 +4,7 @@
 mod selection;
 mod summed;
 mod view;
+mod weighted;
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use summed::Summed;
 pub(crate) use view::View;
 #[cfg(test)]
 pub(crate) use view::testing;
+pub use weighted::weighted;
 use zsad_core::params::Both;
 
 /// A method on image features; `self` is its parameters beside the [`Selection`].
@@ -200,6 +202,11 @@ impl<M: FeatureMethod> Method for Configured<M> {
 
     fn shots(&self) -> Shots {
         self.0.1.shots(&self.0.0)
+    }
+
+    /// Without references it is adapted to the batch itself.
+    fn takes_labels(&self) -> bool {
+        self.shots() == Shots::Number(0)
     }
 
     fn artifacts(&self, env: &Environment) -> Result<Vec<PathBuf>> {
