@@ -6,6 +6,7 @@
 mod cells;
 mod contamination;
 mod drop;
+mod evidence;
 mod explanation;
 mod found;
 mod keep;
@@ -33,6 +34,7 @@ pub use page::{Entry, Output, Section, Table};
 pub const ANALYSES: &[&dyn AnalysisDef] = &[
     &contamination::DEF,
     &drop::DEF,
+    &evidence::DEF,
     &explanation::DEF,
     &kinds::DEF,
     &labels::DEF,
