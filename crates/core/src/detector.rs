@@ -167,8 +167,7 @@ pub trait Method: Send + Sync {
         }
     }
 
-    /// Whether it makes something of labels of a test batch: it scores samples beside each other, so that a batch without
-    /// its known anomalies is another batch to it.
+    /// Whether a batch without its known anomalies is another batch to it: it scores samples beside each other.
     fn takes_labels(&self) -> bool {
         self.supervision() == Supervision::InBatch
     }
@@ -246,9 +245,8 @@ pub trait Detector: Send + Sync {
     /// [`Error::Refused`] where the batch is too small for the method.
     fn score(&self, batch: &Batch) -> Result<Scores>;
 
-    /// Scores beside samples of the batch that are known to be anomalous, at least one: one score each of the others, in their
-    /// order. `anomalous` says which are known; the batch is whole, since a data set may bring its samples to their common scale.
-    /// `None` where the method knows no better than to score a batch of the others.
+    /// One score each of the samples that are not known to be `anomalous` (one is at least), in their order; the batch is whole, for
+    /// a data set may scale samples by their batch. `None`: to score a batch of the others is all that the method knows.
     ///
     /// # Errors
     /// As [`Detector::score`].

@@ -158,7 +158,7 @@ mod tests {
         let known = Points::from_values(vec![12.0, -1.0], 1);
         let second = Knn { near: HowMany { k: 2, k_share: 0.0 }, ..Knn::default() };
         let found = second.distances(&line, &line, &known).unwrap().unwrap();
-        assert_eq!(found.own, [3.0, 2.0, 3.0, 5.0, 7.0]);
+        assert_eq!(found.own, [3.0, 2.0, 3.0, 4.0, 7.0]);
         assert_eq!(found.known, [1.0, 2.0, 4.0, 6.0, 2.0]);
     }
 
