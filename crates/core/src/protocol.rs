@@ -164,10 +164,18 @@ pub struct TestPoint {
     /// different.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly_kinds: Option<usize>,
+    /// The share of anomalies among the references of methods that take some, 0 … 0.5: a person's references that were taken
+    /// for normal.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reference_contamination: f64,
     /// Labels that are given of every batch; `None`: none. They are not in the draw of the batches, so that cells with and
     /// without them hold the same samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Budget>,
+}
+
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// How many normals and anomalies one batch holds.
@@ -238,6 +246,7 @@ mod tests {
             skip_small: false,
             shift: None,
             anomaly_kinds: None,
+            reference_contamination: 0.0,
             labels: None,
         }
     }

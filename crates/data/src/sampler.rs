@@ -140,6 +140,37 @@ pub fn support(
     Ok(order)
 }
 
+/// Replaces the last of the references by anomalies of the domain, in a random order fixed by (domain, seed), passing over those
+/// in `batch`: round(share · k) of k.
+///
+/// # Errors
+/// [`Error::Refused`] where there are too few.
+pub fn contaminate(
+    dataset: &dyn Dataset,
+    fold: &Fold,
+    domain: usize,
+    references: &mut [SampleRef],
+    (share, seed): (f64, u64),
+    batch: &[SampleRef],
+) -> Result<()> {
+    let info = dataset.info();
+    let name = info.domains[domain].name.as_str();
+    let wanted = (share * references.len() as f64).round() as usize;
+    let (_, anomalies) = candidates(info, fold, domain);
+    let axes = [("purpose", "contaminated_references"), ("dataset", info.name.as_str()), ("domain", name)];
+    let drawn = anomalies.draw(&mut stream(seed, &axes), anomalies.total);
+    let taken: std::collections::HashSet<_> = batch.iter().collect();
+    let outside: Vec<SampleRef> = drawn.into_iter().filter(|r| !taken.contains(r)).take(wanted).collect();
+    if outside.len() < wanted {
+        let have = format!("domain `{name}` has {} outside the batch", outside.len());
+        let hint = "a smaller `batch_size` leaves some";
+        return Err(Error::refused(format!("{wanted} anomalies wanted among the references and {have}; hint: {hint}")));
+    }
+    let first = references.len() - wanted;
+    references[first..].copy_from_slice(&outside);
+    Ok(())
+}
+
 /// Samples to draw from: one subset of one or more domains, laid end to end.
 struct Candidates {
     subset: Subset,

@@ -142,11 +142,15 @@ pub fn score_domain(
     let (mut ready_for, mut own): (Option<Vec<SampleRef>>, Option<Box<dyn Detector>>) = (None, None);
     for batch in &sampler::test_batches(dataset, fold, domain, point, seed)? {
         let at = |e: Error| e.at(format_args!("domain `{}`, batch {}", batch.domain, batch.number));
-        let support = match shots {
+        let reference_seed = point.reference_seed.unwrap_or(seed);
+        let mut support = match shots {
             Shots::Number(0) => Vec::new(),
-            shots => sampler::support(dataset, domain, shots, point.reference_seed.unwrap_or(seed), &batch.items)
-                .map_err(at)?,
+            shots => sampler::support(dataset, domain, shots, reference_seed, &batch.items).map_err(at)?,
         };
+        if point.reference_contamination > 0.0 {
+            let by = (point.reference_contamination, reference_seed);
+            sampler::contaminate(dataset, fold, domain, &mut support, by, &batch.items).map_err(at)?;
+        }
         let start = Instant::now();
         if ready_for.as_ref() != Some(&support) {
             own = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use zsad_core::job::{Asked, CellId, CellJob, DataId, FitId, FitJob, MethodId};
-use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result, Supervision, TestPoint};
+use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result, Shots, Supervision, TestPoint};
 use zsad_data::sampler;
 use zsad_store::run_folder::{FileList, SavedCell};
 use zsad_store::{CellRecord, RunFolder, Status};
@@ -268,11 +268,14 @@ fn cells(
         let point = TestPoint { draw_seed, skip_small, ..point };
         let (test_params, test_digest) = (test_params.clone(), tests.cloned());
         let id = CellId { fit: fit.clone(), test_params, test_digest, point };
-        // Batches of few kinds of anomalies are another question, and stand in tables of their own.
-        let dataset = match point.anomaly_kinds {
-            Some(kinds) => format!("{}(anomaly_kinds={kinds})", asked.dataset),
-            None => asked.dataset.clone(),
-        };
+        // Batches of few kinds of anomalies, and references that hold some, are other questions, and stand in tables of their own.
+        let mut dataset = asked.dataset.clone();
+        if let Some(kinds) = point.anomaly_kinds {
+            dataset += &format!("(anomaly_kinds={kinds})");
+        }
+        if point.reference_contamination > 0.0 {
+            dataset += &format!("(reference_contamination={})", point.reference_contamination);
+        }
         // With labels of the batch a method is another one, and stands in a line of its own.
         let (method, setting) = match point.labels {
             Some(labels) => (format!("{}({labels})", asked.method), Supervision::FewLabel),
@@ -280,7 +283,10 @@ fn cells(
         };
         CellJob { key: id.key(), id, asked: Asked { dataset, method, setting, ..asked.clone() } }
     };
-    experiment.points.iter().map(cell).collect()
+    // A method without references has nothing to do with what is among them.
+    let takes_some = method.method.shots() != Shots::Number(0);
+    let points = experiment.points.iter().filter(|point| takes_some || point.reference_contamination == 0.0);
+    points.map(cell).collect()
 }
 
 impl PlannedFit {

@@ -35,6 +35,7 @@ fn point(size: BatchSize, r: f64) -> TestPoint {
         skip_small: false,
         shift: None,
         anomaly_kinds: None,
+        reference_contamination: 0.0,
         labels: None,
     }
 }
@@ -269,6 +270,29 @@ fn references_are_fixed_and_outside_the_batch() {
     assert_eq!(all, SampleRef::all(2, Subset::Reference, 6).collect::<Vec<_>>());
     let everything: Vec<_> = SampleRef::all(1, Subset::Normal, 20).collect();
     assert!(support(&set, 1, Shots::Word(All), 0, &everything).unwrap_err().to_string().contains("has none"));
+}
+
+#[test]
+fn contaminated_references_end_with_anomalies_from_outside_the_batch() {
+    let set = set(&[(40, 20, 0), (40, 20, 9)], AnomalySource::Genuine);
+    let fold = &set.info().folds[0];
+    let batch = &test_batches(&set, fold, 1, &point(BatchSize::Total(20), 0.3), 0).unwrap()[0].items;
+    let clean = support(&set, 1, Shots::Number(8), 0, batch).unwrap();
+    let of = |share, seed| {
+        let mut references = clean.clone();
+        contaminate(&set, fold, 1, &mut references, (share, seed), batch).map(|()| references)
+    };
+    assert_eq!(of(0.05, 0).unwrap(), clean, "half of one is none");
+    let two = of(0.25, 0).unwrap();
+    assert_eq!(two[..6], clean[..6]);
+    assert!(unique(&two) && two[6..].iter().all(|r| r.subset == Subset::Anomalous && !batch.contains(r)));
+    assert_eq!(of(0.25, 0).unwrap(), two);
+    assert_ne!(of(0.25, 1).unwrap()[6..], two[6..]);
+    // Six of the twenty are in the batch.
+    let all: Vec<SampleRef> = SampleRef::all(1, Subset::Anomalous, 20).collect();
+    let mut references = clean.clone();
+    let refused = contaminate(&set, fold, 1, &mut references, (0.5, 0), &all).unwrap_err().to_string();
+    assert!(refused.starts_with("4 anomalies wanted among the references and domain `d1` has 0 outside"), "{refused}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ const KEYS: &[&str] = &[
     "normals",
     "contamination",
     "anomaly_kinds",
+    "reference_contamination",
     "n_batches",
     "min_anomalies",
     "pooling",
@@ -79,6 +80,13 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
     let kinds = match field(entries, "anomaly_kinds") {
         Some(node) => list(node, "anomaly_kinds", "integers from 1 or `all`, such as [1, 2, all]", kinds, problems),
         None => vec![None],
+    };
+    let of_references = match field(entries, "reference_contamination") {
+        Some(node) => {
+            let share = |v: &Value| v.as_f64().filter(|s| (0.0..=0.5).contains(s));
+            list(node, "reference_contamination", "shares from 0 to 0.5, such as [0, 0.25]", share, problems)
+        }
+        None => vec![0.0],
     };
     let mut number = |key, min, default| match field(entries, key) {
         None => default,
@@ -139,7 +147,10 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
         };
         for (&anomaly_kinds, (shift, _)) in kinds.iter().flat_map(|kinds| shifts.iter().map(move |s| (kinds, *s))) {
             let point = TestPoint { skip_small, shift, anomaly_kinds, ..of };
-            points.extend(budgets.iter().map(|&labels| TestPoint { labels, ..point }));
+            let of_labels = budgets.iter().map(|&labels| TestPoint { labels, ..point });
+            points.extend(of_labels.flat_map(|point| {
+                of_references.iter().map(move |&share| TestPoint { reference_contamination: share, ..point })
+            }));
         }
     }
     Some(Protocol { points, training_seed, shifts, labels })

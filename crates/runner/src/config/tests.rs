@@ -64,6 +64,16 @@ fn kinds_of_anomalies_are_an_axis_where_there_are_anomalies() {
 }
 
 #[test]
+fn the_share_of_anomalies_among_references_is_an_axis() {
+    let text = GOOD.replace("n_batches: 4,", "n_batches: 4, reference_contamination: [0, 0.25],");
+    let e = read(&text, Some("other")).unwrap_or_else(|p| panic!("{p:?}"));
+    let shares: Vec<f64> = e.points.iter().map(|p| p.reference_contamination).collect();
+    assert_eq!(shares, [0.0, 0.25, 0.0, 0.25]);
+    let wrong = mistakes(&GOOD.replace("n_batches: 4,", "n_batches: 4, reference_contamination: 0.7,"));
+    assert!(wrong.contains("reference_contamination") && wrong.contains("such as [0, 0.25]"), "{wrong}");
+}
+
+#[test]
 fn a_profile_is_merged_over_the_document() {
     let e = read(GOOD, Some("small")).unwrap_or_else(|p| panic!("{p:?}"));
     assert_eq!((e.profile.as_str(), e.seeds.as_slice()), ("small", &[1][..]));

@@ -15,7 +15,7 @@ use zsad_store::{CellRecord, Status};
 pub type Parts = BTreeMap<String, String>;
 
 /// What tells the place of a cell in the grid.
-const PLACE: usize = 11;
+const PLACE: usize = 12;
 
 /// The names of the parts of a place.
 pub const PLACE_NAMES: [&str; PLACE] = [
@@ -29,6 +29,7 @@ pub const PLACE_NAMES: [&str; PLACE] = [
     "seed of draws",
     "shift",
     "anomaly_kinds",
+    "reference_contamination",
     "labels",
 ];
 
@@ -50,6 +51,7 @@ pub fn place(id: &CellId) -> Place {
         seed(point.draw_seed),
         point.shift.map_or(String::new(), |shift| shift.to_string()),
         point.anomaly_kinds.map_or("all".into(), |kinds| kinds.to_string()),
+        point.reference_contamination.to_string(),
         point.labels.map_or("0".into(), |labels| labels.to_string()),
     ]
 }
