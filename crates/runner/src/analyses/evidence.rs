@@ -64,7 +64,10 @@ impl Scale {
 }
 
 /// The domains of a cell, each with its units.
-type Domains = Vec<(String, Vec<Unit>)>;
+type Domains = Vec<OfDomain>;
+
+/// A domain with its units.
+type OfDomain = (String, Vec<Unit>);
 
 /// What is known of a pair at a point: AUROC of the prior, of the evidence and of both, by seed and domain.
 type Measured = BTreeMap<(u64, String), [f64; 3]>;
@@ -157,7 +160,8 @@ impl Evidence {
             let both = self.both(&a.scores, &e.scores);
             Some([auroc(&a.scores, &a.labels)?, auroc(&e.scores, &a.labels)?, auroc(&both, &a.labels)?])
         };
-        let of_domain = |((domain, a), (other, e)): (&(String, Vec<Unit>), &(String, Vec<Unit>))| {
+        let of_domain = |(prior, evidence): (&OfDomain, &OfDomain)| {
+            let ((domain, a), (other, e)) = (prior, evidence);
             let alike = domain == other && a.len() == e.len() && a.iter().zip(e).all(|(a, e)| a.labels == e.labels);
             let units: Vec<[f64; 3]> = if alike { a.iter().zip(e).filter_map(of_unit).collect() } else { Vec::new() };
             let mean = |i: usize| units.iter().map(|u| u[i]).sum::<f64>() / units.len() as f64;
