@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 N, DEPTH, WIDTH, SIDE = 2, 3, 128, 6
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
-TOKENS = ("cls_token", "pos_embed", "reg_token", "register_tokens", "class_embedding", "positional_embedding", "position_embedding")
+TOKENS = ("cls_token", "pos_embed", "reg_token", "register_tokens", "class_embedding", "positional_embedding", "position_embedding", "token_embedding")
 
 
 def rule(name, shape):
@@ -39,7 +39,7 @@ def rule(name, shape):
 
 def filled(name, shape):
     u = torch.from_numpy(uniform(name, int(np.prod(shape)))).reshape(shape)
-    inputs = shape[0] if name == "visual.proj" else int(np.prod(shape[1:]))
+    inputs = shape[0] if name in ("visual.proj", "text_projection") else int(np.prod(shape[1:]))
     return {"tokens": u, "matrix": u * np.float32(np.sqrt(24.0 / inputs)), "scale": 1 + 0.5 * u, "small": 0.2 * u}[rule(name, shape)]
 
 
@@ -157,6 +157,47 @@ def open_clip_tower(size, positions, quick, second=None):
     return case(weights, "clip", positions, "quick" if quick else "exact", size, [maps(h, 1, grid) for h in layers] + [pooled.reshape(N, -1, 1, 1)])
 
 
+def windows(side):
+    """The embedding of every window of side x side patches with the class token alone, as Accurate-WinCLIP's `VisionTransformer` has it."""
+    vision = {"layers": DEPTH, "width": WIDTH, "head_width": 64, "patch_size": 8, "image_size": 8 * SIDE}
+    text = {"context_length": 8, "vocab_size": 32, "width": 64, "heads": 1, "layers": 1}
+    model = open_clip.CLIP(64, vision, text, quick_gelu=False).double().eval()
+    weights = {name: filled(name, t.shape) for name, t in model.state_dict().items() if name.startswith("visual.")}
+    model.load_state_dict({name: t.double() for name, t in weights.items()}, strict=False)
+    tower, size = model.visual, [8 * SIDE] * 2
+    x = tower.conv1(images(*size, CLIP)).flatten(2).transpose(1, 2)
+    x = torch.cat([tower.class_embedding.expand(N, 1, -1), x], 1) + tower.positional_embedding
+    index = torch.arange(1, SIDE**2 + 1).reshape(SIDE, SIDE)
+    places = range(SIDE + 1 - side)
+    held = [torch.cat([torch.tensor([0]), index[i : i + side, j : j + side].flatten()]) for i in places for j in places]
+    out = [tower.ln_post(tower.transformer(tower.ln_pre(x[:, h]))[:, 0]) @ tower.proj for h in held]
+    maps = torch.stack(out, -1).reshape(N, -1, len(places), len(places))
+    return case(weights, "clip", "size", "exact", size, [maps], windows=side)
+
+
+TEXTS = [[58, 5, 9, 40, 59], [58, 3, 59], [58, *range(20, 30), 59]]
+
+
+def open_clip_texts():
+    text = {"context_length": 12, "vocab_size": 60, "width": WIDTH, "heads": 2, "layers": 2}
+    model = open_clip.CLIP(64, {"layers": 1, "width": 64, "patch_size": 8, "image_size": 16}, text, quick_gelu=True).double().eval()
+    weights = {name: filled(name, t.shape) for name, t in model.state_dict().items() if "visual" not in name and "logit" not in name}
+    weights = {"visual.conv1.weight": torch.zeros(1), **weights}
+    model.load_state_dict({name: t.double() for name, t in weights.items() if "visual" not in name}, strict=False)
+    filled_up = torch.tensor([t + [0] * (12 - len(t)) for t in TEXTS])
+    return case(weights, "clip", "size", "quick", [0, 0], [model.encode_text(filled_up)], texts=TEXTS)
+
+
+def hf_texts():
+    config = transformers.CLIPTextConfig(
+        vocab_size=60, hidden_size=WIDTH, intermediate_size=4 * WIDTH, projection_dim=64, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=12, hidden_act="gelu", eos_token_id=2
+    )
+    weights, model = on_file(transformers.CLIPTextModelWithProjection(config), None)
+    filled_up = torch.tensor([t + [0] * (12 - len(t)) for t in TEXTS])
+    weights = {"vision_model.embeddings.patch_embedding.weight": torch.zeros(1), **weights}
+    return case(weights, "clip", "size", "exact", [0, 0], [model(filled_up).text_embeds], texts=TEXTS)
+
+
 def main():
     torch.set_num_threads(1)
     native, small = [14 * SIDE] * 2, [42, 126]
@@ -173,6 +214,10 @@ def main():
             "open_clip_bilinear": open_clip_tower([40, 72], "bilinear", quick=True),
             "open_clip_value": open_clip_tower([48, 48], "size", quick=True, second="value"),
             "open_clip_each": open_clip_tower([48, 48], "size", quick=True, second="each"),
+            "open_clip_windows_2": windows(2),
+            "open_clip_windows_3": windows(3),
+            "open_clip_texts": open_clip_texts(),
+            "transformers_texts": hf_texts(),
         }
     with open(sys.argv[1], "w") as out:
         json.dump(goldens, out)

@@ -109,16 +109,21 @@ impl Backbone {
                 self.kind
             )));
         }
-        let known = match &self.network {
-            Network::Graph(graph, _) => graph.layer_shapes(height, width),
-            Network::Vit(vit) => vit.layer_shapes(height, width),
+        let (known, count) = match &self.network {
+            Network::Graph(graph, _) => (graph.layer_shapes(height, width), self.kind.layers()),
+            Network::Vit(vit) => (vit.layer_shapes(height, width), vit.depth() + 1),
         };
         let shape = |layer: &usize| {
-            known
-                .iter()
-                .find(|(number, _)| number == layer)
-                .map(|(_, shape)| *shape)
-                .ok_or_else(|| Error::Config(format!("{} has layers 1 to {}, not {layer}", self.kind, known.len())))
+            known.iter().find(|(number, _)| number == layer).map(|(_, shape)| *shape).ok_or_else(|| {
+                match layer.checked_sub(count) {
+                    // The layers of windows, which the network has for larger images.
+                    Some(1 | 2) if self.vit().is_some() => Error::refused(format!(
+                        "images of {height} × {width} are smaller than {} patches",
+                        layer - count + 1
+                    )),
+                    _ => Error::Config(format!("{} has layers 1 to {count}, not {layer}", self.kind)),
+                }
+            })
         };
         layers.iter().map(shape).collect()
     }

@@ -1,6 +1,6 @@
 //! Which networks there are.
 
-use crate::vit::Family;
+use crate::vit::{Family, Names};
 
 zsad_core::choices! {
     /// A supported architecture, in one training of it.
@@ -68,14 +68,13 @@ impl BackboneKind {
         }
     }
 
-    /// The layers that patch methods use where nothing is said: 1/8 and 1/16 of the size; the last block of a DINOv2 (as AnomalyDINO)
-    /// and four blocks at even distances of a CLIP (as MuSc and AF-CLIP).
+    /// The layers that patch methods use where nothing is said: 1/8 and 1/16 of the size; of a vision transformer four blocks at even
+    /// distances (as MuSc and AF-CLIP).
     pub fn default_layers(self) -> &'static [usize] {
         match self {
             BackboneKind::EfficientNetLite0 | BackboneKind::EfficientNetLite0Ra => &[3, 5],
             BackboneKind::ClipVitL14 => &[6, 12, 18, 24],
-            BackboneKind::ClipVitB16 | BackboneKind::ClipVitB16Plus => &[3, 6, 9, 12],
-            _ if self.is_vit() => &[12],
+            _ if self.is_vit() => &[3, 6, 9, 12],
             _ => &[2, 3],
         }
     }
@@ -83,6 +82,25 @@ impl BackboneKind {
     /// The layer that is a whole image's embedding, where there is one: the class token after all blocks.
     pub fn class_layer(self) -> Option<usize> {
         self.is_vit().then(|| self.layers())
+    }
+
+    /// The layer that windows of `side` × `side` patches (2 or 3) give, each with the class token alone through all blocks, of a vision
+    /// transformer: `[embedding, rows + 1 − side, columns + 1 − side]` (WinCLIP).
+    pub fn window_layer(self, side: usize) -> Option<usize> {
+        self.class_layer().map(|class| class + side - 1)
+    }
+
+    /// The family of a vision transformer.
+    pub fn family(self) -> Option<Family> {
+        match self.architecture() {
+            Architecture::Vit(family) => Some(family),
+            _ => None,
+        }
+    }
+
+    /// Whether it was trained with texts, and its weights hold a tower for these.
+    pub fn has_text(self) -> bool {
+        matches!(self.architecture(), Architecture::Vit(family) if family.names == Names::Clip)
     }
 
     /// Whether it is a vision transformer.
@@ -110,7 +128,7 @@ impl BackboneKind {
     pub fn preprocessing(self) -> ([f32; 3], [f32; 3]) {
         let (mean, std) = match self.architecture() {
             Architecture::Lite => return ([255.0 / 128.0; 3], [-127.0 / 128.0; 3]),
-            Architecture::Vit(family) if !family.normed => {
+            Architecture::Vit(Family { names: Names::Clip, .. }) => {
                 ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1])
             }
             _ => ([0.485f32, 0.456, 0.406], [0.229f32, 0.224, 0.225]),

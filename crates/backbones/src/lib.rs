@@ -11,6 +11,7 @@
 mod activation;
 mod backbone;
 mod build;
+pub mod clip;
 mod conv;
 mod depthwise;
 pub mod features;

@@ -1,7 +1,7 @@
 //! Softmax attention of one head of one image, in its three forms.
 
 use super::pointwise::exponentials;
-use super::product::{Left, Panels, pack, product};
+use super::product::{Left, Panels, pack_columns, pack_rows, product};
 use crate::activation::{LANES, SharedMut};
 
 /// Queries at a time: their similarities with all keys stay in the second-level cache.
@@ -68,11 +68,11 @@ impl Attend<'_> {
         zeros.fill(0.0);
         let part = |part: usize| &self.qkv[part * self.width + self.head * dim..];
         let of = part(2);
-        pack(values, (t, dim), |k, j| of[k * stride + j]);
+        pack_rows(values, (t, dim), |k| &of[k * stride..][..dim]);
         let scale = 1.0 / (dim as f32).sqrt();
         for (number, &(queries, with)) in attention.pairs().iter().enumerate() {
             let (from, to) = (part(queries), part(with));
-            pack(keys, (dim, t), |k, j| to[j * stride + k]);
+            pack_columns(keys, (dim, t), |j| &to[j * stride..]);
             for first in (0..t).step_by(QUERIES) {
                 let rows = QUERIES.min(t - first);
                 let a = Left { values: &from[first * stride..], stride, taps: &[0], inner: dim };

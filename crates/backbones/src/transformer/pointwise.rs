@@ -54,7 +54,7 @@ fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
-    let x = x.max(-87.3).min(88.3);
+    let x = x.clamp(-87.3, 88.3);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
@@ -90,7 +90,7 @@ fn quick(x: f32) -> f32 {
 /// (1 + tanh y) / 2 = σ(2 y).
 #[inline(always)]
 fn tanh(x: f32) -> f32 {
-    x / (1.0 + exp(-1.595_769_1 * (x + 0.044_715 * x * x * x)))
+    x / (1.0 + exp(-1.595_769 * (x + 0.044_715 * x * x * x)))
 }
 
 /// Makes each value of the row, times `scale`, its exponential less the greatest; returns their sum. The row's length must be

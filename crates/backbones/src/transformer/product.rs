@@ -63,20 +63,38 @@ pub(crate) fn product(rows: usize, a: Left, b: Panels, c: &mut [f32], stride: us
     }
 }
 
-/// Packs B\[k\]\[j\] = value(k, j) into panels; columns from `n` on are 0. Panels may hold anything before.
-pub(crate) fn pack(panels: &mut [f32], (depth, n): (usize, usize), value: impl Fn(usize, usize) -> f32) {
-    let lanes = n.next_multiple_of(LANES);
-    let mut rest = panels;
-    for first in (0..lanes).step_by(2 * LANES) {
-        let width = (lanes - first).min(2 * LANES);
-        let (panel, next) = rest.split_at_mut(width * depth);
-        for (k, row) in panel.chunks_exact_mut(width).enumerate() {
-            for (j, out) in (first..).zip(row) {
-                *out = if j < n { value(k, j) } else { 0.0 };
+/// Packs a right-hand side of `n` columns into panels, of which `column` gives each; columns from `n` on are 0. Panels may hold
+/// anything before.
+pub(crate) fn pack_columns<'a>(panels: &mut [f32], (depth, n): (usize, usize), column: impl Fn(usize) -> &'a [f32]) {
+    for (first, width, panel) in split(panels, depth, n) {
+        let valid = width.min(n - first);
+        for j in 0..valid {
+            for (row, v) in panel.chunks_exact_mut(width).zip(&column(first + j)[..depth]) {
+                row[j] = *v;
             }
         }
-        rest = next;
+        if valid < width {
+            panel.chunks_exact_mut(width).for_each(|row| row[valid..].fill(0.0));
+        }
     }
+}
+
+/// The same of `depth` rows, of which `row` gives each; `n` is a multiple of 16.
+pub(crate) fn pack_rows<'a>(panels: &mut [f32], (depth, n): (usize, usize), row: impl Fn(usize) -> &'a [f32]) {
+    for (first, width, panel) in split(panels, depth, n) {
+        for (k, to) in panel.chunks_exact_mut(width).enumerate() {
+            to.copy_from_slice(&row(k)[first..first + width]);
+        }
+    }
+}
+
+/// First column, width and values of every panel.
+fn split(panels: &mut [f32], depth: usize, n: usize) -> impl Iterator<Item = (usize, usize, &mut [f32])> {
+    let lanes = n.next_multiple_of(LANES);
+    panels[..lanes * depth].chunks_mut(2 * LANES * depth).enumerate().map(move |(i, panel)| {
+        let first = i * 2 * LANES;
+        (first, (lanes - first).min(2 * LANES), panel)
+    })
 }
 
 /// A linear layer: `[k]` → `[n]`.
@@ -93,8 +111,10 @@ impl Linear {
     pub fn new(k: usize, weight: &[f32], bias: &[f32], gain: Option<&[f32]>) -> Self {
         let n = bias.len();
         let gain = |j: usize| gain.map_or(1.0, |gain| gain[j]);
+        let rows = weight.chunks_exact(k).enumerate();
+        let weight: Vec<f32> = rows.flat_map(|(j, row)| row.iter().map(move |w| w * gain(j))).collect();
         let mut packed = vec![0f32; n * k];
-        pack(&mut packed, (k, n), |i, j| weight[j * k + i] * gain(j));
+        pack_columns(&mut packed, (k, n), |j| &weight[j * k..]);
         Linear { k, n, packed, bias: bias.iter().enumerate().map(|(j, b)| b * gain(j)).collect() }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use zsad_core::{Arrays, Result};
 
 use super::family::Family;
-use super::names::{Naming, Part, Qkv};
+use super::names::{Naming, Part, Qkv, Tower};
 use super::{HEAD, Vit};
 use crate::build::Weights;
 use crate::transformer::{Block, LayerNorm, Linear};
@@ -19,7 +19,7 @@ impl Vit {
     pub fn from_tensors(family: Family, pixels: ([f32; 3], [f32; 3]), arrays: &Arrays, path: &Path) -> Result<Self> {
         let weights = Weights { arrays, path };
         let naming = Naming::found(family.names.namings(), weights.arrays);
-        let read = Reader { weights, naming, family };
+        let read = Reader { weights, naming, family, tower: Tower::Image };
         let shape = weights.shape(naming.patch())?;
         let &[width, 3, patch, across] = shape.as_slice() else {
             return Err(
@@ -48,9 +48,7 @@ impl Vit {
         };
         let registers = naming.registers().iter().find(|name| weights.has(name));
         let registers = registers.map_or(Ok(Vec::new()), |name| weights.rows(name, width).map(<[f32]>::to_vec))?;
-        let there = |i: &usize| naming.part(*i, Part::Norm1).is_some_and(|name| weights.has(&format!("{name}.weight")));
-        let depth = (0..).take_while(there).count().max(1);
-        let blocks = (0..depth).map(|i| read.block(i, width)).collect::<Result<Vec<_>>>()?;
+        let blocks = read.blocks(width)?;
         Ok(Vit {
             family,
             patch,
@@ -74,9 +72,17 @@ pub(crate) struct Reader<'a> {
     pub weights: Weights<'a>,
     pub naming: Naming,
     pub family: Family,
+    pub tower: Tower,
 }
 
 impl Reader<'_> {
+    /// All blocks that there are, one at least.
+    pub fn blocks(&self, width: usize) -> Result<Vec<Block>> {
+        let norm = |i: usize| self.naming.part(self.tower, i, Part::Norm1).unwrap_or_default();
+        let depth = (0..).take_while(|&i| self.weights.has(&format!("{}.weight", norm(i)))).count();
+        (0..depth.max(1)).map(|i| self.block(i, width)).collect()
+    }
+
     fn vector(&self, name: &str, n: usize) -> Result<Vec<f32>> {
         self.weights.tensor(name, &[n]).map(<[f32]>::to_vec)
     }
@@ -91,14 +97,14 @@ impl Reader<'_> {
 
     fn block(&self, i: usize, width: usize) -> Result<Block> {
         let weights = self.weights;
-        let name = |part| self.naming.part(i, part).unwrap_or_default();
-        let scale = |part| match self.naming.part(i, part) {
+        let name = |part| self.naming.part(self.tower, i, part).unwrap_or_default();
+        let scale = |part| match self.naming.part(self.tower, i, part) {
             // A DINOv2 without layer scale would be another network, but timm's are made without as well.
             Some(name) if weights.has(&name) => self.vector(&name, width).map(Some),
             _ => Ok(None),
         };
         let (scale1, scale2) = (scale(Part::Scale1)?, scale(Part::Scale2)?);
-        let qkv = match self.naming.qkv(i) {
+        let qkv = match self.naming.qkv(self.tower, i) {
             Qkv::Joint { weight, bias } => {
                 let weight = weights.tensor(&weight, &[3 * width, width])?;
                 Linear::new(width, weight, weights.tensor(&bias, &[3 * width])?, None)

@@ -8,6 +8,7 @@ mod family;
 mod load;
 mod names;
 mod positions;
+mod windows;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +16,8 @@ use rayon::prelude::*;
 use zsad_core::{Error, Result};
 
 pub use family::{Family, Names};
+pub(crate) use load::Reader;
+pub(crate) use names::{Naming, Tower};
 pub use positions::Positions;
 
 use crate::layer::{FeatureMap, LayerShape};
@@ -22,6 +25,8 @@ use crate::transformer::{Attention, Block, LayerNorm, Linear, ROWS, Scratch, Sha
 
 /// Values of a head, in every published network of these families.
 pub(crate) const HEAD: usize = 64;
+/// Patches along the side of the largest windows that are a layer.
+const LARGEST_WINDOW: usize = 3;
 /// Tokens that go through the network at once, about; a fixed number, so that images share the work in one way.
 const GROUP: usize = 4096;
 
@@ -171,12 +176,16 @@ impl Vit {
         Ok(out.into_iter().map(|values| Tokens { tokens: count, width: self.width(), values }).collect())
     }
 
-    /// The shapes of all layers: patches after every block, and last the class token.
+    /// The shapes of all layers: patches after every block, then the class token; and behind these what windows of 2 × 2 and of 3 × 3
+    /// patches give by themselves, as far as they fit.
     pub(crate) fn layer_shapes(&self, height: usize, width: usize) -> Vec<(usize, LayerShape)> {
         let (rows, columns) = self.grid(height, width);
         let patches = LayerShape { channels: self.width(), height: rows, width: columns };
-        let class = LayerShape { channels: self.embedding(), height: 1, width: 1 };
-        (1..=self.depth()).map(|i| (i, patches)).chain([(self.depth() + 1, class)]).collect()
+        let embedding = |height, width| LayerShape { channels: self.embedding(), height, width };
+        let windows = (2..=LARGEST_WINDOW).filter(|&side| side <= rows.min(columns));
+        let windows = windows.map(|side| (self.depth() + side, embedding(rows + 1 - side, columns + 1 - side)));
+        let class = (self.depth() + 1, embedding(1, 1));
+        (1..=self.depth()).map(|i| (i, patches)).chain([class]).chain(windows).collect()
     }
 
     /// The outputs of `layers`, which are numbered as in [`Vit::layer_shapes`].
@@ -184,9 +193,12 @@ impl Vit {
     /// # Errors
     /// As [`Vit::run`].
     pub fn maps(&self, images: &[f32], size: (usize, usize), layers: &[usize]) -> Result<Vec<FeatureMap>> {
-        let taps: Vec<usize> = layers.iter().map(|&layer| layer.min(self.depth())).collect();
+        let windows = |layer: usize| layer.checked_sub(self.depth()).filter(|&side| side > 1);
+        // A layer of windows needs no tap.
+        let tapped = layers.iter().filter(|&&layer| windows(layer).is_none());
+        let taps: Vec<usize> = tapped.map(|&layer| layer.min(self.depth())).collect();
         let (grid, prefix) = (self.grid(size.0, size.1), self.prefix());
-        let map = |(&layer, tokens): (&usize, Tokens)| {
+        let map = |layer: usize, tokens: Tokens| {
             if layer > self.depth() {
                 let shape = LayerShape { channels: self.embedding(), height: 1, width: 1 };
                 return FeatureMap { shape, values: self.class(&tokens) };
@@ -207,7 +219,12 @@ impl Vit {
             });
             FeatureMap { shape, values }
         };
-        Ok(layers.iter().zip(self.run(images, size, &taps, None)?).map(map).collect())
+        let mut tokens = self.run(images, size, &taps, None)?.into_iter();
+        let of = |&layer: &usize| match windows(layer) {
+            Some(side) => self.windows(images, size, side),
+            None => tokens.next().map(|tokens| map(layer, tokens)).ok_or_else(|| Error::failed("a tap is missing")),
+        };
+        layers.iter().map(of).collect()
     }
 
     fn fitting(&self, height: usize, width: usize) -> Result<(usize, usize)> {

@@ -15,6 +15,22 @@ pub(crate) enum Naming {
     HuggingFaceClip,
 }
 
+/// Whose blocks: a CLIP has those of images and those of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tower {
+    Image,
+    Text,
+}
+
+/// What a text tower has beside its blocks.
+pub(crate) struct Text {
+    pub words: &'static str,
+    pub positions: &'static str,
+    pub norm: &'static str,
+    /// Its name, and whether it is stored as `[width, out]`.
+    pub projection: (&'static str, bool),
+}
+
 /// A part of a block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
@@ -122,17 +138,37 @@ impl Naming {
         }
     }
 
-    fn block(self, i: usize) -> String {
+    /// The parts of the text tower; a DINOv2 has none, and is asked for CLIP's.
+    pub fn text(self) -> Text {
         match self {
-            Naming::Dino => format!("blocks.{i}"),
-            Naming::HuggingFaceDino => format!("encoder.layer.{i}"),
-            Naming::OpenClip => format!("visual.transformer.resblocks.{i}"),
-            Naming::HuggingFaceClip => format!("vision_model.encoder.layers.{i}"),
+            Naming::HuggingFaceClip => Text {
+                words: "text_model.embeddings.token_embedding.weight",
+                positions: "text_model.embeddings.position_embedding.weight",
+                norm: "text_model.final_layer_norm",
+                projection: ("text_projection.weight", false),
+            },
+            Naming::OpenClip | Naming::Dino | Naming::HuggingFaceDino => Text {
+                words: "token_embedding.weight",
+                positions: "positional_embedding",
+                norm: "ln_final",
+                projection: ("text_projection", true),
+            },
+        }
+    }
+
+    fn block(self, tower: Tower, i: usize) -> String {
+        match (self, tower) {
+            (Naming::Dino, _) => format!("blocks.{i}"),
+            (Naming::HuggingFaceDino, _) => format!("encoder.layer.{i}"),
+            (Naming::OpenClip, Tower::Image) => format!("visual.transformer.resblocks.{i}"),
+            (Naming::OpenClip, Tower::Text) => format!("transformer.resblocks.{i}"),
+            (Naming::HuggingFaceClip, Tower::Image) => format!("vision_model.encoder.layers.{i}"),
+            (Naming::HuggingFaceClip, Tower::Text) => format!("text_model.encoder.layers.{i}"),
         }
     }
 
     /// A part of block `i`; `None` where blocks have no such part.
-    pub fn part(self, i: usize, part: Part) -> Option<String> {
+    pub fn part(self, tower: Tower, i: usize, part: Part) -> Option<String> {
         let of = |names: [&'static str; 7]| names[part as usize];
         let name = match self {
             Naming::Dino => of(["norm1", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", "ls1.gamma", "ls2.gamma"]),
@@ -150,12 +186,12 @@ impl Naming {
                 of(["layer_norm1", "self_attn.out_proj", "layer_norm2", "mlp.fc1", "mlp.fc2", "", ""])
             }
         };
-        (!name.is_empty()).then(|| format!("{}.{name}", self.block(i)))
+        (!name.is_empty()).then(|| format!("{}.{name}", self.block(tower, i)))
     }
 
     /// Queries, keys and values of block `i`.
-    pub fn qkv(self, i: usize) -> Qkv {
-        let block = self.block(i);
+    pub fn qkv(self, tower: Tower, i: usize) -> Qkv {
+        let block = self.block(tower, i);
         let joint = |weight: &str, bias: &str| Qkv::Joint {
             weight: format!("{block}.{weight}"),
             bias: format!("{block}.{bias}"),
