@@ -23,6 +23,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &acr_dsvdd::DEF,
     &acr_ntl::DEF,
     &acr_patch::DEF,
+    &anomaly_dino::DEF,
     &autoencoder::DEF,
     &bn_distance::DEF,
     &copod::DEF,
@@ -59,6 +60,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &residual_norm::DEF,
     &simplenet_residual::DEF,
     &spade::DEF,
+    &winclip::DEF,
 ];
 
 /// The method that is called `name`.
