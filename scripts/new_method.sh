@@ -1,7 +1,7 @@
 #!/bin/sh
 # A new method from the template: one new file, and its lines in the lists of methods.
 #   scripts/new_method.sh NAME        (NAME: lower case letters, digits and underscores)
-# Then edit crates/models/src/methods/NAME.rs; cargo test -p zsad-models --release NAME runs the conformance suite over it.
+# Then edit crates/models/src/methods/NAME.rs; YOUR_METHOD.md goes on from there.
 set -eu
 
 name=${1:-}
@@ -37,4 +37,4 @@ insert() {
 insert "$methods/mod.rs" "pub mod $name;" '^pub mod [a-z0-9_]+;$'
 insert "$registry" "    &$name::DEF," '^    &[a-z0-9_]+::DEF,$'
 echo "wrote $methods/$name.rs and its lines in $methods/mod.rs and $registry"
-echo "next: edit it, then: cargo test -p zsad-models --release $name"
+echo "next: edit it, then: cargo test --workspace --release --lib --test conformance $name"

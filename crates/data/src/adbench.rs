@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zsad_core::{AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Fold, Load, ReadBy, Result};
+use zsad_core::{
+    AnomalySource, DataDir, DataFile, Dataset, DatasetDef, DatasetSpec, Error, Fold, Load, ReadBy, Result,
+};
 
 use crate::memory::InMemory;
 use crate::{files, folds, npz_tables};
@@ -18,6 +20,8 @@ zsad_core::params! {
         root: String = "adbench_classical".into();
         /// one .npz file instead of a folder, in the data folder or absolute: one domain, nothing to train on; empty: none
         file: String = String::new();
+        /// names of files of the folder, without .npz: only these are read; empty: all
+        tables: Vec<String> = Vec::new();
     }
 }
 
@@ -35,10 +39,18 @@ const HINT: &str = "put the npz tables of ADBench (X [n, d], y [n]) there, or na
 
 impl Adbench {
     fn paths(&self, data: &DataDir) -> Result<Vec<PathBuf>> {
-        match self.file.as_str() {
-            "" => npz_tables::in_folder(&files::require(data, &self.root, HINT)?),
-            file => Ok(vec![files::require(data, file, HINT)?]),
+        if !self.file.is_empty() {
+            return Ok(vec![files::require(data, &self.file, HINT)?]);
         }
+        let folder = files::require(data, &self.root, HINT)?;
+        let mut paths = npz_tables::in_folder(&folder)?;
+        let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
+        if let Some(lacking) = self.tables.iter().find(|table| !names.contains(table)) {
+            let hint = zsad_core::suggest::hint(lacking, names.iter().map(String::as_str));
+            return Err(Error::data(&folder, format!("no {lacking}.npz here"), &hint));
+        }
+        paths.retain(|path| self.tables.is_empty() || self.tables.contains(&name(path)));
+        Ok(paths)
     }
 }
 

@@ -43,6 +43,7 @@ pub mod resize;
 pub mod sampler;
 pub mod shift;
 pub mod standardise;
+pub mod synthetic;
 pub mod table;
 pub mod tabular;
 #[cfg(test)]

@@ -72,3 +72,23 @@ impl Model for Distances {
         Ok(self.losses(x, Phase::Score)?.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trained::golden::{assert_close, built, perceptron, wave};
+    use crate::trained::spec::Norm;
+
+    /// Against an implementation that is not this one. Here it is PyTorch, with `mlp`, `fill` and `wave` of `trained/golden.rs`:
+    /// ```python
+    /// net, c = mlp(3, [4], 2), nn.Parameter(torch.empty(2)); fill([*net.parameters(), c])
+    /// print(((net(wave(5, 3)) - c).pow(2).sum(1) + 1e-6).sqrt())
+    /// ```
+    #[test]
+    fn scores_are_those_of_torch() {
+        let spec = perceptron(3, &[4], 2, Norm::BatchStats, HeadKind::Adapted);
+        let (_, model) = built(|b| NewMethod::default().build(&spec, b));
+        let scores = model.scores(&wave(&[5, 3])).unwrap();
+        assert_close(&scores, &[0.515400191, 0.849441504, 1.72633592, 0.509586210, 0.866231522]);
+    }
+}

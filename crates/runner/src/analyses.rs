@@ -6,6 +6,7 @@
 mod cells;
 mod contamination;
 mod drop;
+mod evidence;
 mod explanation;
 mod found;
 mod keep;
@@ -32,6 +33,7 @@ pub use page::{Entry, Output, Section, Table};
 pub const ANALYSES: &[&dyn AnalysisDef] = &[
     &contamination::DEF,
     &drop::DEF,
+    &evidence::DEF,
     &explanation::DEF,
     &kinds::DEF,
     &rejection::DEF,

@@ -49,6 +49,15 @@ fn tables_of_one_width_are_left_out_in_turn_and_others_only_tested() {
 }
 
 #[test]
+fn named_tables_alone_are_read_and_an_unknown_name_is_an_error() {
+    let dir = folder();
+    let some = testing::open(&DEF, json!({"root": "mixed", "tables": ["c", "a"]}), dir.path()).unwrap();
+    assert_eq!(some.info().domains.iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    let error = testing::open(&DEF, json!({"root": "mixed", "tables": ["cc"]}), dir.path()).err().unwrap().to_string();
+    assert!(error.contains("no cc.npz here") && error.contains("did you mean `c`?"), "{error}");
+}
+
+#[test]
 fn every_table_is_a_file_of_its_domain() {
     let dir = folder();
     let files = |given| testing::files(&DEF, given, dir.path());

@@ -63,6 +63,11 @@ pub trait PooledMethod: ParamSet {
     /// How it trains.
     fn training(&self) -> &PooledParams;
 
+    /// The learning rate in an epoch, counted from 0.
+    fn rate(&self, epoch: u64) -> f64 {
+        self.training().rate(epoch)
+    }
+
     /// Builds the model, registering what is trained or kept; a trained state keeps it by these names.
     fn build(&self, network: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Self::Model>;
 }
@@ -108,12 +113,10 @@ impl<P: PooledMethod> Train for PooledTrainer<P> {
             if at == 0 {
                 passes.sum = 0.0;
             }
-            let passed = training.lr_milestones.iter().filter(|&&m| m <= epoch).count();
-            let lr = training.lr * 0.1f64.powi(passed as i32);
             let rng = stream(ctx.seed, &[("purpose", "step"), ("step", &step.to_string())]);
             let loss = model.loss(&pool.gather(&batches.1[at as usize])?, PooledStep { rng, epoch })?;
             let (loss, gradients) = store.gradients_of(&loss)?;
-            passes.sum += passes.updater.update(loss, gradients, lr)?;
+            passes.sum += passes.updater.update(loss, gradients, params.rate(epoch))?;
             passes.steps = step;
             let (ends, mean) = (at + 1 == per_epoch, passes.sum / per_epoch as f64);
             let stop = ends && model.early_stop_loss().is_some_and(|limit| mean < limit);

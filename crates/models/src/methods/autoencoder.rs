@@ -1,8 +1,8 @@
 //! An autoencoder on the pooled normals: what it cannot rebuild is anomalous.
 
-use candle_core::{D, Tensor, Var};
+use candle_core::{D, Tensor};
 use zsad_core::{Accepts, DatasetInfo, MethodSpec, Operator, Operators, Result};
-use zsad_nn::{Init, params::Builder};
+use zsad_nn::params::Builder;
 
 use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
@@ -10,6 +10,7 @@ use crate::trained::hyperparams::PooledParams;
 use crate::trained::network::{Network, Phase};
 use crate::trained::pool::PoolSource;
 use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::standard::Standard;
 
 /// The registry's entry.
 pub const DEF: Pooled<Autoencoder> = Pooled::new(&SPEC);
@@ -52,26 +53,20 @@ impl PooledMethod for Autoencoder {
 
     fn build(&self, spec: &NetworkSpec, b: &mut Builder) -> zsad_nn::Result<Rebuilder> {
         let network = Network::new(&mut b.scope("net"), spec)?;
-        let mean = b.buffer("mean", &[spec.latent], Init::ZEROS)?;
-        let scale = b.buffer("scale", &[spec.latent], Init::ONES)?;
-        Ok(Rebuilder { network, mean, scale })
+        Ok(Rebuilder { network, standard: Standard::new(spec.latent, b)? })
     }
 }
 
 /// Standardises, encodes and decodes.
 pub struct Rebuilder {
     network: Network,
-    /// Of the pool, by feature.
-    mean: Var,
-    /// Standard deviation of the pool, by feature; 1 where a feature is constant.
-    scale: Var,
+    standard: Standard,
 }
 
 impl Rebuilder {
     /// Squared errors of standardised features, averaged: `[n]`.
     fn errors(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<Tensor> {
-        let (mean, scale) = (self.mean.as_tensor().detach(), self.scale.as_tensor().detach());
-        let x = x.flatten_from(1)?.broadcast_sub(&mean)?.broadcast_div(&scale)?;
+        let x = self.standard.apply(x)?;
         Ok((self.network.forward(&x, phase)? - &x)?.sqr()?.mean(D::Minus1)?)
     }
 }
@@ -86,9 +81,7 @@ impl Model for Rebuilder {
 
 impl PooledModel for Rebuilder {
     fn on_train_start(&self, pool: &PoolSource) -> zsad_nn::Result<()> {
-        let (mean, scale) = pool.moments()?;
-        self.mean.set(&mean)?;
-        Ok(self.scale.set(&scale)?)
+        self.standard.learn(pool)
     }
 
     fn loss(&self, x: &Tensor, _: PooledStep) -> zsad_nn::Result<Tensor> {

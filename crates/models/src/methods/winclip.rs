@@ -1,8 +1,8 @@
 //! WinCLIP: an image and its windows beside texts that describe the object, whole and damaged.
 
+use zsad_backbones::BackboneKind;
 use zsad_backbones::features::Features as Layers;
 use zsad_backbones::maps::anomaly_map;
-use zsad_backbones::{BackboneKind, LayerShape};
 use zsad_core::{Accepts, Environment, Error, FitContext, MethodSpec, Result, SampleId, Scores, Shots};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, Selected, Selection, View};
@@ -11,8 +11,10 @@ use crate::math::neighbours::nearest;
 
 mod prompts;
 mod texts;
+mod windows;
 
 use texts::Texts;
+use windows::{finite, grid, harmonic};
 
 /// The registry's entry: an image is as anomalous as it is nearer to texts of a damaged object than to those of a whole one, in the space
 /// that CLIP learnt for both; so are all of its windows of 2 × 2 and of 3 × 3 patches, each by itself through the network. A patch has
@@ -181,15 +183,6 @@ impl WinClip {
     }
 }
 
-/// Rows and columns of patches, from the shape of the largest windows.
-fn grid(windows: LayerShape) -> (usize, usize) {
-    (windows.height + WINDOWS[0] - 1, windows.width + WINDOWS[0] - 1)
-}
-
-fn finite(value: f64) -> f64 {
-    if value.is_finite() { value } else { 0.0 }
-}
-
 /// The positions of a layer as points of unit length.
 fn unit_points(layers: Layers, layer: usize) -> Points<f32> {
     let (shape, map) = layers.layer(layer);
@@ -203,19 +196,10 @@ fn unit_points(layers: Layers, layer: usize) -> Points<f32> {
     Points::from_values((0..positions).flat_map(row).collect(), shape.channels)
 }
 
-/// For every patch the harmonic mean over the windows of `side` × `side` patches that hold it.
-fn harmonic(values: &[f64], side: usize, (rows, columns): (usize, usize)) -> Vec<f64> {
-    let (down, across) = (rows + 1 - side, columns + 1 - side);
-    let span = |at: usize, windows: usize| at.saturating_sub(side - 1)..(at + 1).min(windows);
-    let of = |(y, x): (usize, usize)| {
-        let held = span(y, down).flat_map(|wy| span(x, across).map(move |wx| values[wy * across + wx]));
-        held.clone().count() as f64 / held.map(|v| 1.0 / v).sum::<f64>()
-    };
-    (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))).map(of).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use zsad_backbones::LayerShape;
+
     use super::*;
 
     fn wave(n: usize, sample: u32, k: f64) -> Vec<f32> {

@@ -3,7 +3,7 @@
 //! [`violations`] runs one method on one synthetic data set and lists all that is wrong; an empty list is a pass.
 //! `tests/conformance.rs` runs it for every registered method on every kind of data that the method accepts, and
 //! dead methods planted beside the checks show that each of them is caught. To keep the suite fast, parameters
-//! named `steps`, `epochs`, `tasks` and `task_batch` are set to [`STEPS`], [`EPOCHS`], [`TASKS`] and [`TASK_BATCH`];
+//! named `steps`, `epochs`, `tasks`, `task_batch` and `maps` are set to [`STEPS`], [`EPOCHS`], [`TASKS`], [`TASK_BATCH`] and [`MAPS`];
 //! everything else keeps its default. A small network made by a formula stands for a vision transformer that is a method's default.
 //! [`violations_on`] does the same elsewhere than on the processor with its kernels.
 
@@ -26,6 +26,8 @@ pub const EPOCHS: i64 = 10;
 pub const TASKS: i64 = 8;
 /// Samples in a task, given to methods that declare `task_batch`.
 pub const TASK_BATCH: i64 = 40;
+/// Random maps of a sample, given to methods that declare `maps`.
+pub const MAPS: i64 = 32;
 /// How far above 0.5 the mean AUROC on the easy data must be.
 pub const MARGIN: f64 = 0.2;
 /// Permuting a batch may change a score by this much of the batch's largest score: batch statistics are sums in the

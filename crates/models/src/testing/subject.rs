@@ -10,7 +10,7 @@ use zsad_core::{
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
-use super::{EPOCHS, STEPS, TASK_BATCH, TASKS, weights};
+use super::{EPOCHS, MAPS, STEPS, TASK_BATCH, TASKS, weights};
 
 /// A method on a data set, at the suite's parameters.
 pub(super) struct Subject<'a> {
@@ -35,7 +35,8 @@ impl<'a> Subject<'a> {
     /// Configures `def` on `device`, for one training step or epoch if `short`.
     pub fn new(def: &'a dyn MethodDef, dataset: &'a dyn Dataset, device: Device, short: bool) -> Result<Self> {
         let (steps, epochs) = if short { (1, 1) } else { (STEPS, EPOCHS) };
-        let wanted = [("steps", steps), ("epochs", epochs), ("tasks", TASKS), ("task_batch", TASK_BATCH)];
+        let wanted =
+            [("steps", steps), ("epochs", epochs), ("tasks", TASKS), ("task_batch", TASK_BATCH), ("maps", MAPS)];
         let declared = def.params();
         let given: Given = wanted
             .into_iter()

@@ -160,6 +160,14 @@ zsad_core::params! {
     }
 }
 
+impl PooledParams {
+    /// The learning rate in an epoch, counted from 0.
+    pub fn rate(&self, epoch: u64) -> f64 {
+        let passed = self.lr_milestones.iter().filter(|&&m| m <= epoch).count();
+        self.lr * 0.1f64.powi(passed as i32)
+    }
+}
+
 impl NetworkParams {
     /// The defaults with a norm that keeps running statistics.
     pub fn running() -> Self {

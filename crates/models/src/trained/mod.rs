@@ -12,6 +12,8 @@ pub(crate) mod network;
 mod official;
 pub(crate) mod pool;
 pub(crate) mod spec;
+pub(crate) mod stack;
+pub(crate) mod standard;
 pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;

@@ -10,17 +10,22 @@ use zsad_data::memory::{InMemory, MemoryDomain};
 
 use crate::methods::*;
 
-const DEFS: [&dyn MethodDef; 10] = [
+const DEFS: [&dyn MethodDef; 15] = [
     &acr_bce::DEF,
     &acr_dsvdd::DEF,
     &acr_ntl::DEF,
     &autoencoder::DEF,
+    &clan::DEF,
     &deep_svdd::DEF,
+    &dte_c::DEF,
+    &goad::DEF,
     &icl::DEF,
+    &mcm::DEF,
     &msc::DEF,
     &ntl::DEF,
     &oc_maml::DEF,
     &oe::DEF,
+    &slad::DEF,
 ];
 
 /// Four domains to train on, of several sizes, and one to test.
@@ -67,7 +72,7 @@ fn scores(method: &dyn Method, data: &InMemory, again: bool) -> Vec<f64> {
 
 /// The parameters of a short training, where they are declared.
 fn short(def: &dyn MethodDef) -> Given {
-    let all = [("steps", json!(3)), ("epochs", json!(2)), ("tasks", json!(3)), ("bank", json!(30))];
+    let all = [("steps", json!(3)), ("epochs", json!(2)), ("tasks", json!(3)), ("bank", json!(30)), ("maps", json!(4))];
     let declared = |name: &str| def.params().iter().any(|p| p.name == name);
     all.into_iter().filter(|(name, _)| declared(name)).map(|(name, v)| (name.to_owned(), v)).collect()
 }

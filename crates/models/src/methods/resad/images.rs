@@ -7,9 +7,10 @@ use rayon::prelude::*;
 use zsad_backbones::LayerShape;
 use zsad_backbones::features::FeatureStore;
 use zsad_core::rng::stream;
-use zsad_core::{Error, FitContext, Result, SampleId, SampleRef, Shots, Subset};
+use zsad_core::{Error, FitContext, Result, SampleId, SampleRef, Shots, Subset, TrainingData};
+use zsad_data::synthetic::SyntheticDefects;
 
-use super::params::FlowParams;
+use super::params::{FlowParams, TrainAnomalies};
 use super::residual::Matching;
 use crate::families::features::Selected;
 
@@ -54,9 +55,12 @@ impl<'a> Images<'a> {
     ) -> Result<(Self, FeatureStore, Notes)> {
         let modality = &ctx.data.info().modality;
         let shapes = selected.spec.shapes(&*selected.network(ctx.env)?, modality)?;
-        let images = Images::new(params, selected.shots, ctx, &shapes)?;
+        let made = params.synthetic().map(|kind| SyntheticDefects::new(ctx.data, kind)).transpose()?;
+        let made = made.as_ref().map(|made| TrainingData::new(made, ctx.data.fold()));
+        let data = made.as_ref().unwrap_or(ctx.data);
+        let images = Images::new(params, selected.shots, ctx, data, &shapes)?;
         let ids: Vec<SampleId> = images.all.iter().map(|image| image.id).collect();
-        let store = selected.open(ctx.data.source(), &ids, ctx.env, ctx.progress)?;
+        let store = selected.open(data.source(), &ids, ctx.env, ctx.progress)?;
         let anomalous = images.all.iter().filter(|image| image.anomalous.is_some()).count();
         let normal = images.all.len() - anomalous;
         let channels: Vec<usize> = shapes.iter().map(|s| s.channels).collect();
@@ -64,7 +68,7 @@ impl<'a> Images<'a> {
         let (backbone, layers) = (selected.backbone, &selected.spec.layers);
         let notes = vec![
             ("backbone".into(), format!("{backbone} layers {layers:?} of {height}×{width} images")),
-            ("training_images".into(), format!("{normal} normal, {anomalous} anomalous")),
+            ("training_images".into(), format!("{normal} normal, {anomalous} anomalous ({})", params.anomalies)),
             ("channels".into(), format!("{channels:?}")),
         ];
         Ok((images, store, notes))
@@ -74,8 +78,14 @@ impl<'a> Images<'a> {
     ///
     /// # Errors
     /// [`Error::Refused`] where no meta-train domain has two normals.
-    fn new(params: &FlowParams, shots: Shots, ctx: &'a FitContext, shapes: &[LayerShape]) -> Result<Self> {
-        let (data, exclude_query) = (ctx.data, params.exclude_query);
+    fn new(
+        params: &FlowParams,
+        shots: Shots,
+        ctx: &'a FitContext,
+        data: &TrainingData,
+        shapes: &[LayerShape],
+    ) -> Result<Self> {
+        let exclude_query = params.exclude_query;
         let mut images = Images { ctx, all: vec![], candidates: BTreeMap::new(), shots, exclude_query };
         for &domain in &data.fold().meta_train {
             let about = &data.info().domains[domain];
@@ -90,7 +100,8 @@ impl<'a> Images<'a> {
             let normals = candidates.iter().copied().chain(data.ids(&others)?);
             images.all.extend(normals.map(|id| Image { id, anomalous: None }));
             images.candidates.insert(domain as u32, candidates);
-            for part in all(Subset::Anomalous).chunks(MASKS) {
+            let anomalies = if params.anomalies == TrainAnomalies::None { vec![] } else { all(Subset::Anomalous) };
+            for part in anomalies.chunks(MASKS) {
                 let Some(masks) = data.masks(part)? else { break };
                 let &[height, width] = masks.shape.as_slice() else { break };
                 let positions = |mask: &[u8]| shapes.iter().map(|s| anomalous((height, width), mask, *s)).collect();
@@ -170,9 +181,7 @@ fn anomalous((height, width): (usize, usize), mask: &[u8], shape: LayerShape) ->
 
 #[cfg(test)]
 mod tests {
-    use zsad_core::{
-        AnomalySource, DataDir, Dataset, Environment, Fold, Modality, Samples, Silent, TrainingData, Values,
-    };
+    use zsad_core::{AnomalySource, DataDir, Dataset, Environment, Fold, Modality, Samples, Silent, Values};
     use zsad_data::memory::{InMemory, MemoryDomain};
 
     use super::*;
@@ -204,7 +213,7 @@ mod tests {
         let training = TrainingData::new(&data, &data.info().folds[0]);
         let env = Environment::new(DataDir::resolve(None));
         let ctx = FitContext { data: &training, seed: 0, env: &env, progress: &Silent };
-        let refused = Images::new(&FlowParams::default(), Shots::Number(4), &ctx, &[]).map(drop).unwrap_err();
+        let refused = Images::new(&FlowParams::default(), Shots::Number(4), &ctx, ctx.data, &[]).map(drop).unwrap_err();
         assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
         let said = refused.to_string();
         assert!(said.contains("two normals") && !said.to_lowercase().contains("resad"), "{said}");

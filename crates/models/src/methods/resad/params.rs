@@ -1,7 +1,8 @@
 //! Parameters of ResAD, and those that it shares with ResAD++.
 
-use zsad_core::OrWord;
 use zsad_core::params::{All, Word};
+use zsad_core::{Choice, OrWord};
+use zsad_data::synthetic::Defect;
 use zsad_nn::optim::AdamConfig;
 
 use super::constraintor::Convolution;
@@ -59,6 +60,24 @@ zsad_core::choices! {
     }
 }
 
+zsad_core::choices! {
+    /// Which anomalies are trained on.
+    pub enum TrainAnomalies {
+        /// Those of the meta-train domains that have masks.
+        Real = "real",
+        /// None.
+        None = "none",
+        /// See [`Defect::CutPaste`].
+        CutPaste = "cutpaste",
+        /// See [`Defect::Scar`].
+        Scar = "scar",
+        /// See [`Defect::Poisson`].
+        Poisson = "poisson",
+        /// See [`Defect::Mixed`].
+        Mixed = "mixed",
+    }
+}
+
 zsad_core::params! {
     /// What ResAD and ResAD++ share: constraintor, flow and training.
     pub struct FlowParams {
@@ -94,6 +113,9 @@ zsad_core::params! {
         pub exclude_query: bool = true;
         /// train on the normals of the meta-train domains' test subsets, too, as the paper does
         pub all_normals: bool = true;
+        /// real: the anomalies of the meta-train domains, as published; none: normals alone; cutpaste, scar, poisson, mixed:
+        /// synthetic defects of that kind in their place, one in every normal test picture
+        pub anomalies: TrainAnomalies = TrainAnomalies::Real;
     }
 }
 
@@ -102,6 +124,12 @@ impl FlowParams {
     pub(crate) fn check(&self) -> Result<(), String> {
         let condition = self.condition;
         if condition.is_multiple_of(4) { Ok(()) } else { Err(format!("condition {condition} is no multiple of 4")) }
+    }
+
+    /// The kind of synthetic defects that are trained on, if any.
+    pub(crate) fn synthetic(&self) -> Option<Defect> {
+        // Every kind's word is one of the choices.
+        Defect::from_word(self.anomalies.word())
     }
 
     /// The learning rate after `step` of `steps` mini-batches, in epoch number `epoch` from 0.
