@@ -62,6 +62,10 @@ trust-tables:
     {{zsad}} run experiments/trust_held_out.yaml
     {{zsad}} run experiments/contamination_pools.yaml
 
+# numbers of others about trust that need a classifier, made again; needs python3 with scikit-learn and torch
+trust-references DATA:
+    python3 scripts/trust_references.py {{DATA}}
+
 # check every experiment file and cluster file without touching data
 validate:
     {{zsad}} validate experiments/*.yaml experiments/clusters/*.yaml

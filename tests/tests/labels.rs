@@ -21,7 +21,7 @@ fn a_label_stands_in_results_tables_plans_and_messages_beside_the_registered_nam
     assert!(done.err.contains("lame duck on digits, seed 0: failed: "), "{}", done.err);
     let out = sandbox.path("out");
     // New columns are appended.
-    assert_eq!(results(&out)[0].iter().rev().take(2).collect::<Vec<_>>(), ["shift", "method_name"]);
+    assert_eq!(results(&out)[0].iter().rev().take(4).collect::<Vec<_>>(), ["query", "labels", "shift", "method_name"]);
     let pairs: Vec<_> = column(&out, "method").into_iter().zip(column(&out, "method_name")).collect();
     for pair in [("knn", "knn"), ("ours", "knn"), ("lame duck", "external")] {
         assert!(pairs.contains(&(pair.0.into(), pair.1.into())), "{pairs:?}");

@@ -26,6 +26,8 @@ crate::choices! {
         InBatch = "in_batch",
         /// `k` normal references of the target.
         FewShot = "few_shot",
+        /// The test batch, and the labels of a few of its samples.
+        FewLabel = "few_label",
         /// The target's own normal training data: the upper bound.
         OneClass = "one_class",
     }
@@ -165,6 +167,12 @@ pub trait Method: Send + Sync {
         }
     }
 
+    /// Whether it makes something of labels of a test batch: it scores samples beside each other, so that a batch without
+    /// its known anomalies is another batch to it.
+    fn takes_labels(&self) -> bool {
+        self.supervision() == Supervision::InBatch
+    }
+
     /// The files beside the data that its numbers depend on: weights of frozen networks, an external program.
     ///
     /// # Errors
@@ -237,6 +245,16 @@ pub trait Detector: Send + Sync {
     /// # Errors
     /// [`Error::Refused`] where the batch is too small for the method.
     fn score(&self, batch: &Batch) -> Result<Scores>;
+
+    /// Scores beside samples of the batch that are known to be anomalous, at least one: one score each of the others, in their
+    /// order. `anomalous` says which are known; the batch is whole, since a data set may bring its samples to their common scale.
+    /// `None` where the method knows no better than to score a batch of the others.
+    ///
+    /// # Errors
+    /// As [`Detector::score`].
+    fn score_beside(&self, _batch: &Batch, _anomalous: &[bool]) -> Result<Option<Scores>> {
+        Ok(None)
+    }
 
     /// Where the samples of the batch lie around the learned centre; `None` where scores are no distances to one.
     ///

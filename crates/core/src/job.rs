@@ -149,9 +149,10 @@ pub struct FitJob {
 }
 
 impl FitJob {
-    /// What results call its method.
+    /// What results call its method, where no labels are given.
     pub fn method(&self) -> &str {
-        self.cells.first().map_or(self.id.method.name.as_str(), CellJob::method)
+        let plain = self.cells.iter().find(|c| c.id.point.labels.is_none());
+        plain.or(self.cells.first()).map_or(self.id.method.name.as_str(), CellJob::method)
     }
 
     /// Method, data set, fold and seed, as a person knows the fit.

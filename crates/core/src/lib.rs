@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "fixtures may be written in any way"))]
 
 pub mod batch;
+pub mod budget;
 pub mod dataset;
 pub mod detector;
 pub mod digest;
@@ -32,6 +33,7 @@ pub mod tags;
 pub mod winograd;
 
 pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
+pub use budget::{Budget, Query};
 pub use dataset::{
     AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, ReadBy, Source,
     Standardise,

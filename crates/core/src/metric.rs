@@ -10,6 +10,13 @@ pub enum MetricInput<'a> {
         /// Labels, as many.
         labels: &'a [bool],
     },
+    /// The same of samples that were not labelled, where labels of a batch are given.
+    Rest {
+        /// Scores, finite.
+        scores: &'a [f64],
+        /// Labels, as many.
+        labels: &'a [bool],
+    },
     /// Maps `[n, shape…]` and masks (1 = anomalous) of the same shape.
     Maps {
         /// Maps, finite.
@@ -47,6 +54,8 @@ pub enum Level {
     Sample,
     /// Maps and masks of images.
     Pixel,
+    /// One score a sample that was not labelled, where labels of a batch are given.
+    Rest,
 }
 
 /// What the registry says of a metric. Its values lie between 0 and 1 and are printed in per cent.
@@ -66,7 +75,7 @@ pub struct MetricSpec {
     pub higher_is_better: bool,
     /// Whether a table shows it where nothing was asked for: `auroc` always, the others where they were measured.
     pub headline: bool,
-    /// Whether it is measured only where it is asked for (`zsad metrics --append`).
+    /// Whether it is measured only where it is asked for (`zsad metrics --append`), or where labels are given.
     pub on_request: bool,
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::shift::Shift;
 
@@ -163,6 +164,10 @@ pub struct TestPoint {
     /// different.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly_kinds: Option<usize>,
+    /// Labels that are given of every batch; `None`: none. They are not in the draw of the batches, so that cells with and
+    /// without them hold the same samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Budget>,
 }
 
 /// How many normals and anomalies one batch holds.
@@ -233,6 +238,7 @@ mod tests {
             skip_small: false,
             shift: None,
             anomaly_kinds: None,
+            labels: None,
         }
     }
 

@@ -39,6 +39,7 @@ mod npz_tables;
 pub mod nsl_kdd;
 pub mod omniglot;
 pub mod organa;
+pub mod query;
 pub mod resize;
 pub mod sampler;
 pub mod shift;

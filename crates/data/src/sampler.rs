@@ -65,7 +65,7 @@ pub fn test_batches(
 }
 
 /// What the streams of batches know of a point: whatever else of it differs, the batches are the same.
-pub(crate) fn point_name(point: &TestPoint) -> String {
+pub fn point_name(point: &TestPoint) -> String {
     serde_json::json!([point.size, point.contamination, point.min_anomalies]).to_string()
 }
 

@@ -13,6 +13,7 @@ pub mod ader;
 mod aupr;
 mod aupro;
 mod auroc;
+mod auroc_rest;
 pub mod clusters;
 mod components;
 pub mod explained;
@@ -35,6 +36,7 @@ pub use pixels::PixelRanking;
 pub use ranking::{Ranking, Step};
 
 /// What a metric is computed from, once its input is sorted.
+#[derive(Clone, Copy)]
 pub enum Formula {
     /// From samples.
     Samples(fn(&Ranking) -> MetricValue),
@@ -61,6 +63,7 @@ pub static METRICS: &[&Metric] = &[
     &aupro::DEF,
     &pixel_f1_max::DEF,
     &precision_at_n::DEF,
+    &auroc_rest::DEF,
 ];
 
 /// The metric of this name.
@@ -72,6 +75,7 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 pub fn evaluate<'m>(input: MetricInput, metrics: &[&'m Metric]) -> Vec<(&'m MetricSpec, MetricValue)> {
     let level = match input {
         MetricInput::Samples { .. } => Level::Sample,
+        MetricInput::Rest { .. } => Level::Rest,
         MetricInput::Maps { .. } => Level::Pixel,
     };
     let wanted: Vec<&Metric> = metrics.iter().copied().filter(|m| m.spec.level == level).collect();
@@ -91,7 +95,9 @@ enum Sorted {
 impl Sorted {
     fn new(input: MetricInput) -> Self {
         match input {
-            MetricInput::Samples { scores, labels } => Sorted::Samples(Ranking::new(scores, labels)),
+            MetricInput::Samples { scores, labels } | MetricInput::Rest { scores, labels } => {
+                Sorted::Samples(Ranking::new(scores, labels))
+            }
             MetricInput::Maps { maps, masks, shape: &[height, width] } => {
                 Sorted::Pixels(PixelRanking::new(maps, masks, height, width))
             }
@@ -139,13 +145,14 @@ mod tests {
                 "pixel_aupr",
                 "aupro",
                 "pixel_f1_max",
-                "precision_at_n"
+                "precision_at_n",
+                "auroc_rest"
             ]
         );
         assert!(names.iter().all(|n| find(n).is_some_and(|m| m.spec.name == *n)));
         for metric in METRICS {
-            let level = if matches!(metric.formula, Formula::Samples(_)) { Level::Sample } else { Level::Pixel };
-            assert_eq!(metric.spec.level, level, "{}", metric.spec.name);
+            let of_samples = matches!(metric.formula, Formula::Samples(_));
+            assert_eq!(metric.spec.level != Level::Pixel, of_samples, "{}", metric.spec.name);
         }
         assert!(find("accuracy").is_none());
     }
@@ -157,7 +164,8 @@ mod tests {
         let masks: Vec<u8> = (0..32).map(|i| u8::from(i % 5 == 0)).collect();
         let samples = MetricInput::Samples { scores: &scores, labels: &labels };
         let pixels = MetricInput::Maps { maps: &maps, masks: &masks, shape: &[4, 4] };
-        for (input, n) in [(samples, 5), (pixels, 4)] {
+        let rest = MetricInput::Rest { scores: &scores, labels: &labels };
+        for (input, n) in [(samples, 5), (rest, 1), (pixels, 4)] {
             let all = evaluate(input, METRICS);
             assert_eq!(all.len(), n);
             for (spec, value) in all {

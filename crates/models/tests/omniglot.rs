@@ -35,6 +35,7 @@ fn auroc(dataset: &dyn Dataset, steps: u64, contamination: &[f64]) -> Vec<f64> {
             skip_small: false,
             shift: None,
             anomaly_kinds: None,
+            labels: None,
         };
         let values: Vec<f64> = fold
             .meta_test

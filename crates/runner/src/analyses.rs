@@ -11,6 +11,7 @@ mod explanation;
 mod found;
 mod keep;
 mod kinds;
+mod labels;
 mod page;
 mod rejection;
 mod severity;
@@ -36,6 +37,7 @@ pub const ANALYSES: &[&dyn AnalysisDef] = &[
     &evidence::DEF,
     &explanation::DEF,
     &kinds::DEF,
+    &labels::DEF,
     &rejection::DEF,
     &severity::DEF,
     &shift_test::DEF,
@@ -63,6 +65,8 @@ pub struct Needs {
     pub tags: Vec<String>,
     /// Clean and shifted cells.
     pub shift: bool,
+    /// Cells that were scored with labels of their batches.
+    pub labels: bool,
 }
 
 /// An analysis with its parameters.

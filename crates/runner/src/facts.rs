@@ -3,14 +3,22 @@
 use zsad_core::{AnomalySource, Dataset, LabelledBatch, Result, SampleRef, Subset};
 use zsad_store::Facts;
 
+use crate::given::Given;
+
 /// The tag of samples in a share of a batch that was shifted: 1 where the sample was.
 pub const SHIFTED: &str = "shifted";
 
 /// The tag that every data set has whose anomalies are normals of other domains: the domain that a sample is of.
 pub const CLASS: &str = "class";
 
+/// The tag of samples whose label was given to the method: 1 where it was.
+pub const LABELLED: &str = "labelled";
+
+/// The tag of the score that a sample of such a batch had without labels.
+pub const FIRST_SCORE: &str = "first_score";
+
 /// What is known of the samples of a batch of `domain`; `shifted` tells which of them were shifted, where a shift was asked
-/// for.
+/// for, and `given` which were labelled.
 ///
 /// # Errors
 /// Where a sample is not there.
@@ -18,7 +26,7 @@ pub fn facts(
     dataset: &dyn Dataset,
     domain: usize,
     batch: &LabelledBatch<SampleRef>,
-    shifted: Option<&[bool]>,
+    (shifted, given): (Option<&[bool]>, Option<&Given>),
 ) -> Result<Facts> {
     let (info, items) = (dataset.info(), &batch.items);
     let name = |r: &SampleRef| info.domains.get(r.domain as usize).map_or("", |d| d.name.as_str());
@@ -32,6 +40,10 @@ pub fn facts(
     }
     if let Some(shifted) = shifted {
         tags = tags.numbers(SHIFTED, shifted.iter().map(|s| Some(f64::from(u8::from(*s)))));
+    }
+    if let Some(Given { labelled, first }) = given {
+        tags = tags.numbers(LABELLED, labelled.iter().map(|l| Some(f64::from(u8::from(*l)))));
+        tags = tags.numbers(FIRST_SCORE, first.iter().copied().map(Some));
     }
     Ok(Facts {
         rows: items.iter().map(|r| dataset.source_row(r)).collect(),
@@ -67,7 +79,7 @@ mod tests {
             items: vec![sample(2, 5), sample(3, 7)],
             labels: vec![false, true],
         };
-        let facts = facts(set.as_ref(), 2, &batch, Some(&[true, false])).unwrap();
+        let facts = facts(set.as_ref(), 2, &batch, (Some(&[true, false]), None)).unwrap();
         assert_eq!(facts.samples, ["n5", "d3:n7"]);
         let class = facts.tags.get(CLASS).unwrap();
         assert_eq!((class.word(0).as_deref(), class.word(1).as_deref()), (Some("d2"), Some("d3")));

@@ -22,6 +22,7 @@ mod executor;
 mod exit;
 pub mod facts;
 mod findings;
+pub mod given;
 mod heatmaps;
 pub mod launcher;
 pub mod library;

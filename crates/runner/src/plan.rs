@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use zsad_core::job::{Asked, CellId, CellJob, DataId, FitId, FitJob, MethodId};
-use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result, TestPoint};
+use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result, Supervision, TestPoint};
 use zsad_data::sampler;
 use zsad_store::run_folder::{FileList, SavedCell};
 use zsad_store::{CellRecord, RunFolder, Status};
@@ -273,7 +273,12 @@ fn cells(
             Some(kinds) => format!("{}(anomaly_kinds={kinds})", asked.dataset),
             None => asked.dataset.clone(),
         };
-        CellJob { key: id.key(), id, asked: Asked { dataset, ..asked.clone() } }
+        // With labels of the batch a method is another one, and stands in a line of its own.
+        let (method, setting) = match point.labels {
+            Some(labels) => (format!("{}({labels})", asked.method), Supervision::FewLabel),
+            None => (asked.method.clone(), asked.setting),
+        };
+        CellJob { key: id.key(), id, asked: Asked { dataset, method, setting, ..asked.clone() } }
     };
     experiment.points.iter().map(cell).collect()
 }

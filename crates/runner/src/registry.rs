@@ -1,6 +1,6 @@
 //! What can be named in an experiment.
 
-use zsad_core::{DatasetDef, Error, Given, MethodDef, PictureGeometry, Result, suggest};
+use zsad_core::{DatasetDef, Error, Given, Level, MethodDef, PictureGeometry, Result, TestPoint, suggest};
 use zsad_metrics::Metric;
 
 use crate::analyses::{ANALYSES, AnalysisDef};
@@ -28,6 +28,12 @@ impl Registry {
     /// The metrics that every run measures.
     pub fn measured(&self) -> Vec<&'static Metric> {
         self.metrics.iter().copied().filter(|m| !m.spec.on_request).collect()
+    }
+
+    /// The metrics that a run measures at a point.
+    pub fn measured_at(&self, point: &TestPoint) -> Vec<&'static Metric> {
+        let of_rest = |m: &&Metric| point.labels.is_some() && m.spec.level == Level::Rest;
+        self.metrics.iter().copied().filter(|m| !m.spec.on_request || of_rest(m)).collect()
     }
 
     /// The data set called `name`.

@@ -1,111 +1,18 @@
 //! `results.csv` and `results.parquet`: one row a cell and domain.
 
+mod columns;
+mod given;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use polars_core::prelude::*;
-use serde_json::Value;
-use zsad_core::key::canonical_json;
-use zsad_core::{BatchSize, Choice, Contamination, Error, Pooling, Result, Shift, Supervision, file};
+use zsad_core::{Choice, Error, Result, file};
 use zsad_metrics::METRICS;
 
 use crate::frame::{self, Field};
-use crate::record::{DomainResult, Row, Status};
-
-/// What a row holds, as a column holds it.
-trait Stored: Sized {
-    type Column: Field + std::fmt::Debug;
-    fn written(&self) -> Self::Column;
-    /// `None` where no such value is written so.
-    fn read(column: &Self::Column) -> Option<Self>;
-}
-
-macro_rules! stored {
-    ($($type:ty as $column:ty: $write:expr, $read:expr;)*) => {
-        $(impl Stored for $type {
-            type Column = $column;
-
-            fn written(&self) -> $column {
-                let write: fn(&$type) -> $column = $write;
-                write(self)
-            }
-
-            fn read(column: &$column) -> Option<$type> {
-                let read: fn(&$column) -> Option<$type> = $read;
-                read(column)
-            }
-        })*
-    };
-}
-
-stored! {
-    String as String: String::clone, |v| Some(v.clone());
-    u32 as u32: |v| *v, |v| Some(*v);
-    u64 as u64: |v| *v, |v| Some(*v);
-    usize as u64: |v| *v as u64, |v| (*v).try_into().ok();
-    Option<f64> as Option<f64>: |v| *v, |v| Some(*v);
-    Option<String> as String: |v| v.clone().unwrap_or_default(), |v| Some(Some(v.clone()).filter(|v| !v.is_empty()));
-    Supervision as String: Supervision::to_string, |v| Choice::from_word(v);
-    Pooling as String: Pooling::to_string, |v| Choice::from_word(v);
-    Status as String: Status::to_string, |v| Choice::from_word(v);
-    Contamination as Option<f64>: |v| v.ratio(), |v| Some((*v).into());
-    // Results of versions that kept totals alone have an empty field for cells that never came as far as a batch.
-    BatchSize as String: |v| v.to_column(), |v| if v.is_empty() { Some(BatchSize::All) } else { BatchSize::from_column(v) };
-    Option<Shift> as String: |v| Shift::to_column(*v), |v| Shift::from_column(v);
-    Value as String: |v| if v.is_null() { String::new() } else { canonical_json(v) },
-        |v| if v.is_empty() { Some(Value::Null) } else { serde_json::from_str(v).ok() };
-}
-
-/// A column that is not a metric.
-trait Fixed: Sync {
-    fn dtype(&self) -> DataType;
-    fn write(&self, name: &str, rows: &[&Row]) -> Column;
-    fn read(&self, frame: &DataFrame, name: &str, rows: &mut [Row]) -> PolarsResult<()>;
-}
-
-/// A column of what stands in a field of a row.
-struct Of<T> {
-    get: fn(&Row) -> &T,
-    field: fn(&mut Row) -> &mut T,
-}
-
-impl<T: Stored> Fixed for Of<T> {
-    fn dtype(&self) -> DataType {
-        T::Column::DTYPE
-    }
-
-    fn write(&self, name: &str, rows: &[&Row]) -> Column {
-        let values: Vec<T::Column> = rows.iter().map(|r| (self.get)(r).written()).collect();
-        Field::column(name, values.iter())
-    }
-
-    fn read(&self, frame: &DataFrame, name: &str, rows: &mut [Row]) -> PolarsResult<()> {
-        for (row, value) in rows.iter_mut().zip(frame::values::<T::Column>(frame, name)?) {
-            let read =
-                T::read(&value).ok_or_else(|| polars_err!(ComputeError: "column `{}` cannot be {value:?}", name));
-            *(self.field)(row) = read?;
-        }
-        Ok(())
-    }
-}
-
-/// A column of what follows from others.
-struct Computed<T>(fn(&Row) -> T);
-
-impl<T: Field> Fixed for Computed<T> {
-    fn dtype(&self) -> DataType {
-        T::DTYPE
-    }
-
-    fn write(&self, name: &str, rows: &[&Row]) -> Column {
-        let values: Vec<T> = rows.iter().map(|r| (self.0)(r)).collect();
-        Field::column(name, values.iter())
-    }
-
-    fn read(&self, _: &DataFrame, _: &str, _: &mut [Row]) -> PolarsResult<()> {
-        Ok(())
-    }
-}
+use crate::record::{DomainResult, Row};
+use columns::{Computed, Fixed, Of, Stored};
 
 /// The place of a column in a row.
 macro_rules! at {
@@ -167,17 +74,22 @@ const AFTER: &[(&str, &dyn Fixed)] = &[
 const LAST: &[(&str, &dyn Fixed)] = &[(METHOD_NAME, at!(record.cell.fit.method.name))];
 
 /// The columns after the metrics that came after these.
-const NEWEST: &[(&str, &dyn Fixed)] = &[(SHIFT, at!(record.cell.point.shift))];
+const NEWEST: &[(&str, &dyn Fixed)] =
+    &[(SHIFT, at!(record.cell.point.shift)), (LABELS, &given::HowMany), (QUERY, &given::OfWhich)];
 
 /// The columns that files of earlier versions may lack.
 const PARAMS_USED: &str = "params_used";
 const METHOD_NAME: &str = "method_name";
 const SHIFT: &str = "shift";
+const LABELS: &str = "labels";
+const QUERY: &str = "query";
 
 /// Metrics whose columns stand in the middle; those that came later stand at the end, in the order in which columns came.
 const IN_THE_MIDDLE: usize = 7;
-/// Metrics that came before the columns [`LAST`].
+/// Metrics that came before the columns [`LAST`], and …
 const BEFORE_LAST: usize = 8;
+/// … before the columns [`NEWEST`].
+const BEFORE_NEWEST: usize = 9;
 
 /// Writes `results.csv` and `results.parquet` into `dir`, each atomically, rows in the order of their key columns.
 ///
@@ -226,7 +138,8 @@ pub fn read_results_file(path: &Path) -> Result<Vec<Row>> {
 fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
     let fixed =
         |columns: &[(&str, &dyn Fixed)]| columns.iter().map(|(name, c)| c.write(name, rows)).collect::<Vec<_>>();
-    let (first, newest) = METRICS.split_at(BEFORE_LAST.min(METRICS.len()));
+    let (before, last) = METRICS.split_at(BEFORE_NEWEST.min(METRICS.len()));
+    let (first, newest) = before.split_at(BEFORE_LAST.min(before.len()));
     let (middle, later) = first.split_at(IN_THE_MIDDLE.min(first.len()));
     let metrics = |metrics: &[&zsad_metrics::Metric]| {
         let column = |name: &str| {
@@ -237,10 +150,9 @@ fn to_frame(rows: &[&Row]) -> PolarsResult<DataFrame> {
     };
     // What is measured on request has a column where it was asked for.
     let asked = |m: &&zsad_metrics::Metric| !m.spec.on_request || rows.iter().any(|r| r.metric(m.spec.name).is_some());
-    let newest: Vec<&zsad_metrics::Metric> = newest.iter().copied().filter(asked).collect();
-    let columns =
-        [fixed(BEFORE), metrics(middle), fixed(AFTER), metrics(later), fixed(LAST), metrics(&newest), fixed(NEWEST)]
-            .concat();
+    let [newest, last] = [newest, last].map(|of| of.iter().copied().filter(asked).collect::<Vec<_>>());
+    let [first, after, then, end] = [BEFORE, AFTER, LAST, NEWEST].map(fixed);
+    let columns = [first, metrics(middle), after, metrics(later), then, metrics(&newest), end, metrics(&last)].concat();
     DataFrame::new(rows.len(), columns)
 }
 
@@ -258,7 +170,7 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Row>> {
     let mut rows: Vec<Row> =
         (0..frame.height()).map(|_| Row { record: Arc::default(), result: DomainResult::default() }).collect();
     let has = |name: &str| frame.column(name).is_ok();
-    let may_lack = |name: &str| [PARAMS_USED, METHOD_NAME, SHIFT].contains(&name);
+    let may_lack = |name: &str| [PARAMS_USED, METHOD_NAME, SHIFT, LABELS, QUERY].contains(&name);
     for (name, column) in all_fixed().filter(|(name, _)| !may_lack(name) || has(name)) {
         column.read(frame, name, &mut rows)?;
     }

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
+use serde_json::Value;
+use zsad_core::BatchSize;
+
 use super::*;
-use crate::record::CellRecord;
+use crate::record::{CellRecord, Status};
 
 /// A row as it is read back, changed by `change`.
 fn changed(change: impl FnOnce(&mut CellRecord, &mut DomainResult)) -> Row {
@@ -33,7 +36,7 @@ fn columns() -> Vec<&'static str> {
 const FIXED: &str = "experiment,profile,dataset,domain,method,method_version,setting,params,seed,contamination,\
 contamination_realised,batch_size,pooling,n_batches,n_undefined,n_normal,n_anomalous,auroc,aupr,f1_max,fpr95,\
 pixel_auroc,pixel_aupr,aupro,fit_seconds,score_seconds,status,error,fit_key,cell_key,git_sha,device,threads,batch_total,params_used,\
-pixel_f1_max,method_name,shift";
+pixel_f1_max,method_name,shift,labels,query";
 
 #[test]
 fn the_columns_are_the_fields_of_a_row_in_the_fixed_order() {
@@ -96,7 +99,7 @@ fn results_of_earlier_versions_are_read() {
     // Without the columns that came later, and totals alone, none where nothing was scored.
     let path = dir.path().join("results.csv");
     let csv = std::fs::read_to_string(&path).unwrap();
-    let cut: Vec<&str> = csv.lines().map(|l| l.rsplitn(5, ',').last().unwrap()).collect();
+    let cut: Vec<&str> = csv.lines().map(|l| l.rsplitn(7, ',').last().unwrap()).collect();
     let cut = cut
         .join("\n")
         .replace(",20,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed", ",,batch,2,0,36,4,0.75,0.5,,,,,,,0.25,failed");
@@ -141,6 +144,8 @@ prop_compose! {
             record.cell.fit.seed = counts.0;
             record.cell.point.size = size;
             record.cell.point.contamination = floats.0.into();
+            let query = zsad_core::Query::ALL[counts.2 % zsad_core::Query::ALL.len()];
+            record.cell.point.labels = (counts.2 > 4).then_some(zsad_core::Budget { labels: counts.2, query });
             record.fit_seconds = floats.3;
             record.error = Some(error).filter(|e| !e.is_empty());
             (result.domain, result.n_undefined) = (names.1, counts.2);

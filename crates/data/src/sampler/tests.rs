@@ -35,6 +35,7 @@ fn point(size: BatchSize, r: f64) -> TestPoint {
         skip_small: false,
         shift: None,
         anomaly_kinds: None,
+        labels: None,
     }
 }
 

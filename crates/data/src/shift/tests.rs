@@ -18,6 +18,41 @@ fn bytes_are_those_of_imagecorruptions() {
     assert_eq!(shifted(Corruption::Brightness)[..12], [0, 91, 182, 191, 255, 10, 90, 167, 244, 255, 20, 81]);
 }
 
+/// 14×14 pixels out of focus: `np.uint8(corrupt(x, corruption_name="defocus_blur", severity=…))`, whose disk and its smoothing are
+/// OpenCV's, of the picture whose byte i is 171 i. None of these values lies within 0.08 of a whole number before it is cut off.
+#[test]
+fn bytes_out_of_focus_are_those_of_imagecorruptions() {
+    let bytes: Vec<u8> = (0..14 * 14 * 3).map(|i| (171 * i % 256) as u8).collect();
+    let image = DynamicImage::ImageRgb8(RgbImage::from_raw(14, 14, bytes).unwrap());
+    for (severity, wanted) in [
+        (1, [18, 189, 104, 18, 189, 104, 19, 190, 105, 20, 191, 106]),
+        (3, [38, 205, 124, 38, 202, 124, 38, 202, 124, 39, 203, 125]),
+        (5, [65, 149, 152, 65, 149, 152, 65, 149, 152, 65, 150, 152]),
+    ] {
+        let by = Shift::new(Corruption::DefocusBlur, severity);
+        let found = picture(image.clone(), &by, &mut stream(0, &[])).into_rgb8().into_raw();
+        assert_eq!(found[..12], wanted, "severity {severity}");
+    }
+}
+
+/// `np.uint8(255 * np.clip(x + np.random.normal(scale=0.18), 0, 1))` of a grey value x: its mean and standard deviation by numerical
+/// integration.
+#[test]
+fn noise_has_the_moments_of_clipped_noise() {
+    let side = 256;
+    for (grey, mean, sd) in [(0u8, 0.070832, 0.104421), (128, 0.500000, 0.179099), (255, 0.927207, 0.105761)] {
+        let image = DynamicImage::ImageRgb8(RgbImage::from_pixel(side, side, image::Rgb([grey; 3])));
+        let by = Shift::new(Corruption::GaussianNoise, 3);
+        let bytes = picture(image, &by, &mut stream(1, &[])).into_rgb8().into_raw();
+        let n = bytes.len() as f64;
+        let found = bytes.iter().map(|b| f64::from(*b)).sum::<f64>() / n / 255.0;
+        let variance = bytes.iter().map(|b| (f64::from(*b) / 255.0 - found).powi(2)).sum::<f64>() / n;
+        // Four standard errors of 196,608 values.
+        assert!((found - mean).abs() < 0.0017, "{grey}: {found}");
+        assert!((variance.sqrt() - sd).abs() < 0.0017, "{grey}: {}", variance.sqrt());
+    }
+}
+
 /// Two domains of `n` grey pictures of 8×8 in 0 … 1.
 fn set(n: usize) -> Arc<dyn Dataset> {
     let domain = |k: usize| {

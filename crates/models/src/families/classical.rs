@@ -32,6 +32,31 @@ pub(crate) trait PointMethod: ParamSet {
     /// One score a point, each independent of the others unless the method says so. `fitted`: `x` are the very points
     /// that the model was fitted on, in their order; neighbour methods then leave out the point itself.
     fn score(&self, model: &Self::Model, x: &Points, fitted: bool) -> Result<Vec<f64>>;
+
+    /// Of points that the model was fitted on, how far each is from what is normal, and how far from the nearest of `anomalies`, at
+    /// least one, that are known and no part of the fit; both in one unit. `None` where the method has no such distances.
+    fn distances(&self, _model: &Self::Model, _x: &Points, _anomalies: &Points) -> Result<Option<Distances>> {
+        Ok(None)
+    }
+}
+
+/// How far points are from what is normal, and from the nearest known anomaly.
+pub(crate) struct Distances {
+    pub own: Vec<f64>,
+    pub known: Vec<f64>,
+}
+
+impl Distances {
+    /// How far a point is from what is normal, and more where it is nearer to a known anomaly than half of the batch: by as much
+    /// as it is nearer. Farther ones say nothing of it: to subtract their distance from every score would add the spread of
+    /// normals around a point that they have nothing to do with.
+    fn scores(&self) -> Vec<f64> {
+        let mut sorted = self.known.clone();
+        sorted.sort_by(f64::total_cmp);
+        let n = sorted.len();
+        let usual = if n == 0 { 0.0 } else { (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0 };
+        self.own.iter().zip(&self.known).map(|(own, known)| own + (usual - known).max(0.0)).collect()
+    }
 }
 
 /// The entry of a classical method in the registry.
@@ -154,6 +179,18 @@ impl<M: PointMethod> Detector for InBatch<M> {
     fn score(&self, batch: &Batch) -> Result<Scores> {
         ordered(batch, |x| self.method.score(&self.method.fit(x, self.seed)?, x, true))
     }
+
+    fn score_beside(&self, batch: &Batch, anomalous: &[bool]) -> Result<Option<Scores>> {
+        let all = Points::new(batch.samples()?);
+        let of = |known: bool| (0..all.len()).filter(|&i| anomalous[i] == known).collect::<Vec<_>>();
+        let (rest, anomalies) = (all.select(&of(false)), all.select(&of(true)));
+        let order = rest.order();
+        let x = rest.reordered(&order);
+        let Some(found) = self.method.distances(&self.method.fit(&x, self.seed)?, &x, &anomalies)? else {
+            return Ok(None);
+        };
+        Ok(Some(restored(&order, found.scores())))
+    }
 }
 
 /// Fitted once, on the pool.
@@ -202,10 +239,26 @@ pub(crate) fn ordered(batch: &Batch, score: impl FnOnce(&Points) -> Result<Vec<f
     let x = Points::new(batch.samples()?);
     let order = x.order();
     // A batch may be a table of a million rows: it is held once.
-    let sorted = score(&x.reordered(&order))?;
+    Ok(restored(&order, score(&x.reordered(&order))?))
+}
+
+/// The scores of points in this order, each in the place of its point.
+fn restored(order: &[usize], sorted: Vec<f64>) -> Scores {
     let mut scores = vec![0.0; sorted.len()];
     order.iter().zip(sorted).for_each(|(&i, score)| scores[i] = score);
-    Ok(scores.into())
+    scores.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_anomaly_raises_what_is_near_to_it_and_nothing_else() {
+        let near = Distances { own: vec![1.0, 2.0, 3.0, 4.0], known: vec![9.0, 0.5, 2.5, 7.5] };
+        // Half of them are nearer than 5.
+        assert_eq!(near.scores(), [1.0, 2.0 + 4.5, 3.0 + 2.5, 4.0]);
+    }
 }
 
 /// What the tests of the methods call.

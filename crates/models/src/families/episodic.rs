@@ -55,6 +55,8 @@ impl<P: EpisodicMethod> Train for EpisodicTrainer<P> {
 
     /// What a batch's own statistics find without any network.
     const CONTROL: Option<&'static str> = Some("bn_distance");
+    /// The batch's own statistics are what it is normalised by.
+    const TAKES_LABELS: bool = true;
 
     fn check(Both(_, training): &Self::Params) -> Result<(), ParamProblem> {
         training.tasks.check()

@@ -4,6 +4,7 @@
 mod selection;
 mod summed;
 mod view;
+mod weighted;
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use summed::Summed;
 pub(crate) use view::View;
 #[cfg(test)]
 pub(crate) use view::testing;
+pub use weighted::weighted;
 use zsad_core::params::{All, Both};
 
 /// A method on image features; `self` is its parameters beside the [`Selection`].
@@ -221,6 +223,11 @@ impl<M: FeatureMethod> Method for Configured<M> {
             (Shots::Number(0), false) => Supervision::InBatch,
             (Shots::Number(_), _) => Supervision::FewShot,
         }
+    }
+
+    /// Without references it is adapted to the batch itself, unless it never looks at the batch.
+    fn takes_labels(&self) -> bool {
+        self.shots() == Shots::Number(0) && !M::ALONE
     }
 
     fn artifacts(&self, env: &Environment) -> Result<Vec<PathBuf>> {

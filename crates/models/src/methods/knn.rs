@@ -2,7 +2,7 @@
 
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
-use crate::families::classical::{Classical, PointMethod};
+use crate::families::classical::{Classical, Distances, PointMethod};
 use crate::families::neighbourhood::HowMany;
 use crate::math::Points;
 use crate::math::neighbours::{Neighbour, nearest};
@@ -66,6 +66,11 @@ impl PointMethod for Knn {
         }
         let k = self.near.of(base.len()).min(others);
         Ok(nearest(base, x, k, fitted).chunks_exact(k).map(|near| self.aggregate.of(near)).collect())
+    }
+
+    fn distances(&self, base: &Points, x: &Points, anomalies: &Points) -> Result<Option<Distances>> {
+        let known = nearest(anomalies, x, 1, false).iter().map(|near| near.squared.sqrt()).collect();
+        Ok(Some(Distances { own: self.score(base, x, true)?, known }))
     }
 }
 
@@ -145,6 +150,16 @@ mod tests {
         let line = Points::from_values(vec![0.0, 1.0, 3.0, 6.0, 10.0], 1);
         let median = Knn { near: HowMany { k: 4, k_share: 0.0 }, aggregate: Aggregate::Median };
         assert_eq!(in_batch(&median, &line), [4.5, 3.5, 3.0, 4.5, 8.0]);
+    }
+
+    #[test]
+    fn distances_are_to_the_neighbours_and_to_the_nearest_known_anomaly() {
+        let line = Points::from_values(vec![0.0, 1.0, 3.0, 6.0, 10.0], 1);
+        let known = Points::from_values(vec![12.0, -1.0], 1);
+        let second = Knn { near: HowMany { k: 2, k_share: 0.0 }, ..Knn::default() };
+        let found = second.distances(&line, &line, &known).unwrap().unwrap();
+        assert_eq!(found.own, [3.0, 2.0, 3.0, 5.0, 7.0]);
+        assert_eq!(found.known, [1.0, 2.0, 4.0, 6.0, 2.0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use faer::Mat;
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
-use crate::families::classical::{Classical, PointMethod};
+use crate::families::classical::{Classical, Distances, PointMethod};
 use crate::math::Points;
 use crate::math::linalg::{cholesky, matrix, product, solved_squared_norms};
 
@@ -75,16 +75,34 @@ impl PointMethod for Mahalanobis {
     }
 
     fn score(&self, model: &Gaussian, x: &Points, _: bool) -> Result<Vec<f64>> {
-        let x = x.standardised(&model.mean, &vec![1.0; model.mean.len()]);
+        Ok(model.squared_distances(x, &model.mean))
+    }
+
+    /// Distances, not their squares: squares of the far ones would drown the others.
+    fn distances(&self, model: &Gaussian, x: &Points, anomalies: &Points) -> Result<Option<Distances>> {
+        let own = model.squared_distances(x, &model.mean).into_iter().map(|squared| squared.max(0.0).sqrt()).collect();
+        let mut known = vec![f64::INFINITY; x.len()];
+        for anomaly in anomalies.rows() {
+            let squared = model.squared_distances(x, anomaly);
+            known.iter_mut().zip(squared).for_each(|(near, squared)| *near = near.min(squared.max(0.0).sqrt()));
+        }
+        Ok(Some(Distances { own, known }))
+    }
+}
+
+impl Gaussian {
+    /// (x − c)ᵀ Σ⁻¹ (x − c) of every point, from `centre`.
+    fn squared_distances(&self, x: &Points, centre: &[f64]) -> Vec<f64> {
+        let x = x.standardised(centre, &vec![1.0; centre.len()]);
         let norms = x.rows().map(|row| row.iter().map(|v| v * v).sum::<f64>());
-        Ok(match &model.factor {
-            Factor::Ridge => norms.map(|norm| norm / model.ridge).collect(),
+        match &self.factor {
+            Factor::Ridge => norms.map(|norm| norm / self.ridge).collect(),
             Factor::Covariance(factor) => solved_squared_norms(factor, matrix(&x).transpose().to_owned()),
             Factor::Gram(factor, z) => {
                 let inside = solved_squared_norms(factor, product(1.0, matrix(z), matrix(&x).transpose()));
-                norms.zip(inside).map(|(norm, inside)| (norm - inside) / model.ridge).collect()
+                norms.zip(inside).map(|(norm, inside)| (norm - inside) / self.ridge).collect()
             }
-        })
+        }
     }
 }
 
@@ -134,6 +152,28 @@ mod tests {
             &[10.136825582899894, 11.635028594922883, 11.215231543276392, 3.295497229284608],
             1e-10,
         );
+    }
+
+    #[test]
+    fn distances_are_of_one_covariance_around_any_centre() {
+        let (x, y) = (x(), y());
+        let known = y.select(&[0, 1]);
+        for points in [x.clone(), x.select(&[0, 1, 2, 3])] {
+            let method = Mahalanobis::default();
+            let model = method.fit(&points, 0).unwrap();
+            let ours = method.distances(&model, &points, &known).unwrap().unwrap();
+            let from_mean = method.score(&model, &points, true).unwrap();
+            for (i, from_mean) in from_mean.iter().enumerate() {
+                // Around another centre the same covariance: points moved by the difference of the centres.
+                let near = (0..2).map(|k| {
+                    let moved = points.row(i).iter().zip(known.row(k)).zip(&model.mean).map(|((x, a), m)| x - a + m);
+                    method.score(&model, &Points::from_values(moved.collect(), points.dim()), false).unwrap()[0].sqrt()
+                });
+                let near = near.fold(f64::INFINITY, f64::min);
+                assert!((ours.own[i] - from_mean.sqrt()).abs() < 1e-12, "{i}: {}", ours.own[i]);
+                assert!((ours.known[i] - near).abs() < 1e-9, "{i}: {} {near}", ours.known[i]);
+            }
+        }
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Scales {
         let (found, wanted) = (log_softmax(found)?, log_softmax(wanted)?);
         let (p, q) = (found.exp()?, wanted.exp()?);
         let middle = ((&p + &q)? * 0.5)?;
-        let log_middle = middle.log()?;
+        // Scales lie far apart, so that shares round to 0, whose part of the sum is 0.
+        let log_middle = (&middle + 1e-30)?.log()?;
         match self.loss {
             ScaleLoss::Released => {
                 let logs = (log_softmax(&p)? + log_softmax(&q)?)?;
@@ -255,6 +256,9 @@ mod tests {
         let of = |loss| scales(loss).divergence(&row([0.5, -1.0, 2.0]), &row([1.0, 0.0, 3.0])).unwrap();
         assert_close(&of("released"), &[0.4628671512]);
         assert_close(&of("js"), &[0.00758703886]);
+        // Shares that round to 0: two distributions that have nothing in common.
+        let apart = scales("js").divergence(&row([500.0, 0.0, 0.0]), &row([0.0, 500.0, 0.0])).unwrap();
+        assert_close(&apart, &[2.0 * 2f64.ln()]);
     }
 
     /// ```python

@@ -74,6 +74,9 @@ pub trait Train: 'static {
     fn shots(_params: &Self::Params) -> Shots {
         Shots::Number(0)
     }
+
+    /// See [`Method::takes_labels`]: whether a sample's score depends on the batch that it stands in.
+    const TAKES_LABELS: bool = false;
 }
 
 /// The entry in the registry of a method that trains as `T` says.
@@ -155,6 +158,10 @@ impl<T: Train> Method for Configured<T> {
 
     fn shots(&self) -> Shots {
         T::shots(&self.params)
+    }
+
+    fn takes_labels(&self) -> bool {
+        T::TAKES_LABELS && self.shots() == Shots::Number(0)
     }
 
     fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {

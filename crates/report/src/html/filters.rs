@@ -10,8 +10,8 @@ pub(super) fn form(html: &mut Markup, lines: &[Line]) {
         &[("id", &"filters"), ("class", &"script"), ("hidden", &""), ("aria-label", &"Filters")],
         |html| {
             for Choice { name, head, options } in choices(lines) {
-                // Only a page of several runs has runs to choose from.
-                if name == "run" && options.is_empty() {
+                // Only a page of several runs has runs to choose from, and only one with shifts has these.
+                if options.is_empty() && ["run", "shift"].contains(&name) {
                     continue;
                 }
                 html.element("label", &[], |html| {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use zsad_core::{Contamination, Supervision};
+use zsad_core::{Contamination, Shift, Supervision};
 
 use crate::grid::Point;
 
@@ -13,6 +13,7 @@ pub(crate) struct Place {
     pub dataset: Option<String>,
     pub batch_size: Option<String>,
     pub contamination: Option<String>,
+    pub shift: Option<String>,
     pub setting: Option<Supervision>,
     pub method: Option<String>,
 }
@@ -26,7 +27,8 @@ impl Place {
     /// A protocol point.
     pub fn of_point(run: &Option<String>, point: &Point) -> Place {
         let (batch_size, contamination) = (Some(point.size.to_column()), Some(contamination(point.contamination)));
-        Place { batch_size, contamination, ..Place::of_dataset(run, &point.dataset) }
+        let shift = Some(Shift::to_column(point.shift));
+        Place { batch_size, contamination, shift, ..Place::of_dataset(run, &point.dataset) }
     }
 
     /// The same of one method.
@@ -47,6 +49,7 @@ impl Place {
             ("data-dataset", &self.dataset),
             ("data-batch-size", &self.batch_size),
             ("data-contamination", &self.contamination),
+            ("data-shift", &self.shift),
             ("data-run", &self.run),
         ];
         all.extend(others.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()? as &dyn Display))));

@@ -208,6 +208,8 @@ pub(super) fn choices(lines: &[Line]) -> Vec<Choice> {
     let sizes: BTreeSet<_> = points.iter().map(|p| p.size).collect();
     let shares: BTreeSet<_> = points.iter().map(|p| p.contamination).collect();
     let settings: BTreeSet<_> = lines.iter().filter_map(|l| l.place.setting).collect();
+    let shifts: BTreeSet<_> = points.iter().map(|p| p.shift).collect();
+    let shifts = if shifts.iter().all(Option::is_none) { BTreeSet::new() } else { shifts };
     let methods: BTreeSet<_> = lines.iter().map(|l| (l.place.setting, l.place.method.clone())).collect();
     vec![
         choice("run", "run", same(lines.iter().filter_map(|l| l.place.run.clone()).collect())),
@@ -218,6 +220,7 @@ pub(super) fn choices(lines: &[Line]) -> Vec<Choice> {
             "contamination",
             shares.iter().map(|c| (super::place::contamination(*c), c.to_string())).collect(),
         ),
+        choice("shift", "shift", same(shifts.iter().map(|s| Shift::to_column(*s)).collect())),
         choice("setting", "setting", same(settings.iter().map(|s| s.to_string()).collect())),
         choice("method", "method", same(methods.into_iter().filter_map(|(_, m)| m).collect())),
     ]

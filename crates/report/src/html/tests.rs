@@ -150,6 +150,24 @@ fn every_row_and_every_number_of_the_table_is_on_the_page() {
 }
 
 #[test]
+fn shifts_are_chosen_from_where_there_are_some() {
+    let clean = Row::from(row());
+    let mut shifted = clean.clone();
+    let record = std::sync::Arc::make_mut(&mut shifted.record);
+    record.cell.point.shift = Some(zsad_core::Shift::new(zsad_core::shift::Corruption::Brightness, 3));
+    record.cell_key = "shifted".into();
+    let html = page(&[run("x", vec![clean.clone(), shifted])]);
+    let control = html.split_once("<select name=\"shift\">").unwrap().1.split_once("</select>").unwrap().0;
+    assert_eq!(control.matches("<option").count(), 3, "{control}");
+    let results = html.split_once("data-table=\"results\"").unwrap().1.split_once("</table>").unwrap().0;
+    for shift in ["none", "brightness@3"] {
+        assert!(control.contains(&format!("value=\"{shift}\"")), "{control}");
+        assert_eq!(results.matches(&format!("data-shift=\"{shift}\"")).count(), 1, "{results}");
+    }
+    assert!(!page(&[run("x", vec![clean])]).contains("<select name=\"shift\">"));
+}
+
+#[test]
 fn a_page_depends_on_its_rows_and_not_on_their_order() {
     let rows = omniglot();
     let mut reversed = rows.clone();

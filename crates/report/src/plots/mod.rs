@@ -2,6 +2,7 @@
 
 pub(crate) mod axes;
 pub(crate) mod canvas;
+pub mod cost;
 pub(crate) mod curves;
 pub mod dots;
 pub mod embedding;

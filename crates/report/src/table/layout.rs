@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zsad_core::protocol::percent;
-use zsad_core::{BatchSize, Level, MetricSpec, Pooling, Shift};
+use zsad_core::{BatchSize, Level, MetricSpec, Pooling, Shift, Supervision};
 
 use super::entry::{Entry, Outcome};
 use super::ties;
@@ -77,11 +77,18 @@ fn legend(grid: &Grid, style: &Style) -> String {
              references; one_class: trained on the target's own normals."
         }
     };
+    let with_labels = grid.methods.iter().any(|(m, _)| m.setting == Supervision::FewLabel);
+    let few_label = match with_labels && !style.compact {
+        true => {
+            " few_label: the test batch and the labels of so many of its samples, which are ranked by their labels."
+        }
+        false => "",
+    };
     format!(
         "All numbers in per cent: mean ± standard deviation over {seeds} (of the mean over domains){interval}. {BOLD} the \
          best of its column, and with ≈ those that cannot be told from it: the 95 % interval of the paired difference \
          contains 0 (pair by pair, not corrected for their number).\
-         {settings}"
+         {settings}{few_label}"
     )
 }
 

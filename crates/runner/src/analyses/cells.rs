@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use zsad_core::job::{CellJob, FitJob};
 use zsad_core::key::canonical_json;
 use zsad_core::{Error, LabelledBatch, Result, Tags, TestPoint};
+use zsad_data::sampler;
 use zsad_report::labels::labels;
 use zsad_store::{CellRecord, Row, RunFolder, Scored, Status};
 
 use crate::config::tags::{Stored, TagFile};
+use crate::evaluate::{CellInput, Seen, score_domain};
 use crate::executor::fit::Bench;
 
 /// A person's own tags by what results call the data set.
@@ -91,9 +94,19 @@ impl<'a> Cells<'a> {
         Cells { bench, cells, own }
     }
 
-    /// All of them.
+    /// Those that were scored without labels.
     pub fn iter(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter().filter(|cell| cell.point().labels.is_none())
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Cell> {
         self.cells.iter()
+    }
+
+    /// Those that were given labels.
+    pub fn with_labels(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter().filter(|cell| cell.point().labels.is_some())
     }
 
     /// The folder of the run.
@@ -141,5 +154,30 @@ impl<'a> Cells<'a> {
             all.push(Labelled { samples, tags: tags.pick(&rows), batch });
         }
         Ok(all)
+    }
+
+    /// Scores a cell again, for what is not kept of a batch, such as its maps; `see` is told the name of the domain.
+    ///
+    /// # Errors
+    /// Where its model or its data are not there; those of the method and of `see`.
+    pub fn score_again(&self, cell: &Cell, mut see: impl FnMut(&str, Seen) -> Result<()>) -> Result<()> {
+        let (record, bench) = (&cell.record, &self.bench);
+        let of = CellJob { key: record.cell_key.clone(), id: record.cell.clone(), asked: record.asked.clone() };
+        let (key, id, learns) = (record.fit_key.clone(), record.cell.fit.clone(), true);
+        let job = FitJob { key, id, learns, cells: vec![of.clone()] };
+        let ready = bench.ready(&job, &of, &|_| {})?;
+        let (view, fold) = bench.view(&job, &of)?;
+        let (info, point) = (view.info(), &of.id.point);
+        let fold = &info.folds[fold];
+        let input =
+            CellInput { dataset: view.as_ref(), fold, point, seed: of.id.seed(), shots: ready.shots, env: bench.env };
+        for &domain in &fold.meta_test {
+            if point.skip_small && sampler::counts(info, fold, domain, point).is_err() {
+                continue;
+            }
+            let name = &info.domains[domain].name;
+            score_domain(ready.detector.as_ref(), &input, domain, |seen| see(name, seen))?;
+        }
+        Ok(())
     }
 }

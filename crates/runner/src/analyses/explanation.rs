@@ -1,14 +1,11 @@
 //! Whether maps point at what is wrong. Maps are too large to be kept: cells of methods that make them are scored again.
 
-use zsad_core::job::{CellJob, FitJob};
 use zsad_core::{Error, MetricInput, Result};
-use zsad_data::sampler;
 use zsad_metrics::ader::{SEVEN, ader, iou_of_f1, mad};
 use zsad_metrics::explained::{best_iou, image_threshold, points_at};
 
 use super::found::Found;
 use super::{Analysis, AnalysisSpec, Cell, Cells, Output, Registered};
-use crate::evaluate::{CellInput, score_domain};
 
 /// The registry's entry.
 pub const DEF: Registered<Explanation> = Registered::new(&SPEC);
@@ -86,39 +83,31 @@ impl Analysis for Explanation {
 
 impl Explanation {
     fn cell(&self, cell: &Cell, cells: &Cells, found: &mut Found) -> Result<()> {
-        let (record, bench) = (&cell.record, &cells.bench);
-        let of = CellJob { key: record.cell_key.clone(), id: record.cell.clone(), asked: record.asked.clone() };
-        let (key, id, learns) = (record.fit_key.clone(), record.cell.fit.clone(), true);
-        let job = FitJob { key, id, learns, cells: vec![of.clone()] };
-        let ready = bench.ready(&job, &of, &|_| {})?;
-        let (view, fold) = bench.view(&job, &of)?;
-        let (info, point) = (view.info(), &of.id.point);
-        let fold = &info.folds[fold];
-        let input =
-            CellInput { dataset: view.as_ref(), fold, point, seed: of.id.seed(), shots: ready.shots, env: bench.env };
-        for &domain in &fold.meta_test {
-            if point.skip_small && sampler::counts(info, fold, domain, point).is_err() {
-                continue;
+        // Maps are of one domain at a time: they are large.
+        let mut now = (String::new(), Maps::default());
+        cells.score_again(cell, |domain, seen| {
+            if now.0 != domain {
+                self.domain(cell, &now.0, &now.1, found);
+                now = (domain.to_owned(), Maps::default());
             }
-            let mut all = Maps::default();
-            score_domain(ready.detector.as_ref(), &input, domain, |seen| {
-                if let (Some(maps), Some(masks), &[h, w]) = (&seen.scores.maps, seen.masks, &seen_shape(&seen)[..]) {
-                    all.size = (h, w);
-                    all.scores.extend(&seen.scores.samples);
-                    all.labels.extend(&seen.batch.labels);
-                    all.maps.extend(&maps.values);
-                    all.masks.extend(&masks.values);
-                }
-                Ok(())
-            })?;
-            if !all.maps.is_empty() {
-                self.domain(cell, &info.domains[domain].name, &all, found);
+            let all = &mut now.1;
+            if let (Some(maps), Some(masks), &[h, w]) = (&seen.scores.maps, seen.masks, &seen_shape(&seen)[..]) {
+                all.size = (h, w);
+                all.scores.extend(&seen.scores.samples);
+                all.labels.extend(&seen.batch.labels);
+                all.maps.extend(&maps.values);
+                all.masks.extend(&masks.values);
             }
-        }
+            Ok(())
+        })?;
+        self.domain(cell, &now.0, &now.1, found);
         Ok(())
     }
 
     fn domain(&self, cell: &Cell, domain: &str, all: &Maps, found: &mut Found) {
+        if all.maps.is_empty() {
+            return;
+        }
         let (h, w) = all.size;
         let images = || all.maps.chunks_exact(h * w).zip(all.masks.chunks_exact(h * w));
         let overlaps: Vec<f64> = images().filter_map(|(map, mask)| best_iou(map, mask)).collect();

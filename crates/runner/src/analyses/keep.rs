@@ -69,7 +69,7 @@ pub fn run(choice: &AnalysisChoice, cells: &Cells, experiment: &str) -> Result<S
 /// The key of everything that an analysis depends on: itself, the cells with what results call them, a person's own tags.
 fn identity(def: &dyn AnalysisDef, params: &Value, cells: &Cells) -> String {
     let cell = |c: &super::Cell| json!([c.record.cell_key, c.dataset(), c.method]);
-    let of: Vec<Value> = cells.iter().map(cell).collect();
+    let of: Vec<Value> = cells.all().map(cell).collect();
     let spec = def.spec();
     key(&json!({
         "analysis": format!("{}@{}", spec.name, spec.version), "params": params, "cells": of, "tags": cells.tag_digests(),

@@ -1,13 +1,17 @@
 //! Which predictions are stable enough to be accepted, and what it costs to leave the others undecided.
 
+mod decided;
+
 use std::collections::BTreeMap;
 
 use zsad_core::{Contamination, Error, Result};
 use zsad_metrics::rejection::{self, Costs};
-use zsad_store::{BatchPlace, CellNumber};
+use zsad_store::BatchPlace;
 
 use super::found::{POINT, Point};
+use super::trust::contaminations;
 use super::{Analysis, AnalysisSpec, Cell, Cells, Entry, Labelled, Output, Registered, Section, Table};
+use decided::{COLUMNS, Decided, Values, mean, numbers, percentile};
 
 /// The registry's entry.
 pub const DEF: Registered<Rejection> = Registered::new(&SPEC);
@@ -28,6 +32,8 @@ zsad_core::choices! {
         Nominal = "nominal",
         /// That of the batch's labels.
         Realised = "realised",
+        /// What a calibration estimates of the batch's scores.
+        Estimated = "estimated",
     }
 }
 
@@ -48,7 +54,8 @@ zsad_core::params! {
         /// thousands of samples and rejects 84 % of a batch of 20
         tolerance: Vec<usize> = vec![4, 8], in 1..=700;
         /// nominal: the share of anomalies that the protocol asks for; realised: that of the batch's labels, which a user
-        /// does not know
+        /// does not know; estimated: what the analysis `trust`, with its own defaults, makes of the batch's scores, all that a
+        /// user can know
         gamma: Gamma = Gamma::Nominal;
         /// batch: scores are compared with their own batch; domain: with those of the domain's other batches
         train: Train = Train::Batch;
@@ -63,38 +70,15 @@ zsad_core::params! {
     }
 }
 
-/// What became of one batch at one tolerance.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Decided {
-    rejected: f64,
-    expected: Option<f64>,
-    bound: Option<f64>,
-    cost: f64,
-    cost_all: f64,
-    /// Share of mistakes among accepted predictions; `None` where none is accepted.
-    error_accepted: Option<f64>,
-    /// Whether the highest score could be accepted as an anomaly.
-    acceptable: f64,
-}
-
-const COLUMNS: [&str; 7] =
-    ["rejected", "expected_rejected", "bound", "cost", "cost_all", "error_accepted", "acceptable"];
-
-impl Decided {
-    fn values(&self) -> Values {
-        let Decided { rejected, expected, bound, cost, cost_all, error_accepted, acceptable } = *self;
-        [Some(rejected), expected, bound, Some(cost), Some(cost_all), error_accepted, Some(acceptable)]
-    }
-}
-
-/// What is said of a batch, in the order of the columns.
-type Values = [Option<f64>; 7];
-
 impl Analysis for Rejection {
     fn run(&self, cells: &Cells) -> Result<Output> {
         let mut means: BTreeMap<(Point, String, usize), Vec<Values>> = BTreeMap::new();
         let mut output = Output::default();
         let mut columns: Vec<Vec<Option<f64>>> = vec![Vec::new(); self.tolerance.len()];
+        let estimated = match self.gamma {
+            Gamma::Estimated => contaminations(cells)?,
+            Gamma::Nominal | Gamma::Realised => BTreeMap::new(),
+        };
         for cell in cells.iter() {
             let batches = cells.batches(cell)?;
             for of_domain in batches.chunk_by(|a, b| a.batch.domain == b.batch.domain) {
@@ -103,9 +87,14 @@ impl Analysis for Rejection {
                     let train = self.training(of_domain, i);
                     let domain = of.batch.domain.clone();
                     let place = BatchPlace { cell_key: cell.record.cell_key.clone(), domain, batch: of.batch.number };
+                    // A batch of which nothing is estimated is not decided.
+                    let gamma = match self.gamma {
+                        Gamma::Estimated => estimated.get(&place).copied(),
+                        Gamma::Nominal | Gamma::Realised => Some(self.gamma(cell, of)),
+                    };
                     output.batches.places.push(place);
                     for (t, tolerance) in self.tolerance.iter().enumerate() {
-                        let decided = self.decide(&train, of, self.gamma(cell, of), *tolerance as f64);
+                        let decided = gamma.and_then(|gamma| self.decide(&train, of, gamma, *tolerance as f64));
                         columns[t].push(decided.map(|d| d.rejected));
                         by_tolerance[t].extend(decided.map(|d| d.values()));
                     }
@@ -209,6 +198,9 @@ impl Rejection {
         let gamma = match self.gamma {
             Gamma::Nominal => "the protocol's share of anomalies (that of the batch's labels where it is `natural`)",
             Gamma::Realised => "the batch's own share of anomalies",
+            Gamma::Estimated => {
+                "the share of anomalies that a calibration on other domains estimates of the batch's scores"
+            }
         };
         format!(
             "In per cent, means over batches, domains and seeds; gamma: {gamma}. rejected: the share of predictions that are left \
@@ -223,34 +215,6 @@ impl Rejection {
             self.cost_reject.map_or("gamma".to_owned(), |c| c.to_string()),
         )
     }
-}
-
-/// The `q` quantile of `values`, linear between order statistics (NumPy's default).
-fn percentile(values: &[f64], q: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = q * (sorted.len() - 1) as f64;
-    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    low + (high - low) * place.fract()
-}
-
-/// Column by column the mean of those that are defined.
-fn mean(values: &[[Option<f64>; 7]]) -> [Option<f64>; 7] {
-    std::array::from_fn(|i| {
-        let defined: Vec<f64> = values.iter().filter_map(|v| v[i]).collect();
-        (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
-    })
-}
-
-fn numbers(cell: &Cell, domain: &str, tolerance: usize, mean: &[Option<f64>; 7]) -> Vec<CellNumber> {
-    let number = |(name, value): (&&str, &Option<f64>)| CellNumber {
-        cell_key: cell.record.cell_key.clone(),
-        domain: domain.to_owned(),
-        metric: (*name).to_owned(),
-        group: format!("T {tolerance}"),
-        value: *value,
-    };
-    COLUMNS.iter().zip(mean).map(number).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::Cells;
 /// Where scores or a file of an analysis cannot be read, or the folder cannot be written.
 pub fn write(cells: &Cells, metrics: &[&'static Metric]) -> Result<()> {
     let (folder, root) = (cells.folder(), cells.folder().root());
-    let keys: BTreeSet<&str> = cells.iter().map(|c| c.record.cell_key.as_str()).collect();
+    let keys: BTreeSet<&str> = cells.all().map(|c| c.record.cell_key.as_str()).collect();
     let sample_level: Vec<&Metric> = metrics.iter().copied().filter(|m| m.spec.level == Level::Sample).collect();
     let path = root.join("batches.parquet");
     // A damaged table is made again.

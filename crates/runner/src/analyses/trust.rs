@@ -9,6 +9,7 @@ use rand::seq::SliceRandom;
 use zsad_core::job::CellId;
 use zsad_core::rng::stream;
 use zsad_core::{Error, Fold, Result, TestPoint};
+use zsad_store::BatchPlace;
 
 use super::{Analysis, AnalysisSpec, Cell, Cells, Output, Registered};
 use crate::library::DataSet;
@@ -59,20 +60,7 @@ const PARTS: usize = 5;
 
 impl Analysis for Trust {
     fn run(&self, cells: &Cells) -> Result<Output> {
-        let mut groups: BTreeMap<String, Vec<&Cell>> = BTreeMap::new();
-        for cell in cells.iter() {
-            groups.entry(place(cell)).or_default().push(cell);
-        }
-        let mut found = Found::default();
-        for group in groups.values() {
-            self.group(cells, group, &mut found)?;
-        }
-        let Found { lines, mut said } = found;
-        said.sort();
-        said.dedup();
-        if lines.is_empty() {
-            return Err(Error::refused(format!("no batch could be judged: {}", said.join("; "))));
-        }
+        let Found { lines, said } = self.judged(cells)?;
         Ok(self.output(&lines, said))
     }
 }
@@ -86,7 +74,39 @@ fn place(cell: &Cell) -> String {
     format!("{} {}", cell.dataset(), CellId { fit, test_params, test_digest, point }.key())
 }
 
+/// The contamination that calibrations estimate of every batch of a run, with the analysis' own parameters.
+///
+/// # Errors
+/// [`Error::Refused`] where no batch could be judged, saying why.
+pub fn contaminations(cells: &Cells) -> Result<BTreeMap<BatchPlace, f64>> {
+    let place = |line: &judged::Line| BatchPlace {
+        cell_key: line.cell_key.clone(),
+        domain: line.domain.clone(),
+        batch: line.number,
+    };
+    let lines = Trust::default().judged(cells)?.lines;
+    Ok(lines.iter().map(|line| (place(line), line.judged.judgement.contamination.mean)).collect())
+}
+
 impl Trust {
+    /// Every batch that can be judged, and why others are not.
+    fn judged(&self, cells: &Cells) -> Result<Found> {
+        let mut groups: BTreeMap<String, Vec<&Cell>> = BTreeMap::new();
+        for cell in cells.iter() {
+            groups.entry(place(cell)).or_default().push(cell);
+        }
+        let mut found = Found::default();
+        for group in groups.values() {
+            self.group(cells, group, &mut found)?;
+        }
+        found.said.sort();
+        found.said.dedup();
+        if found.lines.is_empty() {
+            return Err(Error::refused(format!("no batch could be judged: {}", found.said.join("; "))));
+        }
+        Ok(found)
+    }
+
     fn group(&self, cells: &Cells, group: &[&Cell], found: &mut Found) -> Result<()> {
         let Some(first) = group.first() else { return Ok(()) };
         let bench = &cells.bench;

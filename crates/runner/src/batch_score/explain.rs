@@ -26,6 +26,7 @@ pub fn print(
             "was trained elsewhere; takes its statistics from this batch, and most of it to be normal"
         }
         Supervision::FewShot => "compares with normal references of the target",
+        Supervision::FewLabel => "is told the labels of a few samples of the batch",
         Supervision::OneClass => "was trained on normal samples of the target",
     };
     writeln!(out, "{} ({setting}) {basis}", spec.name)?;

@@ -1,5 +1,7 @@
 //! `zsad bench`: how long methods take and how much memory they want, each in a process of its own.
 
+mod shown;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,14 +14,15 @@ use zsad_core::job::{CellJob, FitJob};
 use zsad_core::{Batch, Environment, Error, LabelledBatch, SampleRef, Shots, Unlabelled, file};
 use zsad_data::sampler;
 use zsad_data::shift::Shifted;
+use zsad_report::plots::{Style, cost};
 
 use super::{ExperimentArgs, launch, note};
-use crate::analyses::{Entry, Table};
 use crate::executor::fit::{Bench as Workbench, Ready};
 use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::Plan;
 use crate::registry::Registry;
+use shown::{panels, table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +34,8 @@ Of every method on every data set and protocol point one cell is measured, of th
 each in a fresh process with one thread. What trains is trained first, or taken from the store. cold: the first batch; p50, p95:
 milliseconds of a batch, from reading its samples to its scores; features: the part of them that a frozen network takes, which
 a run does once; peak_mb: the most memory that the process held (Linux alone); model_mb: trained model and frozen weights.
-The table is printed, and kept as bench.csv and bench.md in the run's folder. Nothing of it is part of any key or record.";
+The table is printed, and kept as bench.csv and bench.md in the run's folder, where plots/auroc_milliseconds shows it against the
+results' AUROC if the experiment was run there. Nothing of it is part of any key or record.";
 
 /// Measure latency, throughput, memory and model size of every method of an experiment
 #[derive(clap::Args)]
@@ -55,6 +59,7 @@ pub struct Bench {
 struct Measured {
     dataset: String,
     method: String,
+    params: serde_json::Value,
     batch_size: String,
     contamination: Option<f64>,
     shift: String,
@@ -116,6 +121,9 @@ impl Bench {
             false => write!(out, "{}", table.markdown())?,
         }
         note(format_args!("{}", folder.root().join("bench.csv").display()));
+        for path in cost::write(folder.root(), &panels(&all, folder.root()), &Style::default())? {
+            note(format_args!("{}", path.display()));
+        }
         Ok(if failed { Exit::SomeFailed } else { Exit::Success })
     }
 }
@@ -135,7 +143,7 @@ fn firsts(plan: &Plan) -> Vec<&str> {
         let place = (point.size.to_column(), point.contamination.to_string(), point.shift.map(|s| s.to_string()));
         seen.insert((cell.asked.dataset.clone(), cell.method().to_owned(), cell.asked.params.to_string(), place))
     };
-    plan.cells().filter(new).map(|cell| cell.key.as_str()).collect()
+    plan.cells().filter(|cell| cell.id.point.labels.is_none()).filter(new).map(|cell| cell.key.as_str()).collect()
 }
 
 /// What is timed: one batch with its references.
@@ -209,6 +217,7 @@ fn measure(job: &FitJob, cell: &CellJob, bench: &Workbench, repeat: usize) -> zs
     Ok(Measured {
         dataset: cell.asked.dataset.clone(),
         method: cell.method().to_owned(),
+        params: cell.asked.params.clone(),
         batch_size: point.size.to_column(),
         contamination: point.contamination.ratio(),
         shift: zsad_core::Shift::to_column(point.shift),
@@ -231,45 +240,4 @@ fn peak_mb() -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024.0 / 1e6)
-}
-
-fn table(all: &[Measured]) -> Table {
-    let mut table = Table::new(&[
-        "dataset",
-        "method",
-        "batch_size",
-        "contamination",
-        "shift",
-        "samples",
-        "cold_ms",
-        "p50_ms",
-        "p95_ms",
-        "ms_per_sample",
-        "samples_per_second",
-        "features_ms",
-        "peak_mb",
-        "model_mb",
-        "parameters",
-    ]);
-    for m in all {
-        let number = |v: f64| Entry::Number(Some(v));
-        table.push(vec![
-            m.dataset.as_str().into(),
-            m.method.as_str().into(),
-            m.batch_size.as_str().into(),
-            Entry::Number(m.contamination),
-            m.shift.as_str().into(),
-            m.samples.into(),
-            number(m.cold_ms),
-            number(m.p50_ms),
-            number(m.p95_ms),
-            number(m.ms_per_sample),
-            number(m.samples_per_second),
-            Entry::Number(m.features_ms),
-            Entry::Number(m.peak_mb),
-            number(m.model_mb),
-            (m.parameters as usize).into(),
-        ]);
-    }
-    table
 }

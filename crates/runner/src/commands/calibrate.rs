@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use zsad_core::job::MethodId;
 use zsad_core::{
-    Dataset, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef, Modality, ParamProblem,
-    Progress, Shots, Silent, Standardise, Stop, TrainingData,
+    Detector, Environment, Error, Fold, Given, Method, MethodDef, Modality, ParamProblem, Progress, Shots, Standardise,
+    Stop,
 };
 use zsad_store::ModelStore;
 use zsad_trust::{Accuracy, Calibration, Settings};
@@ -24,7 +24,7 @@ use crate::exit::Exit;
 use crate::library::Library;
 use crate::plan::digests;
 use crate::registry::Registry;
-use crate::trust::episodes::{Drawn, EPISODES, Pool, Scoring};
+use crate::trust::episodes::{Drawn, EPISODES, Pool, Scoring, untrained};
 use crate::trust::file::{CalibrationFile, FORMAT, Sized};
 use crate::trust::source::Wanted;
 
@@ -126,7 +126,11 @@ impl Calibrate {
         let (fold, domains) = wanted.domains(&described)?;
         let view = source.view(&env, fold)?;
         let fold = Fold { name: "calibration".into(), ..Fold::single([], domains) };
-        let ready = |method: &Arc<dyn Method>| ready(method, view.as_ref(), &fold, self.seed, &env);
+        let ready = |method: &Arc<dyn Method>| {
+            let method = method.resolve(view.info(), &fold)?;
+            let detector = untrained(method.as_ref(), (view.as_ref(), &fold), self.seed, &env)?;
+            Ok::<_, Error>((detector, method.shots()))
+        };
         let mut detectors: Vec<(Box<dyn Detector>, Shots)> = Vec::new();
         let (shots, model) = match trained {
             Some(trained) => {
@@ -220,18 +224,6 @@ fn companion(registry: &Registry, name: &str) -> Result<(&'static dyn MethodDef,
         return Err(Error::Config(format!("--with {name}: it does not score a batch by itself; hint: {hint}")));
     }
     Ok((def, method))
-}
-
-fn ready(
-    method: &Arc<dyn Method>,
-    view: &dyn Dataset,
-    fold: &Fold,
-    seed: u64,
-    env: &Environment,
-) -> Result<(Box<dyn Detector>, Shots), Error> {
-    let method = method.resolve(view.info(), fold)?;
-    let data = TrainingData::new(view, fold);
-    Ok((method.fit(&FitContext { data: &data, seed, env, progress: &Silent })?, method.shots()))
 }
 
 fn id(def: &dyn MethodDef, method: &dyn Method, env: &Environment) -> Result<MethodId, Error> {

@@ -87,6 +87,10 @@ fn append(metric: &'static MetricSpec, dir: &Path, out: &mut impl Write) -> Resu
         let why = format!("{} is computed from maps, which are not stored", metric.name);
         return Err(Error::Config(format!("{why}; hint: run the experiment again in another folder")).into());
     }
+    if metric.level == Level::Rest {
+        let why = format!("{} is measured while a batch is scored of which labels are given", metric.name);
+        return Err(Error::Config(format!("{why}; hint: add labels: [0, 5] to the protocol and run it again")).into());
+    }
     let folder = RunFolder::new(super::run_folder(dir)?);
     let registry = &Registry::built_in();
     // The rows as they stand.

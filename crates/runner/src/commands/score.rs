@@ -30,35 +30,8 @@ use crate::registry::Registry;
 use crate::trust::own::Trust;
 use crate::trust::page::Page;
 
-const EXAMPLES: &str = "\
-Examples:
-  zsad score --method mahalanobis --input batch.npz --out scores.csv
-  zsad score --method knn --param k=9 --input features.csv --out scores.csv --explain
-  zsad score --input parts/ --references good/ --out scores.csv      which methods suit these?
-  zsad score --method patchcore --references good/ --input parts/ --out scores.csv --maps maps/
-  zsad score --method knn --input batch.npz --trust knn.json --out scores.csv         see `zsad calibrate`
-  zsad score --method acr_dsvdd --checkpoint results/store/KEY/model.safetensors \\
-             --input day6.csv --id event_id --batch-size 100 --threshold auto --out scores.csv
-
-The input is a batch whose majority is normal: an .npz with `X` [n, d], [n, h, w] or [n, channels, h, w]; a .csv, .tsv or
-.parquet, one row a sample; or a folder of pictures (.png, .jpg, .bmp, .tif, .webp), of any sizes. The output has the
-columns index,score in input order, for pictures file (in the order of their names), then those that --id and --threshold
-add; higher is more anomalous. Methods without training fit on the batch itself; trained ones need --checkpoint and take
-their statistics from the batch.
-
-Tables: a model that was trained on the data set `table` finds its columns by name and brings them to the scale of its
-training; other columns are left out. Without a model all columns but those of --id, --group and --exclude are features and
-must be numbers, which are taken as they are unless --standardise says otherwise. A long table is scored in batches of
---batch-size, a score then says how its row stands in its batch.
-
-Pictures are turned as their camera says (EXIF orientation) and scored whole: every method sees them stretched to one
-size, 224×224 unless --resize says otherwise. With --aspect keep they keep their shape, and their borders are repeated
-around them. Only --crop leaves something out. A trained model has its pictures made into samples as its training data
-were; what it then cuts off is said. --maps writes what a method that makes anomaly maps sees where: the picture with
-its map over it, and the map itself (float32, at the size in which the method saw the picture).
-
---threshold: by normal references where there are some (each is scored with the others as references; 99 of them can
-promise 1 % of false alarms, 20 give every sample a p_value), else by the batch's median and spread, or a stated share.";
+/// Examples, and what is made of tables, pictures and thresholds.
+const EXAMPLES: &str = include_str!("score/help.txt");
 
 /// Score a batch of your own with a trained model or a training-free method
 #[derive(clap::Args)]

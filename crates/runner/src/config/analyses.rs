@@ -64,7 +64,7 @@ pub fn check(asked: &[Read], datasets: &[DatasetChoice], points: &[TestPoint], p
     // Whether anomalies are other domains' normals may depend on the data.
     have.insert(facts::CLASS.to_owned());
     for Read { choice, pos } in asked {
-        let Needs { tags, shift } = choice.analysis.needs();
+        let Needs { tags, shift, labels } = choice.analysis.needs();
         for tag in tags.iter().filter(|tag| !have.contains(*tag)) {
             let hint =
                 format!("give a file of tags, such as {{name: …, tags: FILE.csv}}; {}", suggest::hint(tag, &have));
@@ -73,6 +73,10 @@ pub fn check(asked: &[Read], datasets: &[DatasetChoice], points: &[TestPoint], p
         if shift && !(points.iter().any(|p| p.shift.is_some()) && points.iter().any(|p| p.shift.is_none())) {
             let hint = "add shift: [none, brightness@3] to the protocol, for one";
             problems.add(*pos, format!("{}: it compares shifted with clean batches", choice.label), hint);
+        }
+        if labels && points.iter().all(|p| p.labels.is_none()) {
+            let hint = "add labels: [0, 5, 10] to the protocol, for one";
+            problems.add(*pos, format!("{}: it looks at batches of which labels are given", choice.label), hint);
         }
     }
 }

@@ -123,7 +123,7 @@ fn resolve(
         seeds.map(|node| fields::list(node, "seeds", "integers from 0, such as [0, 1, 2]", Value::as_u64, problems));
     let asked = field(entries, "analyses").map(|node| analyses::read(node, reader.registry, problems));
     let (protocol, datasets) = (protocol?, datasets?);
-    protocol.check(&datasets, problems);
+    protocol.check(&datasets, methods.as_deref().unwrap_or_default(), problems);
     let asked = asked.unwrap_or_default();
     analyses::check(&asked, &datasets, &protocol.points, problems);
     let protocol::Protocol { points, training_seed, .. } = protocol;

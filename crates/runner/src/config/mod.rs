@@ -1,6 +1,7 @@
 //! Experiment files: from YAML to a checked [`Experiment`], with all mistakes at once.
 
 mod analyses;
+mod budget;
 pub mod cluster;
 mod datasets;
 mod document;

@@ -1,27 +1,30 @@
 //! The test protocol of an experiment: its lists spread out into points.
 
 use serde_json::Value;
-use zsad_core::{BatchSize, Choice, Contamination, Pooling, Shift, TestPoint, TooSmall, suggest};
+use zsad_core::{BatchSize, Budget, Choice, Contamination, Pooling, Shift, TestPoint, TooSmall, suggest};
 
 use super::fields::{field, list, mapping, scalar};
 use super::problem::{Pos, Problems};
 use super::yaml::{Entry, Node};
-use super::{DatasetChoice, shift};
+use super::{DatasetChoice, MethodChoice, budget, shift};
 
 /// What a file says of its tests.
 pub struct Protocol {
-    /// Every combination of batch size, contamination and shift.
+    /// Every combination of batch size, contamination, shift and labels.
     pub points: Vec<TestPoint>,
     /// The seed of the one training, where there is one alone.
     pub training_seed: Option<u64>,
     /// What is done to pictures, and where that stands.
     shifts: Vec<(Option<Shift>, Pos)>,
+    /// Labels of batches, and where they stand.
+    labels: Vec<(Option<Budget>, Pos)>,
 }
 
 impl Protocol {
-    /// Notes shifts that the data sets cannot have.
-    pub fn check(&self, datasets: &[DatasetChoice], problems: &mut Problems) {
+    /// Notes shifts that the data sets cannot have, and labels that say nothing to a method.
+    pub fn check(&self, datasets: &[DatasetChoice], methods: &[MethodChoice], problems: &mut Problems) {
         shift::check(&self.shifts, datasets, problems);
+        budget::check_methods(&self.labels, methods, problems);
     }
 }
 
@@ -37,6 +40,8 @@ const KEYS: &[&str] = &[
     "reference_seed",
     "training_seed",
     "shift",
+    "labels",
+    "query",
 ];
 
 /// Batches per domain where the file says nothing.
@@ -106,6 +111,11 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
         let hint = "write an experiment for each";
         problems.add(*pos, "a protocol has a `shift` or `anomaly_kinds`, not both", hint);
     }
+    let labels = budget::read(entries, node.pos, problems);
+    budget::check_points(&labels, &sizes, &contaminations, problems);
+    if let (Some((_, pos)), true) = (labels.iter().find(|(l, _)| l.is_some()), kinds.iter().any(Option::is_some)) {
+        problems.add(*pos, "a protocol has `labels` or `anomaly_kinds`, not both", "write an experiment for each");
+    }
     let mut points = Vec::new();
     for (&size, &contamination) in sizes.iter().flat_map(|size| contaminations.iter().map(move |c| (size, c))) {
         let is_clean = contamination == Contamination::Ratio(0.0);
@@ -122,11 +132,17 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
             reference_seed,
             ..TestPoint::default()
         };
-        for &anomaly_kinds in kinds {
-            points.extend(shifts.iter().map(|&(shift, _)| TestPoint { skip_small, shift, anomaly_kinds, ..of }));
+        // Without anomalies there is nothing that a label could find.
+        let budgets: Vec<Option<Budget>> = match is_clean {
+            true => vec![None],
+            false => labels.iter().map(|(budget, _)| *budget).collect(),
+        };
+        for (&anomaly_kinds, (shift, _)) in kinds.iter().flat_map(|kinds| shifts.iter().map(move |s| (kinds, *s))) {
+            let point = TestPoint { skip_small, shift, anomaly_kinds, ..of };
+            points.extend(budgets.iter().map(|&labels| TestPoint { labels, ..point }));
         }
     }
-    Some(Protocol { points, training_seed, shifts })
+    Some(Protocol { points, training_seed, shifts, labels })
 }
 
 fn kinds(value: &Value) -> Option<Option<usize>> {

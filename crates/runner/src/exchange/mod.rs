@@ -42,8 +42,8 @@ pub struct Drawn {
 /// What all cells of one draw have in common.
 pub fn without_method(id: &CellId) -> CellId {
     let fit = FitId { method: MethodId::default(), seed: id.seed(), device: String::new(), ..id.fit.clone() };
-    // References and what becomes of small domains are not in the batches' own draw.
-    let point = TestPoint { draw_seed: None, reference_seed: None, ..id.point };
+    // References, labels and what becomes of small domains are not in the batches' own draw.
+    let point = TestPoint { draw_seed: None, reference_seed: None, labels: None, ..id.point };
     CellId { fit, point, ..id.clone() }
 }
 
@@ -86,7 +86,7 @@ impl Draw {
         let (mut all, mut known) = (Vec::new(), Facts::default());
         let Some(by) = point.shift else {
             for (domain, batch) in batches {
-                known.append(facts(view.as_ref(), domain, &batch, None)?);
+                known.append(facts(view.as_ref(), domain, &batch, (None, None))?);
                 all.push(batch);
             }
             return Ok(Drawn { view, batches: all, facts: known });
@@ -94,7 +94,7 @@ impl Draw {
         let shifted = Shifted::new(view.clone(), by)?;
         for (domain, batch) in batches {
             let (items, which) = shifted.batch(fold, point, self.id.seed(), &batch);
-            known.append(facts(view.as_ref(), domain, &batch, Some(&which))?);
+            known.append(facts(view.as_ref(), domain, &batch, (Some(&which), None))?);
             all.push(batch.with(items));
         }
         Ok(Drawn { view: Arc::new(shifted), batches: all, facts: known })

@@ -222,7 +222,7 @@ impl Bench<'_> {
         let fold = &view.info().folds[fold];
         let (point, seed) = (&cell.id.point, cell.id.seed());
         let input = CellInput { dataset: view.as_ref(), fold, point, seed, shots: ready.shots, env: self.env };
-        score_cell(ready.detector.as_ref(), &input, &self.registry.measured(), &self.ticks(job, on))
+        score_cell(ready.detector.as_ref(), &input, &self.registry.measured_at(point), &self.ticks(job, on))
     }
 
     /// How and where `job` is computed.
@@ -259,7 +259,7 @@ impl Bench<'_> {
             status: failure.as_ref().map_or(Status::Ok, Status::from),
             error: failure.as_ref().map(Error::to_string),
             domains,
-            metrics: self.registry.measured().iter().map(|m: &&Metric| m.spec.id()).collect(),
+            metrics: self.registry.measured_at(&cell.id.point).iter().map(|m: &&Metric| m.spec.id()).collect(),
             fit_seconds,
             score_seconds,
             notes: notes.unwrap_or_default().into_iter().chain(shift).collect(),

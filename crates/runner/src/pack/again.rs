@@ -75,6 +75,9 @@ pub fn recompute(
                     if stored.is_some() {
                         let why = match (registry.metric(&name), other) {
                             (Some(m), _) if m.spec.level == Level::Pixel => format!("{name}: its maps are not stored"),
+                            (Some(m), _) if m.spec.level == Level::Rest => {
+                                format!("{name}: labels are not given again")
+                            }
                             (_, Some(id)) => format!("{id}: of another version of zsad"),
                             (_, None) => format!("{name}: not known to this version of zsad"),
                         };

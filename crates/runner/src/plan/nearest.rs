@@ -15,7 +15,7 @@ use zsad_store::{CellRecord, Status};
 pub type Parts = BTreeMap<String, String>;
 
 /// What tells the place of a cell in the grid.
-const PLACE: usize = 10;
+const PLACE: usize = 11;
 
 /// The names of the parts of a place.
 pub const PLACE_NAMES: [&str; PLACE] = [
@@ -29,6 +29,7 @@ pub const PLACE_NAMES: [&str; PLACE] = [
     "seed of draws",
     "shift",
     "anomaly_kinds",
+    "labels",
 ];
 
 /// The parts of a place; empty where there is none.
@@ -49,6 +50,7 @@ pub fn place(id: &CellId) -> Place {
         seed(point.draw_seed),
         point.shift.map_or(String::new(), |shift| shift.to_string()),
         point.anomaly_kinds.map_or("all".into(), |kinds| kinds.to_string()),
+        point.labels.map_or("0".into(), |labels| labels.to_string()),
     ]
 }
 

@@ -7,8 +7,8 @@ use rand::RngExt;
 use rayon::prelude::*;
 use zsad_core::rng::stream;
 use zsad_core::{
-    AnomalySource, BatchSize, Contamination, Dataset, DatasetInfo, Detector, Environment, Error, Fold, Pooling,
-    Progress, Result, Shots, TestPoint,
+    AnomalySource, BatchSize, Contamination, Dataset, DatasetInfo, Detector, Environment, Error, FitContext, Fold,
+    Method, Pooling, Progress, Result, Shots, Silent, TestPoint, TrainingData,
 };
 use zsad_trust::Episode;
 
@@ -38,6 +38,20 @@ pub struct Scoring<'a> {
     pub detector: &'a dyn Detector,
     /// So many.
     pub shots: Shots,
+}
+
+/// The detector of a method without training, on data as `view` has them.
+///
+/// # Errors
+/// Those of the method.
+pub fn untrained(
+    method: &dyn Method,
+    (view, fold): (&dyn Dataset, &Fold),
+    seed: u64,
+    env: &Environment,
+) -> Result<Box<dyn Detector>> {
+    let data = TrainingData::new(view, fold);
+    method.fit(&FitContext { data: &data, seed, env, progress: &Silent })
 }
 
 /// A domain that batches of a size can be drawn from.

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 
 use zsad_core::job::MethodId;
-use zsad_core::{
-    Dataset, Detector, Error, FitContext, Fold, LabelledBatch, Method, ParamProblem, Result, Shots, Silent,
-    TrainingData,
-};
+use zsad_core::{Dataset, Detector, Error, Fold, LabelledBatch, Method, ParamProblem, Result, Shots, Silent};
 use zsad_trust::{Calibration, Episode, Judged, Settings};
 
 use super::super::{Cell, Cells};
 use super::Trust;
 use crate::executor::fit::restore;
 use crate::library::given;
-use crate::trust::episodes::{Pool, Scoring};
+use crate::trust::episodes::{Pool, Scoring, untrained};
 
 /// A method in a group of cells that hold the same batches.
 pub(super) struct Scorer<'a> {
@@ -201,8 +198,7 @@ fn ready(
 ) -> Result<Box<dyn Detector>> {
     let bench = &cells.bench;
     if !method.learns() {
-        let data = TrainingData::new(view, &view.info().folds[fold]);
-        return method.fit(&FitContext { data: &data, seed, env: bench.env, progress: &Silent });
+        return untrained(method, (view, &view.info().folds[fold]), seed, bench.env);
     }
     let Some(record) = bench.store.fit(fit_key)? else {
         let hint = "name its store with --store, or run the experiment again";
