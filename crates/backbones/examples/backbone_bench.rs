@@ -1,4 +1,5 @@
-//! Times a backbone's forward pass, images of 224 × 224 to the maps of its default layers: one JSON line.
+//! Times a backbone's forward pass, images (of 224 × 224 pixels, unless `--size` says otherwise) to the maps of its default
+//! layers: one JSON line.
 //!
 //! `cargo run --release -p zsad-backbones --example backbone_bench -- --backbone resnet18 --batch 8 --threads 2 --iters 5
 //! --data DIR`, where `DIR/weights` holds the weights. `scripts/bench_backbones_vs_torch.py` runs it beside PyTorch.
@@ -8,8 +9,6 @@ use std::time::Instant;
 
 use zsad_backbones::{Backbone, BackboneKind, NormMode};
 use zsad_core::{Choice, DataDir, Environment, Error};
-
-const SIZE: usize = 224;
 
 fn main() -> zsad_core::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,24 +26,25 @@ fn main() -> zsad_core::Result<()> {
     let known = || Error::Config(format!("--backbone {name}: want one of {}", BackboneKind::WORDS.join(", ")));
     let kind = BackboneKind::from_word(&name).ok_or_else(known)?;
     let mode = if text("--norm", "running") == "running" { NormMode::Running } else { NormMode::BatchStats };
+    let size = number("--size", "224")?;
     let (batch, threads, iters) = (number("--batch", "8")?, number("--threads", "2")?, number("--iters", "5")?);
     let env = Environment::new(DataDir::resolve(options.get("--data").map(Into::into)));
     let path = Backbone::weights_file(kind, &env.data)?;
     let backbone = Backbone::from_tensors(kind, mode, &zsad_nn::weights::read(&path)?, &path)?;
     let layers = kind.default_layers();
-    let images: Vec<f32> = (0..batch * 3 * SIZE * SIZE).map(|i| (i % 251) as f32 / 250.0).collect();
+    let images: Vec<f32> = (0..batch * 3 * size * size).map(|i| (i % 251) as f32 / 250.0).collect();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Error::failed)?;
     let mut seconds = Vec::new();
     for _ in 0..iters + 1 {
         let start = Instant::now();
-        pool.install(|| backbone.features(&images, SIZE, SIZE, layers))?;
+        pool.install(|| backbone.features(&images, size, size, layers))?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     // The first run allocates the buffers.
     let mut timed = seconds.split_off(1);
     timed.sort_by(f64::total_cmp);
     let line = serde_json::json!({
-        "backbone": kind, "batch": batch, "threads": threads, "layers": layers,
+        "backbone": kind, "size": size, "batch": batch, "threads": threads, "layers": layers,
         "median_ms": timed[timed.len() / 2] * 1e3, "min_ms": timed[0] * 1e3,
     });
     println!("{line}");

@@ -10,6 +10,7 @@ use crate::graph::{Graph, Workspace};
 use crate::kind::{Architecture, BackboneKind};
 use crate::layer::{FeatureMap, LayerShape};
 use crate::norm::NormMode;
+use crate::vit::Vit;
 use crate::{lite, resnet};
 
 /// A frozen network.
@@ -18,21 +19,27 @@ pub struct Backbone {
     kind: BackboneKind,
     mode: NormMode,
     digest: String,
-    graph: Graph,
-    /// Buffers that no run is using.
-    idle: Mutex<Vec<Workspace>>,
+    network: Network,
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few networks, and each is large")]
+enum Network {
+    /// A convolutional network, and buffers that no run is using.
+    Graph(Graph, Mutex<Vec<Workspace>>),
+    Vit(Vit),
 }
 
 impl Backbone {
     /// The file in the folder `weights` of the data that holds the weights: `<name>.safetensors`, or else `.pth` or `.pt`,
-    /// or else timm's file as it is fetched, such as `resnet18.tv_in1k.safetensors`.
+    /// or else the file as it is fetched, such as `resnet18.tv_in1k.safetensors`.
     ///
     /// # Errors
     /// [`Error::Data`] where there is none, with the folder searched, who chose it, and the way to get the file.
     pub fn weights_file(kind: BackboneKind, data: &DataDir) -> Result<PathBuf> {
         let candidate = |name: String| data.path.join("weights").join(name);
         let own = ["safetensors", "pth", "pt"].map(|extension| format!("{kind}.{extension}"));
-        let all = own.into_iter().chain([format!("{}.safetensors", kind.timm())]);
+        let all = own.into_iter().chain([kind.file()]);
         all.map(candidate).find(|path| path.is_file()).ok_or_else(|| {
             let searched =
                 format!("the data folder searched is `{}`, chosen by {}", data.path.display(), data.chosen_by);
@@ -45,7 +52,8 @@ impl Backbone {
     /// Builds the network from named weights; `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Data`] where an array is missing or of another shape. Others than the needed ones do not matter.
+    /// [`Error::Data`] where an array is missing or of another shape. Others than the needed ones do not matter. [`Error::Refused`] where
+    /// batch statistics are asked of a network without batch norms.
     pub fn from_tensors(kind: BackboneKind, mode: NormMode, arrays: &Arrays, path: &Path) -> Result<Self> {
         let weights = Weights { arrays, path };
         let graph = match kind.architecture() {
@@ -55,8 +63,24 @@ impl Backbone {
             Architecture::WideResNet50x2 => resnet::build(resnet::WIDE_RESNET50_2, weights, mode),
             Architecture::Lite => lite::build(lite::Variant::TensorFlow, weights, mode),
             Architecture::LiteRa => lite::build(lite::Variant::Timm, weights, mode),
+            Architecture::Vit(_) if mode == NormMode::BatchStats => {
+                return Err(Error::refused(format!("{kind} has no batch norms that could take a batch's statistics")));
+            }
+            Architecture::Vit(family) => {
+                let network = Network::Vit(Vit::from_tensors(family, kind.preprocessing(), arrays, path)?);
+                return Ok(Backbone { kind, mode, digest: state::digest(arrays), network });
+            }
         }?;
-        Ok(Backbone { kind, mode, digest: state::digest(arrays), graph, idle: Mutex::default() })
+        let network = Network::Graph(graph, Mutex::default());
+        Ok(Backbone { kind, mode, digest: state::digest(arrays), network })
+    }
+
+    /// The vision transformer, where it is one: for tokens and attention that no layer gives.
+    pub fn vit(&self) -> Option<&Vit> {
+        match &self.network {
+            Network::Graph(..) => None,
+            Network::Vit(vit) => Some(vit),
+        }
     }
 
     /// Which architecture this is.
@@ -85,10 +109,20 @@ impl Backbone {
                 self.kind
             )));
         }
-        let known = self.graph.layer_shapes(height, width);
+        let (known, count) = match &self.network {
+            Network::Graph(graph, _) => (graph.layer_shapes(height, width), self.kind.layers()),
+            Network::Vit(vit) => (vit.layer_shapes(height, width), vit.depth() + 1),
+        };
         let shape = |layer: &usize| {
             known.iter().find(|(number, _)| number == layer).map(|(_, shape)| *shape).ok_or_else(|| {
-                Error::Config(format!("{} has layers 1 to {}, not {layer}", self.kind, self.kind.layers()))
+                match layer.checked_sub(count) {
+                    // The layers of windows, which the network has for larger images.
+                    Some(1 | 2) if self.vit().is_some() => Error::refused(format!(
+                        "images of {height} × {width} are smaller than {} patches",
+                        layer - count + 1
+                    )),
+                    _ => Error::Config(format!("{} has layers 1 to {count}, not {layer}", self.kind)),
+                }
             })
         };
         layers.iter().map(shape).collect()
@@ -106,10 +140,13 @@ impl Backbone {
         self.layer_shapes(layers, height, width)?;
         let size = 3 * height * width;
         assert!(images.len().is_multiple_of(size), "{} values are no images of 3 × {height} × {width}", images.len());
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let (graph, idle) = match &self.network {
+            Network::Graph(graph, idle) => (graph, || idle.lock().unwrap_or_else(PoisonError::into_inner)),
+            Network::Vit(vit) => return vit.maps(images, (height, width), layers),
+        };
         let mut workspace = idle().pop().unwrap_or_default();
         let shape = (images.len() / size, height, width);
-        let maps = self.graph.run(images, shape, self.kind.preprocessing(), layers, &mut workspace);
+        let maps = graph.run(images, shape, self.kind.preprocessing(), layers, &mut workspace);
         idle().push(workspace);
         Ok(maps)
     }

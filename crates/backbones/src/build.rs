@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use zsad_core::{Arrays, Error, Result};
+use zsad_core::{Array, Arrays, Error, Result};
 
 use crate::conv::{Act, Conv, Window};
 use crate::depthwise::Depthwise;
@@ -99,13 +99,37 @@ impl<'a> Builder<'a> {
     }
 
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<&'a [f32]> {
-        let Weights { arrays, path } = self.weights;
-        let wrong = |what: String| Error::data(path, what, "these are not this backbone's weights; fetch them again");
-        let found = arrays.get(name).or_else(|| arrays.get(&format!("module.{name}")));
-        let array = found.ok_or_else(|| wrong(format!("has no tensor `{name}`")))?;
+        self.weights.tensor(name, shape)
+    }
+}
+
+impl<'a> Weights<'a> {
+    fn find(self, name: &str) -> Option<&'a Array> {
+        self.arrays.get(name).or_else(|| self.arrays.get(&format!("module.{name}")))
+    }
+
+    /// Whether there is a tensor of this name.
+    pub fn has(self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The shape of a tensor.
+    pub fn shape(self, name: &str) -> Result<Vec<usize>> {
+        let found = self.find(name).ok_or_else(|| self.wrong(format!("has no tensor `{name}`")))?;
+        Ok(found.shape().to_vec())
+    }
+
+    /// The values of a tensor of this shape.
+    pub fn tensor(self, name: &str, shape: &[usize]) -> Result<&'a [f32]> {
+        let array = self.find(name).ok_or_else(|| self.wrong(format!("has no tensor `{name}`")))?;
         if array.shape() != shape {
-            return Err(wrong(format!("tensor `{name}` has shape {:?}, wanted {shape:?}", array.shape())));
+            return Err(self.wrong(format!("tensor `{name}` has shape {:?}, wanted {shape:?}", array.shape())));
         }
-        array.as_f32().ok_or_else(|| wrong(format!("tensor `{name}` is not in single precision")))
+        array.as_f32().ok_or_else(|| self.wrong(format!("tensor `{name}` is not in single precision")))
+    }
+
+    /// Damaged weights, or others than the wanted ones.
+    pub fn wrong(self, what: String) -> Error {
+        Error::data(self.path, what, "these are not this backbone's weights; fetch them again")
     }
 }

@@ -1,5 +1,5 @@
-//! Frozen networks for images (ResNet-18, ResNet-152, Wide ResNet-50-2 and EfficientNet-Lite0) and the cache of their
-//! features.
+//! Frozen networks for images (ResNets, EfficientNet-Lite0, the vision transformers of DINOv2 and CLIP) and the cache of
+//! their features.
 //!
 //! Inference only, on the processor, without candle: weights are packed once, activations lie channels last, batch
 //! norm is folded into the convolutions (`running`) or takes its statistics from the batch at hand (`batch_stats`, the
@@ -11,6 +11,7 @@
 mod activation;
 mod backbone;
 mod build;
+pub mod clip;
 mod conv;
 mod depthwise;
 pub mod features;
@@ -23,9 +24,12 @@ pub mod maps;
 mod norm;
 pub mod patches;
 mod resnet;
+mod transformer;
+pub mod vit;
 mod winograd;
 
 pub use backbone::Backbone;
 pub use kind::BackboneKind;
 pub use layer::{FeatureMap, LayerShape};
 pub use norm::NormMode;
+pub use transformer::{Attention, Gelu};

@@ -63,7 +63,7 @@ fn a_file_is_used_as_it_is_fetched() {
         let kind = BackboneKind::from_word(word).unwrap();
         let missing = Backbone::weights_file(kind, &data).unwrap_err().to_string();
         assert!(missing.contains(&format!("zsad data fetch {} brings them", kind.manifest())), "{missing}");
-        let fetched = weights.join(format!("{}.safetensors", kind.timm()));
+        let fetched = weights.join(kind.file());
         zsad_core::file::write(&fetched, b"").unwrap();
         assert_eq!(Backbone::weights_file(kind, &data).unwrap(), fetched);
         // A file that a person put there comes first.
@@ -79,7 +79,7 @@ fn manifests_place_the_weights_where_backbones_look_for_them() {
     for &word in BackboneKind::WORDS {
         let kind = BackboneKind::from_word(word).unwrap();
         let manifest = zsad_data::manifest::find(&manifests, &kind.manifest()).unwrap();
-        assert_eq!(manifest.files[0].path, format!("weights/{}.safetensors", kind.timm()));
+        assert_eq!(manifest.files[0].path, format!("weights/{}", kind.file()));
         assert!(manifest.used_by.iter().any(|used| used == word), "{word}: {:?}", manifest.used_by);
     }
     let weights = manifests.iter().filter(|m| m.kind == zsad_data::manifest::Kind::Weights);

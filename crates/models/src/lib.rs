@@ -23,6 +23,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &acr_dsvdd::DEF,
     &acr_ntl::DEF,
     &acr_patch::DEF,
+    &anomaly_dino::DEF,
     &autoencoder::DEF,
     &bn_distance::DEF,
     &clan::DEF,
@@ -64,6 +65,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &simplenet_residual::DEF,
     &slad::DEF,
     &spade::DEF,
+    &winclip::DEF,
 ];
 
 /// The method that is called `name`.

@@ -25,7 +25,7 @@ pub(crate) use view::View;
 #[cfg(test)]
 pub(crate) use view::testing;
 pub use weighted::weighted;
-use zsad_core::params::Both;
+use zsad_core::params::{All, Both};
 
 /// A method on image features; `self` is its parameters beside the [`Selection`].
 pub(crate) trait FeatureMethod: ParamSet {
@@ -39,6 +39,8 @@ pub(crate) trait FeatureMethod: ParamSet {
     const OPERATORS: Operators = Operators::NONE;
     /// See [`MethodDef::control`].
     const CONTROL: Option<&'static str> = None;
+    /// Whether, without references, it scores each image by itself and never looks at the batch.
+    const ALONE: bool = false;
 
     /// Settles what is left open.
     fn settle(&mut self) {}
@@ -51,6 +53,16 @@ pub(crate) trait FeatureMethod: ParamSet {
     /// Normal references of the target that it wants.
     fn shots(&self, selection: &Self::Selection) -> Shots {
         selection.shots()
+    }
+
+    /// The layers whose features it wants, in its own order.
+    fn layers(&self, selection: &Self::Selection) -> Vec<usize> {
+        selection.layers()
+    }
+
+    /// Files beside the network's weights that its numbers depend on; see [`Method::artifacts`].
+    fn artifacts(&self, _: &Environment) -> Result<Vec<PathBuf>> {
+        Ok(Vec::new())
     }
 
     /// A detector, trained if the method trains; everything is settled.
@@ -178,7 +190,7 @@ impl<M: FeatureMethod> Configured<M> {
 
     fn selected(&self) -> Selected {
         let Both(selection, method) = &self.0;
-        let spec = FeatureSpec { layers: selection.layers(), reduction: M::REDUCTION };
+        let spec = FeatureSpec { layers: method.layers(selection), reduction: M::REDUCTION };
         Selected { backbone: selection.backbone(), spec, shots: method.shots(selection) }
     }
 
@@ -204,13 +216,24 @@ impl<M: FeatureMethod> Method for Configured<M> {
         self.0.1.shots(&self.0.0)
     }
 
-    /// Without references it is adapted to the batch itself.
+    fn supervision(&self) -> Supervision {
+        match (self.shots(), self.learns() || M::ALONE) {
+            (Shots::Word(All), _) => Supervision::OneClass,
+            (Shots::Number(0), true) => Supervision::ZeroShot,
+            (Shots::Number(0), false) => Supervision::InBatch,
+            (Shots::Number(_), _) => Supervision::FewShot,
+        }
+    }
+
+    /// Without references it is adapted to the batch itself, unless it never looks at the batch.
     fn takes_labels(&self) -> bool {
-        self.shots() == Shots::Number(0)
+        self.shots() == Shots::Number(0) && !M::ALONE
     }
 
     fn artifacts(&self, env: &Environment) -> Result<Vec<PathBuf>> {
-        Ok(vec![Backbone::weights_file(self.0.0.backbone(), &env.data)?])
+        let mut files = vec![Backbone::weights_file(self.0.0.backbone(), &env.data)?];
+        files.extend(self.0.1.artifacts(env)?);
+        Ok(files)
     }
 
     fn fit(&self, ctx: &FitContext) -> Result<Box<dyn Detector>> {

@@ -2,11 +2,11 @@
 
 use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, Scores};
 
-use crate::families::features::{FeatureDetector, FeatureMethod, Features, InBatchFeatures, Selected, View};
+use crate::families::features::{FeatureDetector, FeatureMethod, Features, InBatchFeatures, Selected, Selection, View};
 use mutual::Interval;
 
 mod mutual;
-mod patches;
+pub(crate) mod patches;
 mod rescore;
 
 /// The registry's entry: at every layer and for every size of neighbourhood a patch's distance to the nearest patch of each other
@@ -14,8 +14,9 @@ mod rescore;
 /// image's score is the greatest of its map, smoothed over images that resemble each other. Nothing is trained, and no references
 /// are wanted; it wants most of a batch to be normal, patch by patch.
 ///
-/// Taps are layers of a convolutional network here, where the paper has blocks of a vision transformer; of these nothing serves as
-/// class token, for which an image's mean feature stands. The work is n² P² C products for P patches of C channels.
+/// As published on `backbone: clip_vit_l14_336` and images of 518 × 518 pixels: taps after blocks 6, 12, 18 and 24, images that resemble
+/// each other by their class tokens. A convolutional network has layers for taps and no class token, for which an image's mean feature
+/// stands. The work is n² P² C products for P patches of C channels.
 pub const DEF: Features<MuSc> = Features::new(&MethodSpec {
     name: "musc",
     version: 1,
@@ -28,7 +29,7 @@ pub const DEF: Features<MuSc> = Features::new(&MethodSpec {
 zsad_core::choices! {
     /// By what images resemble each other when their scores are smoothed.
     pub enum Rescore {
-        /// Their mean feature at the last layer: RsCIN, with that for the class token.
+        /// Their class tokens (RsCIN), or where a network has none their mean feature at the last layer.
         Mean = "mean",
         /// The feature of their highest-scoring patch at the last layer: RsCon of MuSc-V2.
         Salient = "salient",
@@ -47,8 +48,8 @@ zsad_core::params! {
         pub interval: Vec<f64> = vec![0.0, 0.3], in 0.0..=1.0;
         /// whether an image's features are normalised over channels and positions first
         pub layer_norm: bool = true;
-        /// by what images resemble each other: mean: their mean features; salient: their highest-scoring patches; none: no
-        /// smoothing
+        /// by what images resemble each other: mean: their class tokens, or their mean features where a network has none; salient:
+        /// their highest-scoring patches; none: no smoothing
         pub rescore: Rescore = Rescore::Mean;
         /// most similar images, itself among them, over which a score is averaged; the mean over these numbers ([1, 2, 3] on MVTec
         /// AD as released, [1, 8, 9] on VisA; [1, 7] for salient)
@@ -67,7 +68,7 @@ impl MuSc {
 
 impl FeatureMethod for MuSc {
     type Selection = InBatchFeatures;
-    type Detector = MuSc;
+    type Detector = Mutual;
 
     fn check(&self) -> Result<(), String> {
         self.interval()?;
@@ -80,12 +81,37 @@ impl FeatureMethod for MuSc {
         Ok(())
     }
 
-    fn fit(&self, _: &Selected, _: &FitContext) -> Result<MuSc> {
-        Ok(self.clone())
+    /// The taps, and behind them the class token where it is wanted.
+    fn layers(&self, selection: &InBatchFeatures) -> Vec<usize> {
+        let class = selection.backbone.class_layer().filter(|_| self.rescore == Rescore::Mean);
+        selection.layers().into_iter().chain(class).collect()
+    }
+
+    fn fit(&self, selected: &Selected, _: &FitContext) -> Result<Mutual> {
+        let has_class = self.rescore == Rescore::Mean && selected.backbone.class_layer().is_some();
+        // As released: of unit length with CLIP, as they are with DINOv2.
+        let unit = selected.backbone.has_text();
+        Ok(Mutual { params: self.clone(), whole: if has_class { Whole::Class { unit } } else { Whole::Mean } })
     }
 }
 
-impl FeatureDetector for MuSc {
+/// What stands for a whole image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// The mean feature of the last layer.
+    Mean,
+    /// The last layer, which is a class token; `unit`: scaled to length 1.
+    Class { unit: bool },
+}
+
+/// The method with what it looks at.
+#[derive(Debug, Clone)]
+pub struct Mutual {
+    params: MuSc,
+    whole: Whole,
+}
+
+impl FeatureDetector for Mutual {
     type Support = ();
 
     fn adapt(&self, _: &View) -> Result<()> {
@@ -96,9 +122,10 @@ impl FeatureDetector for MuSc {
         if batch.ids().len() < 2 {
             return Err(Error::refused("a batch of one has no images to score each other: two at least"));
         }
-        let interval = self.interval().map_err(Error::Config)?;
-        let mut scores: Scores = batch.maps(mutual::maps(self, interval, batch)?).into();
-        scores.samples = rescore::rescored(self, batch, &scores)?;
+        let interval = self.params.interval().map_err(Error::Config)?;
+        let taps = batch.store().shapes().len() - usize::from(self.whole != Whole::Mean);
+        let mut scores: Scores = batch.maps(mutual::maps(&self.params, interval, batch, taps)?).into();
+        scores.samples = rescore::rescored(&self.params, self.whole, batch, &scores)?;
         Ok(scores)
     }
 }
@@ -108,6 +135,10 @@ mod tests {
     use super::*;
     use crate::families::features::testing::{agree, maps};
     use zsad_core::Maps;
+
+    fn score(params: MuSc, samples: u32) -> Result<Scores> {
+        maps(0..samples, |batch| Mutual { params, whole: Whole::Mean }.score(&(), batch))
+    }
 
     // as in families::features::view::testing, in double precision, then
     // import torch, torch.nn.functional as F; torch.set_default_dtype(torch.float64)
@@ -139,22 +170,38 @@ mod tests {
         for (params, expected, smoothed) in [(released, RELEASED, RELEASED_SMOOTHED), (middle, MIDDLE, MIDDLE_SMOOTHED)]
         {
             let raw = MuSc { rescore: Rescore::None, ..params.clone() };
-            let scores = maps(0..5, |batch| raw.score(&(), batch)).unwrap();
+            let scores = score(raw, 5).unwrap();
             let first = Maps { shape: vec![6, 8], values: scores.maps.unwrap().values[..96].to_vec() };
             agree(&Scores { samples: scores.samples[..2].to_vec(), maps: Some(first) }, &expected);
-            let scores = maps(0..5, |batch| params.score(&(), batch)).unwrap();
+            let scores = score(params, 5).unwrap();
             crate::math::testing::agree(&scores.samples, &smoothed, 1e-5);
         }
     }
 
+    // as above, with layer 0 alone for a tap: c = musc(5, (1, 3), …).amax((1, 2)) scaled to 0 … 1, e the means of layer 1 as a class token
+    // (which has one position; of more the mean is taken), once through F.normalize and once as they are
+    #[test]
+    fn class_tokens_smooth_by_their_cosines_or_as_they_are() {
+        for (unit, want) in [(true, UNIT_CLASS), (false, RAW_CLASS)] {
+            let params = MuSc { r: vec![1, 3], ..MuSc::default() };
+            let scores = maps(0..5, |batch| Mutual { params, whole: Whole::Class { unit } }.score(&(), batch)).unwrap();
+            crate::math::testing::agree(&scores.samples, &want, 1e-5);
+        }
+    }
+
+    const UNIT_CLASS: [f64; 5] =
+        [0.4665002679112546, 0.7658604358055677, 0.7147417993215187, 0.2847524114741702, 0.3694677393117866];
+    const RAW_CLASS: [f64; 5] =
+        [0.45057979510464524, 0.4782985398945205, 0.8932073412731291, 0.6481726819377327, 0.18254807104668405];
+
     #[test]
     fn salient_patches_smooth_as_well_and_one_image_is_refused() {
         let salient = MuSc { rescore: Rescore::Salient, rescore_k: vec![1, 7], ..MuSc::default() };
-        let scores = maps(0..5, |batch| salient.score(&(), batch)).unwrap();
+        let scores = score(salient.clone(), 5).unwrap();
         // Cosines of patches may be negative, and scores then lie outside of 0 … 1.
         let first = scores.samples[0];
         assert!(scores.samples.iter().all(|s| s.is_finite()) && scores.samples.iter().any(|s| *s != first));
-        assert!(matches!(maps(0..1, |batch| salient.score(&(), batch)), Err(Error::Refused(_))));
+        assert!(matches!(score(salient, 1), Err(Error::Refused(_))));
         let off = MuSc { interval: vec![0.5, 0.5], ..MuSc::default() };
         assert!(off.check().is_err() && MuSc { r: vec![2], ..MuSc::default() }.check().is_err());
     }

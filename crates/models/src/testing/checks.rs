@@ -23,6 +23,11 @@ pub struct Violation {
     pub message: String,
 }
 
+/// Methods that are told what the objects are called; of synthetic samples no name says anything.
+const TOLD_NAMES: &[&str] = &["winclip"];
+/// What these are not held to: not to depend on the name, and to find what no text describes.
+const UNNAMED: &[&str] = &["labels_unseen", "beats_chance"];
+
 type Check = fn(&Subject, &Run) -> Result<(), String>;
 
 const CHECKS: &[(&str, Check)] = &[
@@ -77,7 +82,8 @@ pub fn violations_on(device: Device, def: &dyn MethodDef, dataset: &dyn Dataset)
         let message = guarded(|| f(&subject, &run)).unwrap_or_else(|panic| Err(format!("panicked: {panic}"))).err()?;
         Some(Violation { check, message })
     };
-    CHECKS.iter().filter_map(outcome).collect()
+    let is_told = TOLD_NAMES.contains(&def.spec().name);
+    CHECKS.iter().filter(|(name, _)| !is_told || !UNNAMED.contains(name)).filter_map(outcome).collect()
 }
 
 /// `f`'s result, or the message of its panic.

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zsad_core::detector::adapted;
 use zsad_core::{
-    AnomalySource, Batch, DataDir, Dataset, Detector, Device, Environment, Error, FitContext, Fold, Given, Method,
-    MethodDef, ParamProblem, Progress, Result, SampleRef, Silent, State, Subset, TrainingData, Unlabelled,
+    AnomalySource, Batch, Dataset, Detector, Device, Environment, Error, FitContext, Fold, Given, Method, MethodDef,
+    ParamProblem, Progress, Result, SampleRef, Silent, State, Subset, TrainingData, Unlabelled,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
-use super::{EPOCHS, MAPS, STEPS, TASK_BATCH, TASKS};
+use super::{EPOCHS, MAPS, STEPS, TASK_BATCH, TASKS, weights};
 
 /// A method on a data set, at the suite's parameters.
 pub(super) struct Subject<'a> {
@@ -45,7 +45,7 @@ impl<'a> Subject<'a> {
             .collect();
         let configured = def.configure(&given).map_err(|problems| ParamProblem::error("its defaults", problems))?;
         let method = configured.resolve(dataset.info(), &dataset.info().folds[0])?;
-        let env = Environment { device, ..Environment::new(DataDir::resolve(None)) };
+        let env = Environment { device, ..Environment::new(weights::data(def)?) };
         Ok(Subject { def, dataset, configured, method, env })
     }
 

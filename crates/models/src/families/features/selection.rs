@@ -21,10 +21,12 @@ pub(crate) trait Selection: ParamSet {
 zsad_core::params! {
     /// Which features a method compares.
     pub struct InBatchFeatures {
-        /// frozen ImageNet network; its weights lie in <data>/weights
+        /// frozen network, trained on ImageNet (dinov2_*: on 142 million images of the web, clip_*: on 400 million with their texts);
+        /// its weights lie in <data>/weights
         pub backbone: BackboneKind = BackboneKind::EfficientNetLite0;
-        /// its layers, the finest first; auto: those at 1/8 and 1/16 of the image
-        pub layers: Option<Vec<usize>> = None, in 1..=7;
+        /// its layers, the finest first; auto: those at 1/8 and 1/16 of the image, of a vision transformer four blocks at even
+        /// distances
+        pub layers: Option<Vec<usize>> = None, in 1..=25;
     }
 }
 

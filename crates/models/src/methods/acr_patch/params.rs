@@ -8,10 +8,10 @@ use crate::families::features::Selection;
 zsad_core::params! {
     /// The one layer whose maps are looked at.
     pub struct OneLayer {
-        /// frozen ImageNet network; its weights lie in <data>/weights
+        /// frozen network; its weights lie in <data>/weights
         pub backbone: BackboneKind = BackboneKind::EfficientNetLite0;
-        /// its layer; auto: that at 1/16 of the image (WideResNet50-2: 3, as published)
-        pub layer: Option<usize> = None, in 1..=7;
+        /// its layer; auto: that at 1/16 of the image (WideResNet50-2: 3, as published), of a vision transformer the last block
+        pub layer: Option<usize> = None, in 1..=25;
     }
 }
 

@@ -39,11 +39,11 @@ impl Interval {
     }
 }
 
-/// The map of every image: the mean over layers and neighbourhoods.
-pub(super) fn maps(params: &MuSc, interval: Interval, batch: &View) -> Result<Vec<Vec<f32>>> {
+/// The map of every image: the mean over the first `taps` layers and over neighbourhoods.
+pub(super) fn maps(params: &MuSc, interval: Interval, batch: &View, taps: usize) -> Result<Vec<Vec<f32>>> {
     let (height, width) = batch.image();
     let mut maps = vec![vec![0f32; height * width]; batch.ids().len()];
-    let shapes = batch.store().shapes();
+    let shapes = &batch.store().shapes()[..taps];
     let share = 1.0 / (shapes.len() * params.r.len()) as f32;
     for (layer, &shape) in shapes.iter().enumerate() {
         let plane = LayerShape { channels: 1, ..shape };

@@ -10,7 +10,7 @@ const EPSILON: f64 = 1e-5;
 
 /// One point a position of the layer `[c, h, w]`: normalised over all values of the image if `layer_norm`, averaged over
 /// `side` × `side` with zeros beyond the edge, divided by its length.
-pub(super) fn unit_patches(shape: LayerShape, map: &[f32], side: usize, layer_norm: bool) -> Points<f32> {
+pub(crate) fn unit_patches(shape: LayerShape, map: &[f32], side: usize, layer_norm: bool) -> Points<f32> {
     let normalised = if layer_norm { normalised(map) } else { map.to_vec() };
     let averaged = box_mean(shape, &normalised, side);
     let positions = shape.positions();

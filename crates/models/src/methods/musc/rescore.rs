@@ -2,26 +2,27 @@
 
 use zsad_core::{Result, Scores};
 
-use super::{MuSc, Rescore};
+use super::{MuSc, Rescore, Whole};
 use crate::families::features::View;
 
 /// The images' scores after smoothing; before, they are the maxima of their maps.
-pub(super) fn rescored(params: &MuSc, batch: &View, scores: &Scores) -> Result<Vec<f64>> {
+pub(super) fn rescored(params: &MuSc, whole: Whole, batch: &View, scores: &Scores) -> Result<Vec<f64>> {
     let embeddings = match params.rescore {
         Rescore::None => return Ok(scores.samples.clone()),
-        Rescore::Mean => means(batch)?,
+        Rescore::Mean => wholes(whole, batch)?,
         Rescore::Salient => salient(batch, scores)?,
     };
     Ok(smoothed(&embeddings, &scores.samples, &params.rescore_k))
 }
 
-/// The mean feature of every image at the last layer.
-fn means(batch: &View) -> Result<Vec<Vec<f64>>> {
+/// What stands for every image, at the last layer.
+fn wholes(whole: Whole, batch: &View) -> Result<Vec<Vec<f64>>> {
     let last = batch.store().shapes().len() - 1;
     let mean = |plane: &[f32]| plane.iter().map(|&v| f64::from(v)).sum::<f64>() / plane.len() as f64;
     let of = |&id| {
         let (shape, map) = batch.store().get(id)?.layer(last);
-        Ok(unit(map.chunks_exact(shape.positions()).map(mean).collect()))
+        let values: Vec<f64> = map.chunks_exact(shape.positions()).map(mean).collect();
+        Ok(if whole == (Whole::Class { unit: false }) { values } else { unit(values) })
     };
     batch.ids().iter().map(of).collect()
 }
