@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use zsad_tests::{Done, Sandbox, program};
@@ -13,12 +13,19 @@ use zsad_tests::{Done, Sandbox, program};
 fn beside(sandbox: &Sandbox, script: Option<&str>) -> PathBuf {
     let own = sandbox.path("bin/zsad");
     fs::create_dir_all(own.parent().unwrap()).unwrap();
-    fs::copy(program(), &own).unwrap();
+    copy(&program(), &own);
     if let Some(script) = script {
-        let other = sandbox.write("bin/zsad-cuda", format!("#!/bin/sh\n{script}\n"));
-        fs::set_permissions(other, fs::Permissions::from_mode(0o755)).unwrap();
+        let other = sandbox.write("zsad-cuda.sh", format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+        copy(&other, &sandbox.path("bin/zsad-cuda"));
     }
     own
+}
+
+/// Copies a program with its mode, by another process: a file that this one has open for writing cannot be run while a child of
+/// another test's thread still holds it ("Text file busy").
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-p").args([from, to]).status().unwrap().success());
 }
 
 /// `zsad-cuda` as it would be: it tells its version, and else what it was called with.
