@@ -14,9 +14,12 @@ pub fn queried_share(scores: &[f64], labelled: &[(usize, bool)]) -> Option<f64> 
 
 /// p/q of each labelled sample.
 fn importance(scores: &[f64], labelled: &[(usize, bool)]) -> Option<Vec<f64>> {
+    if labelled.is_empty() {
+        return None;
+    }
     let of: Vec<f64> = labelled.iter().map(|(i, _)| scores.get(*i).copied()).collect::<Option<_>>()?;
     let (low, high) = scores.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), s| (l.min(*s), h.max(*s)));
-    // No distribution where the width is 0 or there is no label.
+    // No distribution where the width is 0.
     let kernel = Normal::new(0.0, (high - low) / of.len() as f64).ok()?;
     let density = |at: f64, all: &[f64]| all.iter().map(|s| kernel.pdf(at - s)).sum::<f64>() / all.len() as f64;
     Some(of.iter().map(|s| density(*s, scores) / density(*s, &of)).collect())
