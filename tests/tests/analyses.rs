@@ -1,8 +1,9 @@
 //! Shifts and analyses from outside: paired cells, what is kept and never made again, what is refused before anything runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use zsad_store::{BatchNumbers, RunFolder};
 use zsad_tests::{Sandbox, column, files, finished};
 
 const EXPERIMENT: &str = "
@@ -106,6 +107,45 @@ fn an_analysis_is_made_once_and_scores_nothing() {
     assert_ne!(bytes(&files(&analyses))["drop.csv"], bytes(&made)["drop.csv"]);
     let wrong = sandbox.run(&["analyse", "out", "dorp"]).expect(2);
     assert!(wrong.err.contains("did you mean `drop`?"), "{}", wrong.err);
+}
+
+/// P(Bin(n, p) > n − ⌊nγ⌋), summed up term by term.
+fn stability(n: usize, p: f64, gamma: f64) -> f64 {
+    let (mut term, mut sum) = ((1.0 - p).powi(n as i32), 0.0);
+    for hits in 0..=n {
+        if hits > n - (n as f64 * gamma).floor() as usize {
+            sum += term;
+        }
+        term *= (n - hits) as f64 / (hits + 1) as f64 * p / (1.0 - p);
+    }
+    sum
+}
+
+#[test]
+fn an_estimated_share_decides_as_one_that_is_given() {
+    let sandbox = Sandbox::default();
+    let analyses = "analyses: [trust, {name: rejection, params: {tolerance: [2], gamma: estimated}}]\n";
+    sandbox.write("x.yaml", format!("{}{analyses}", EXPERIMENT.replace(", brightness@3", "")));
+    sandbox.run(&["run", "x.yaml", "--out", "out"]).expect(0);
+    let folder = RunFolder::new(sandbox.path("out"));
+    let batches = BatchNumbers::read(&sandbox.path("out/batches.parquet")).unwrap();
+    let column = |name: &str| &batches.columns.iter().find(|(of, _)| of == name).unwrap().1;
+    let (estimated, rejected) = (column("contamination_est"), column("rejected_t2"));
+    let mut differ = BTreeSet::new();
+    for (i, place) in batches.places.iter().enumerate() {
+        let scores = folder.scores(&place.cell_key).unwrap();
+        let scores = &scores.iter().find(|b| (&b.domain, b.number) == (&place.domain, place.batch)).unwrap().items;
+        let n = scores.len();
+        let undecided = |score: &&f64| {
+            let p = (1 + scores.iter().filter(|s| s <= score).count()) as f64 / (2 + n) as f64;
+            let stable = stability(n, p, estimated[i].unwrap());
+            stable.min(1.0 - stable) >= (-2f64).exp()
+        };
+        let share = scores.iter().filter(undecided).count() as f64 / n as f64;
+        assert_eq!(rejected[i], Some(share), "{place:?} at {:?}", estimated[i]);
+        differ.insert(estimated[i].unwrap().to_bits());
+    }
+    assert!(differ.len() > 20, "every batch has an estimate of its own: {}", differ.len());
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn main() {
     let trials = vec![
         trial("digits_are_judged_as_well_as_elsewhere", "mnist", digits),
         trial("two_posteriors_are_as_their_authors_print_them", "adbench_classical", pools),
+        trial("every_later_batch_of_sensors_is_new", "gas_drift", gas),
         trial("weak_detection_is_said_to_be_weak", "adbench_mvtec_resnet18", mvtec),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -64,6 +65,19 @@ fn pools(data: &str) {
 #[track_caller]
 fn near(found: f64, expected: f64, tolerance: f64) {
     assert!((found - expected).abs() <= tolerance, "{found} instead of {expected} ± {tolerance}");
+}
+
+/// Twenty samples of a later month are told from earlier ones every time, and from their own hardly ever.
+fn gas(data: &str) {
+    let (header, against_own) = table("shift_gas_drift.yaml", "own", data);
+    let (_, against_earlier) = table("shift_gas_drift.yaml", "earlier", data);
+    let at = |name: &str| header.iter().position(|h| h == name).unwrap();
+    let clean = |l: &&Vec<String>| l[at("batch_size")] == "20" && l[at("contamination")] == "0";
+    let rejected =
+        |lines: &[Vec<String>]| -> f64 { lines.iter().find(clean).unwrap()[at("rejected")].parse().unwrap() };
+    // Fewer than one in twenty: Bonferroni's correction takes correlated columns for independent ones.
+    near(rejected(&against_own), 0.05, 0.03);
+    assert!(rejected(&against_earlier) >= 0.95, "{against_earlier:?}");
 }
 
 fn digits(data: &str) {

@@ -139,6 +139,10 @@ mod tests {
             near(expected_rejected(n, gamma, tolerance).unwrap(), rate);
         }
         near(bound(1000, 0.1, 8.0, 0.1).unwrap(), 0.189596799062);
+        // The tolerance that the paper recommends rejects most of a small batch.
+        for (n, rate) in [(100, 0.44), (50, 0.60), (20, 0.84)] {
+            assert!((expected_rejected(n, 0.1, 32.0).unwrap() - rate).abs() < 0.005, "{n}");
+        }
         assert_eq!(bound(50, 0.1, 2.0, 0.1), None, "the root of a negative number");
         assert_eq!(expected_rejected(9, 0.1, 4.0), None);
     }

@@ -6,7 +6,7 @@ use zsad_backbones::maps::anomaly_map;
 use zsad_backbones::patches::{Neighbourhood, Upsampling};
 use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, SampleId, Scores, Shots};
 
-use crate::families::features::{FeatureDetector, FeatureMethod, Features, Selected, Selection, View};
+use crate::families::features::{FeatureDetector, FeatureMethod, Features, FitTo, Selected, Selection, View};
 use crate::math::Points;
 use crate::math::neighbours::nearest;
 
@@ -28,16 +28,6 @@ pub const DEF: Features<AnomalyDino> = Features::new(&MethodSpec {
                WACV 2025",
     accepts: Accepts::IMAGES,
 });
-
-zsad_core::choices! {
-    /// What a patch is compared with.
-    pub enum FitTo {
-        /// Normal references of the target.
-        References = "references",
-        /// The other images of the unlabelled test batch.
-        Batch = "batch",
-    }
-}
 
 zsad_core::params! {
     /// Which features it compares, and with how many references.
@@ -102,7 +92,7 @@ impl FeatureMethod for AnomalyDino {
     type Detector = Looking;
 
     fn shots(&self, selection: &Patches) -> Shots {
-        if self.fit == FitTo::Batch { Shots::Number(0) } else { selection.shots }
+        self.fit.shots(selection.shots)
     }
 
     fn fit(&self, selected: &Selected, _: &FitContext) -> Result<Looking> {

@@ -9,7 +9,7 @@ use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
 use crate::trained::network::{Network, Phase};
 use crate::trained::pool::PoolSource;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::spec::{NetworkSpec, Norm};
 use crate::trained::standard::Standard;
 
 /// The registry's entry.
@@ -43,8 +43,7 @@ impl PooledMethod for Autoencoder {
         let hidden = self.hidden.iter().chain(self.hidden.iter().rev().skip(1)).copied().collect();
         let input = info.modality.shape();
         let latent = input.iter().product();
-        let (backbone, norm, style) = (Backbone::Mlp, self.norm, HeadKind::Plain);
-        Ok(NetworkSpec { backbone, input, hidden, latent, norm, norm_position: NormPosition::All, style })
+        Ok(NetworkSpec { norm: self.norm, ..NetworkSpec::perceptron(input, hidden, latent) })
     }
 
     fn training(&self) -> &PooledParams {

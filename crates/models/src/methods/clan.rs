@@ -1,6 +1,6 @@
 //! Contrastive learning with augmented negatives: normal rows together, rows with redrawn features away from them.
 
-use candle_core::{D, DType, Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use rand::RngExt;
 use zsad_core::{Accepts, DatasetInfo, MethodSpec, Operator, Operators, Result};
 use zsad_nn::layers::{Linear, LinearInit};
@@ -10,7 +10,8 @@ use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
 use crate::trained::pool::PoolSource;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::rows::unit;
+use crate::trained::spec::NetworkSpec;
 use crate::trained::standard::Standard;
 
 /// The registry's entry.
@@ -65,15 +66,7 @@ impl PooledMethod for Clan {
     type Model = Contrast;
 
     fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
-        Ok(NetworkSpec {
-            backbone: Backbone::Mlp,
-            input: info.modality.shape(),
-            hidden: self.hidden.clone(),
-            latent: self.latent,
-            norm: Norm::None,
-            norm_position: NormPosition::All,
-            style: HeadKind::Plain,
-        })
+        Ok(NetworkSpec::perceptron(info.modality.shape(), self.hidden.clone(), self.latent))
     }
 
     fn training(&self) -> &PooledParams {
@@ -145,11 +138,6 @@ fn distances(a: &Tensor, b: &Tensor) -> zsad_nn::Result<Tensor> {
     Ok(cosines.affine(-0.5, 0.5)?)
 }
 
-/// Rows of length 1.
-fn unit(z: &Tensor) -> zsad_nn::Result<Tensor> {
-    Ok(z.broadcast_div(&z.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?)?)
-}
-
 /// The sum of `x` over the number of its values that are greater than [`SAME`].
 fn mean_of_pairs(x: &Tensor) -> zsad_nn::Result<Tensor> {
     let pairs = x.detach().gt(SAME)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
@@ -205,7 +193,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trained::golden::{assert_close, built, params, perceptron, wave};
+    use crate::trained::golden::{assert_close, built, params, wave};
 
     /// With the released `loss/clan_loss.py`:
     /// ```python
@@ -228,7 +216,7 @@ mod tests {
     /// ```
     #[test]
     fn scores_are_those_of_torch() {
-        let spec = perceptron(3, &[4, 4], 2, Norm::None, HeadKind::Plain);
+        let spec = NetworkSpec::perceptron(vec![3], vec![4, 4], 2);
         let (_, model) = built(|b| params::<Clan>(json!({"centre": "batch"})).build(&spec, b));
         assert_close(
             &model.scores(&wave(&[5, 3])).unwrap(),

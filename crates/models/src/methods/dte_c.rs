@@ -11,7 +11,8 @@ use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
 use crate::trained::pool::PoolSource;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::rows::log_softmax;
+use crate::trained::spec::NetworkSpec;
 use crate::trained::standard::Standard;
 
 /// The registry's entry.
@@ -51,15 +52,7 @@ impl PooledMethod for DteC {
     type Model = TimeEstimator;
 
     fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
-        Ok(NetworkSpec {
-            backbone: Backbone::Mlp,
-            input: info.modality.shape(),
-            hidden: self.hidden.clone(),
-            latent: self.bins,
-            norm: Norm::None,
-            norm_position: NormPosition::All,
-            style: HeadKind::Plain,
-        })
+        Ok(NetworkSpec::perceptron(info.modality.shape(), self.hidden.clone(), self.bins))
     }
 
     fn training(&self) -> &PooledParams {
@@ -123,7 +116,7 @@ impl TimeEstimator {
 
     /// Mean cross entropy of `[n, bins]` logits and the classes of `n` diffusion steps.
     fn cross_entropy(&self, logits: &Tensor, steps: &[usize]) -> zsad_nn::Result<Tensor> {
-        let logits = if self.twice { softmax(logits)? } else { logits.clone() };
+        let logits = if self.twice { log_softmax(logits)?.exp()? } else { logits.clone() };
         let mut target = vec![0f32; steps.len() * self.bins];
         for (row, step) in target.chunks_mut(self.bins).zip(steps) {
             row[step * self.bins / self.deviations.len()] = 1.0;
@@ -133,16 +126,12 @@ impl TimeEstimator {
     }
 }
 
-fn softmax(logits: &Tensor) -> zsad_nn::Result<Tensor> {
-    Ok(logits.broadcast_sub(&logits.log_sum_exp(D::Minus1)?.unsqueeze(1)?)?.exp()?)
-}
-
 impl Model for TimeEstimator {
     const OPERATORS: Operators = Operators::of(&[Operator::Linear, Operator::Own]);
 
     /// The expected class.
     fn scores(&self, x: &Tensor) -> zsad_nn::Result<Tensor> {
-        let shares = softmax(&self.logits(&self.standard.apply(x)?, None)?)?;
+        let shares = log_softmax(&self.logits(&self.standard.apply(x)?, None)?)?.exp()?;
         let classes: Vec<f32> = (0..self.bins).map(|i| i as f32).collect();
         Ok(shares.matmul(&Tensor::from_vec(classes, (self.bins, 1), x.device())?)?.squeeze(1)?)
     }
@@ -171,10 +160,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trained::golden::{assert_close, built, params, perceptron, wave};
+    use crate::trained::golden::{assert_close, built, params, wave};
 
     fn estimator(given: serde_json::Value) -> TimeEstimator {
-        let spec = perceptron(3, &[4, 5], 7, Norm::None, HeadKind::Plain);
+        let spec = NetworkSpec::perceptron(vec![3], vec![4, 5], 7);
         built(|b| params::<DteC>(given).build(&spec, b)).1
     }
 

@@ -8,7 +8,7 @@ use zsad_core::{
     Accepts, Batch, Choice, DatasetInfo, Detector, Environment, Error, FitContext, Fold, Given, Method, MethodDef,
     MethodSpec, ParamProblem, ParamSet, ParamSpec, Placement, Result, Scores, Shots, Supervision,
 };
-use zsad_metrics::stats::mid_ranks;
+use zsad_metrics::stats::{rank_shares, z_scores};
 
 use member::Member;
 
@@ -47,17 +47,12 @@ zsad_core::params! {
 }
 
 impl Combine {
-    /// What a member's scores add.
+    /// What a member's scores add; one to whom all samples are alike adds nothing.
     fn of(self, scores: &[f64]) -> Vec<f64> {
-        let n = scores.len() as f64;
-        if self == Combine::Rank {
-            return mid_ranks(scores).into_iter().map(|rank| rank / n).collect();
+        match self {
+            Combine::Rank => rank_shares(scores),
+            Combine::Standardised => z_scores(scores),
         }
-        let mean = scores.iter().sum::<f64>() / n;
-        let deviation = (scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n).sqrt();
-        // A member to whom all samples are alike says nothing.
-        let scale = if deviation > 0.0 { deviation } else { 1.0 };
-        scores.iter().map(|s| (s - mean) / scale).collect()
     }
 }
 

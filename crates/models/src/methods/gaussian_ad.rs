@@ -3,7 +3,7 @@
 use zsad_backbones::features::Reduction;
 use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, Scores, Shots};
 
-use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, Selected, View};
+use crate::families::features::{FeatureDetector, FeatureMethod, Features, FewShotFeatures, FitTo, Selected, View};
 use crate::math::Points;
 use crate::math::gaussian::Gaussian;
 
@@ -17,16 +17,6 @@ pub const DEF: Features<GaussianAd> = Features::new(&MethodSpec {
                Anomaly Detection, ICPR 2020",
     accepts: Accepts::IMAGES,
 });
-
-zsad_core::choices! {
-    /// What the Gaussians are fitted to.
-    pub enum FitTo {
-        /// Normal references of the target.
-        References = "references",
-        /// The unlabelled test batch.
-        Batch = "batch",
-    }
-}
 
 zsad_core::params! {
     /// Its parameters.
@@ -45,7 +35,7 @@ impl FeatureMethod for GaussianAd {
     const REDUCTION: Reduction = Reduction::Mean;
 
     fn shots(&self, selection: &FewShotFeatures) -> Shots {
-        if self.fit == FitTo::Batch { Shots::Number(0) } else { selection.shots }
+        self.fit.shots(selection.shots)
     }
 
     fn fit(&self, _: &Selected, _: &FitContext) -> Result<GaussianAd> {

@@ -9,7 +9,7 @@ use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
 use crate::trained::pool::PoolSource;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::spec::NetworkSpec;
 use crate::trained::stack::{Stack, leaky};
 use crate::trained::standard::Standard;
 
@@ -49,15 +49,7 @@ impl PooledMethod for Goad {
     type Model = Maps;
 
     fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
-        Ok(NetworkSpec {
-            backbone: Backbone::Mlp,
-            input: info.modality.shape(),
-            hidden: vec![self.width; self.layers],
-            latent: self.width,
-            norm: Norm::None,
-            norm_position: NormPosition::All,
-            style: HeadKind::Plain,
-        })
+        Ok(NetworkSpec::perceptron(info.modality.shape(), vec![self.width; self.layers], self.width))
     }
 
     fn training(&self) -> &PooledParams {
@@ -178,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trained::golden::{assert_close, built, params, perceptron, wave};
+    use crate::trained::golden::{assert_close, built, params, wave};
 
     /// By hand: squared distances of each code from each mean, then the formula of DeepOD's `inference_forward`.
     #[test]
@@ -200,7 +192,7 @@ mod tests {
     /// ```
     #[test]
     fn the_losses_are_those_of_torch() {
-        let spec = perceptron(3, &[4], 4, Norm::None, HeadKind::Plain);
+        let spec = NetworkSpec::perceptron(vec![3], vec![4], 4);
         let given = params::<Goad>(json!({"maps": 3, "map_dim": 2, "width": 4, "layers": 1}));
         let (store, model) = built(|b| given.build(&spec, b));
         store.set("maps", &wave(&[3, 6])).unwrap();

@@ -8,7 +8,7 @@ use zsad_nn::{Pass, params::Builder};
 use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::spec::NetworkSpec;
 
 /// The registry's entry.
 pub const DEF: Pooled<Icl> = Pooled::new(&SPEC);
@@ -64,16 +64,7 @@ impl PooledMethod for Icl {
             )));
         }
         (self.window, self.stop_loss) = (Some(window), Some(stop_loss));
-        let (backbone, norm, style) = (Backbone::Mlp, Norm::None, HeadKind::Plain);
-        Ok(NetworkSpec {
-            backbone,
-            input: vec![d],
-            hidden: self.hidden.clone(),
-            latent: self.latent,
-            norm,
-            norm_position: NormPosition::All,
-            style,
-        })
+        Ok(NetworkSpec::perceptron(vec![d], self.hidden.clone(), self.latent))
     }
 
     fn training(&self) -> &PooledParams {
@@ -151,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trained::golden::{assert_close, built, params, perceptron, wave};
+    use crate::trained::golden::{assert_close, built, params, wave};
 
     /// ```python
     /// f, g = mlp(2, [4], 3, final=False, norm=False), mlp(3, [4], 3, final=False, norm=False)
@@ -164,7 +155,7 @@ mod tests {
     /// ```
     #[test]
     fn losses_are_those_of_torch() {
-        let spec = perceptron(5, &[4], 3, Norm::None, HeadKind::Plain);
+        let spec = NetworkSpec::perceptron(vec![5], vec![4], 3);
         let (_, model) = built(|b| params::<Icl>(json!({"temperature": 0.1})).build(&spec, b));
         assert_close(&model.scores(&wave(&[4, 5])).unwrap(), &[2.56827334, 4.47125696, 4.03780736, 5.00979666]);
     }

@@ -8,7 +8,7 @@ use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
 use crate::trained::pool::PoolSource;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::spec::NetworkSpec;
 use crate::trained::stack::Stack;
 use crate::trained::standard::Standard;
 
@@ -52,15 +52,7 @@ impl PooledMethod for Mcm {
     type Model = MaskedCells;
 
     fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
-        Ok(NetworkSpec {
-            backbone: Backbone::Mlp,
-            input: info.modality.shape(),
-            hidden: self.hidden.clone(),
-            latent: self.latent,
-            norm: Norm::None,
-            norm_position: NormPosition::All,
-            style: HeadKind::Plain,
-        })
+        Ok(NetworkSpec::perceptron(info.modality.shape(), self.hidden.clone(), self.latent))
     }
 
     fn training(&self) -> &PooledParams {
@@ -157,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trained::golden::{assert_close, built, params, perceptron, wave};
+    use crate::trained::golden::{assert_close, built, params, wave};
 
     /// With the classes of the released `Model/Model.py` and `Model/Loss.py`, on the processor:
     /// ```python
@@ -172,7 +164,7 @@ mod tests {
     /// ```
     #[test]
     fn errors_and_loss_are_those_of_the_release() {
-        let spec = perceptron(3, &[5, 5], 2, Norm::None, HeadKind::Plain);
+        let spec = NetworkSpec::perceptron(vec![3], vec![5, 5], 2);
         let (_, model) = built(|b| params::<Mcm>(json!({"masks": 4})).build(&spec, b));
         let x = wave(&[6, 3]);
         let (errors, masks) = model.errors(&x).unwrap();

@@ -11,6 +11,7 @@ use crate::trained::detector::Model;
 use crate::trained::hyperparams::{NetworkParams, PooledParams};
 use crate::trained::network::{Network, Phase};
 use crate::trained::pool::PoolSource;
+use crate::trained::rows::unit;
 use crate::trained::spec::{HeadKind, NetworkSpec};
 
 /// The registry's entry.
@@ -83,11 +84,6 @@ impl MeanShifted {
     fn codes(&self, x: &Tensor, phase: Phase) -> zsad_nn::Result<Tensor> {
         unit(&self.network.forward(x, phase)?)
     }
-}
-
-/// Rows of length 1.
-fn unit(z: &Tensor) -> zsad_nn::Result<Tensor> {
-    Ok(z.broadcast_div(&z.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(1e-12)?)?)
 }
 
 /// NT-Xent of two views `[n, d]` of unit codes, seen from `centre`: a scalar (the paper's equation 4).

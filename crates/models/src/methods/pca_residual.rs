@@ -10,7 +10,7 @@ use zsad_core::{
     ParamSet, ParamSpec, Placement, Result, Shots, Supervision,
 };
 
-use crate::families::features::{Features, FewShotFeatures};
+use crate::families::features::{Features, FewShotFeatures, FitTo};
 use crate::math::Points;
 
 mod images;
@@ -36,16 +36,6 @@ const SPEC: MethodSpec = MethodSpec {
 
 /// On features of images.
 const ON_IMAGES: Features<PcaResidual> = Features::new(&SPEC);
-
-zsad_core::choices! {
-    /// What the subspace is of.
-    pub enum FitTo {
-        /// The unlabelled test batch.
-        Batch = "batch",
-        /// Normal references of the target.
-        References = "references",
-    }
-}
 
 zsad_core::choices! {
     /// What is done to a point first.
@@ -92,7 +82,7 @@ zsad_core::params! {
 
 impl PcaResidual {
     fn shots_of(&self, selection: &FewShotFeatures) -> Shots {
-        if self.fit == FitTo::Batch { Shots::Number(0) } else { selection.shots }
+        self.fit.shots(selection.shots)
     }
 }
 

@@ -11,7 +11,8 @@ use crate::families::pooled::{Pooled, PooledMethod, PooledModel, PooledStep};
 use crate::trained::detector::Model;
 use crate::trained::hyperparams::PooledParams;
 use crate::trained::pool::PoolSource;
-use crate::trained::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use crate::trained::rows::log_softmax;
+use crate::trained::spec::NetworkSpec;
 use crate::trained::stack::Stack;
 use crate::trained::standard::Standard;
 
@@ -67,15 +68,7 @@ impl PooledMethod for Slad {
     type Model = Scales;
 
     fn settle(&mut self, info: &DatasetInfo) -> Result<NetworkSpec> {
-        Ok(NetworkSpec {
-            backbone: Backbone::Mlp,
-            input: info.modality.shape(),
-            hidden: self.hidden.clone(),
-            latent: 1,
-            norm: Norm::None,
-            norm_position: NormPosition::All,
-            style: HeadKind::Plain,
-        })
+        Ok(NetworkSpec::perceptron(info.modality.shape(), self.hidden.clone(), 1))
     }
 
     fn training(&self) -> &PooledParams {
@@ -171,10 +164,6 @@ impl Scales {
     }
 }
 
-fn log_softmax(x: &Tensor) -> zsad_nn::Result<Tensor> {
-    Ok(x.broadcast_sub(&x.log_sum_exp(D::Minus1)?.unsqueeze(D::Minus1)?)?)
-}
-
 /// What a column says: its mean absolute correlation with all columns, scaled so that the least is 0 and the most 1; all 1
 /// from 50 columns, or where they are alike. `products` are the mean products of standardised columns, `[d, d]`.
 fn weights(products: &[Vec<f64>]) -> Vec<f64> {
@@ -237,10 +226,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trained::golden::{assert_close, built, params, perceptron, wave};
+    use crate::trained::golden::{assert_close, built, params, wave};
 
     fn scales(loss: &str) -> Scales {
-        let spec = perceptron(3, &[4], 1, Norm::None, HeadKind::Plain);
+        let spec = NetworkSpec::perceptron(vec![3], vec![4], 1);
         let given = json!({"members": 2, "groups": 3, "map_dim": 2, "loss": loss});
         built(|b| params::<Slad>(given).build(&spec, b)).1
     }

@@ -44,15 +44,7 @@ pub(crate) fn fill(store: &ParamStore) {
 
 /// A perceptron on rows of `d`.
 pub(crate) fn perceptron(d: usize, hidden: &[usize], latent: usize, norm: Norm, style: HeadKind) -> NetworkSpec {
-    NetworkSpec {
-        backbone: Backbone::Mlp,
-        input: vec![d],
-        hidden: hidden.to_vec(),
-        latent,
-        norm,
-        norm_position: NormPosition::All,
-        style,
-    }
+    NetworkSpec { norm, style, ..NetworkSpec::perceptron(vec![d], hidden.to_vec(), latent) }
 }
 
 /// What `build` makes, with filled weights.

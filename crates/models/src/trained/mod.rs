@@ -11,6 +11,7 @@ pub(crate) mod method;
 pub(crate) mod network;
 mod official;
 pub(crate) mod pool;
+pub(crate) mod rows;
 pub(crate) mod spec;
 pub(crate) mod stack;
 pub(crate) mod standard;

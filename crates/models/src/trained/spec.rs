@@ -130,6 +130,19 @@ const MVTEC: Published =
 const SMALL: Published = Published { steps: 1500, held_out: 1, ..OMNIGLOT };
 
 impl NetworkSpec {
+    /// A perceptron without a norm, whose codes have `latent` dimensions.
+    pub fn perceptron(input: Vec<usize>, hidden: Vec<usize>, latent: usize) -> Self {
+        NetworkSpec {
+            backbone: Backbone::Mlp,
+            input,
+            hidden,
+            latent,
+            norm: Norm::None,
+            norm_position: NormPosition::All,
+            style: HeadKind::Plain,
+        }
+    }
+
     /// In words, for the record.
     pub fn describe(&self) -> String {
         format!("{:?} {:?} → {:?} → {}, norm {:?}", self.backbone, self.input, self.hidden, self.latent, self.norm)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zsad_core::{Error, MetricInput, Result, Supervision};
 use zsad_metrics::AUROC;
-use zsad_metrics::stats::{crossed, mid_ranks};
+use zsad_metrics::stats::{crossed, rank_shares, z_scores};
 
 use super::found::{Point, Unit, units};
 use super::{Analysis, AnalysisSpec, Cell, Cells, Entry, Output, Registered, Section, Table};
@@ -48,17 +48,10 @@ zsad_core::params! {
 
 impl Scale {
     fn of(self, scores: &[f64]) -> Vec<f64> {
-        let n = scores.len() as f64;
         match self {
-            Scale::Rank => mid_ranks(scores).into_iter().map(|rank| rank / n).collect(),
+            Scale::Rank => rank_shares(scores),
+            Scale::Standardised => z_scores(scores),
             Scale::None => scores.to_vec(),
-            Scale::Standardised => {
-                let mean = scores.iter().sum::<f64>() / n;
-                let deviation = (scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n).sqrt();
-                // A method to which all samples are alike adds nothing.
-                let scale = if deviation > 0.0 { deviation } else { 1.0 };
-                scores.iter().map(|s| (s - mean) / scale).collect()
-            }
         }
     }
 }

@@ -69,8 +69,8 @@ pub fn contamination(scores: &[&[f64]], belief: &Belief, seed: u64) -> Result<Op
         let start = clustered(&x, belief.components.min(n - 1), &mut rng);
         let mixture = Mixture::fit(&x, start, WEIGHT)?;
         let components = ordered(&mixture, &mut rng);
-        if let Some(chances) = chances(&components, belief) {
-            return Ok(Some(posterior(&components, &chances, belief, &mut rng)));
+        if let Some(slope) = slope(&components, belief) {
+            return Ok(Some(posterior(&components, &slope.chances(&components), belief, &mut rng)));
         }
     }
     Ok(None)
@@ -124,9 +124,30 @@ fn ordered(mixture: &Mixture, rng: &mut Rng) -> Vec<Component> {
     all
 }
 
-/// The chance that the first k components are the anomalous ones, for k = 1 …: p₁ … p_k (1 − p_k₊₁) with p = 1 / (1 + e^{τ + δ r}),
-/// δ ≤ −1 and τ ≥ 0 such that no anomaly and a high contamination have the chances that are believed. `None` where there are none.
-fn chances(components: &[Component], belief: &Belief) -> Option<Vec<f64>> {
+/// How the chance of a component to be anomalous, p = 1 / (1 + e^{τ + δ r}), rises with how anomalous it looks, r.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Slope {
+    delta: f64,
+    tau: f64,
+}
+
+impl Slope {
+    /// The chance that the first k components are the anomalous ones, for k = 1 …: p₁ … p_k (1 − p_k₊₁).
+    fn chances(self, components: &[Component]) -> Vec<f64> {
+        let p = |c: &Component| 1.0 / (1.0 + (self.tau + self.delta * c.anomalous).exp());
+        let mut product = 1.0;
+        (0..components.len())
+            .map(|k| {
+                product *= p(&components[k]);
+                product * (1.0 - components.get(k + 1).map_or(0.0, p))
+            })
+            .collect()
+    }
+}
+
+/// The slope, δ ≤ −1 and τ ≥ 0, with which no anomaly and a high contamination have the chances that are believed. `None` where
+/// there is none.
+fn slope(components: &[Component], belief: &Belief) -> Option<Slope> {
     let total: f64 = components.iter().map(|c| c.weight).sum();
     let mut sum = 0.0;
     let high: Vec<f64> = components
@@ -140,18 +161,8 @@ fn chances(components: &[Component], belief: &Belief) -> Option<Vec<f64>> {
         .collect();
     let first = components.first()?.anomalous;
     let logit = (belief.none / (1.0 - belief.none)).ln();
-    let of = |delta: f64| -> Vec<f64> {
-        let tau = logit - delta * first;
-        let p = |k: usize| components.get(k).map_or(0.0, |c| 1.0 / (1.0 + (tau + delta * c.anomalous).exp()));
-        let mut product = 1.0;
-        (0..components.len())
-            .map(|k| {
-                product *= p(k);
-                product * (1.0 - p(k + 1))
-            })
-            .collect()
-    };
-    let p_high = |delta: f64| of(delta).iter().zip(&high).map(|(p, h)| p * h).sum::<f64>();
+    let of = |delta: f64| Slope { delta, tau: logit - delta * first };
+    let p_high = |delta: f64| of(delta).chances(components).iter().zip(&high).map(|(p, h)| p * h).sum::<f64>();
     // τ ≥ 0 wants a steep slope where the first component lies close.
     let mut gentle = if first > 0.0 { (logit / first).min(-1.0) } else { return None };
     let mut steep = gentle * 2.0;
@@ -252,12 +263,15 @@ mod tests {
     fn the_belief_is_met_as_by_the_authors() {
         let of = |(anomalous, weight): (f64, f64)| Component { anomalous, weight };
         let components = [(1.9, 12.0), (0.8, 30.0), (0.3, 50.0), (-0.2, 100.0), (-0.6, 60.0)].map(of);
-        let found = chances(&components, &Belief::default()).unwrap();
+        let slope_of = slope(&components, &Belief::default()).unwrap();
+        assert!((slope_of.delta + 8.087609651617).abs() < 1e-6, "{slope_of:?}");
+        assert!((slope_of.tau - 10.771338487939).abs() < 1e-6, "{slope_of:?}");
+        let found = slope_of.chances(&components);
         for (p, expected) in found.iter().zip([0.9767632960, 0.0132335602, 3.14386e-6]) {
             assert!((p - expected).abs() < 1e-6, "{p} instead of {expected}");
         }
         // A first component that alone is larger than the belief allows.
-        assert_eq!(chances(&[(1.9, 60.0), (-0.6, 40.0)].map(of), &Belief::default()), None);
+        assert_eq!(slope(&[(1.9, 60.0), (-0.6, 40.0)].map(of), &Belief::default()), None);
     }
 
     #[test]

@@ -3,6 +3,23 @@
 use zsad_backbones::BackboneKind;
 use zsad_core::{ParamSet, Shots};
 
+zsad_core::choices! {
+    /// What a method on features is fitted to.
+    pub enum FitTo {
+        /// Normal references of the target.
+        References = "references",
+        /// The unlabelled test batch.
+        Batch = "batch",
+    }
+}
+
+impl FitTo {
+    /// How many references that takes, of `shots` that were asked for.
+    pub fn shots(self, shots: Shots) -> Shots {
+        if self == FitTo::Batch { Shots::Number(0) } else { shots }
+    }
+}
+
 /// Parameters that name a backbone and layers of it.
 pub(crate) trait Selection: ParamSet {
     /// The network.

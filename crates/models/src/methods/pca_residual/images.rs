@@ -5,9 +5,9 @@ use zsad_backbones::maps::anomaly_map;
 use zsad_backbones::patches::{Neighbourhood, Upsampling};
 use zsad_core::{Error, FitContext, Result, SampleId, Scores, Shots};
 
+use super::PcaResidual;
 use super::subspace::{Moments, Subspace};
-use super::{FitTo, PcaResidual};
-use crate::families::features::{FeatureDetector, FeatureMethod, FewShotFeatures, Selected, View};
+use crate::families::features::{FeatureDetector, FeatureMethod, FewShotFeatures, FitTo, Selected, View};
 use crate::math::Points;
 
 /// Images whose moments are held at once. Fixed: the sum is the same for any number of threads.

@@ -6,9 +6,10 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use zsad_core::{Batch, Choice, DatasetInfo, Detector, Error, FitContext, Fold, Method, Result, Scores, Shots};
 
+use super::PcaResidual;
 use super::subspace::{Moments, Subspace};
-use super::{FitTo, PcaResidual};
 use crate::families::classical::ordered;
+use crate::families::features::FitTo;
 use crate::math::Points;
 
 /// The method on rows; of its parameters those that matter there.
