@@ -90,6 +90,22 @@ impl BackboneKind {
         self.class_layer().map(|class| class + side - 1)
     }
 
+    /// The layer that is the class token after all blocks, projected without the last norm, of a vision transformer (AnomalyCLIP).
+    pub fn bare_class_layer(self) -> Option<usize> {
+        self.class_layer().map(|class| class + 3)
+    }
+
+    /// The layer that is the patches after `block` (1 …) of a path beside the first, on which values are compared with values, normed and
+    /// projected: `[embedding, rows, columns]` (AnomalyCLIP).
+    pub fn surgery_layer(self, block: usize) -> Option<usize> {
+        self.bare_class_layer().map(|bare| bare + block)
+    }
+
+    /// The layer that is the class token and the patches after `block` (1 …), as they leave it: `[width, 1, 1 + patches]` (AF-CLIP).
+    pub fn tokens_layer(self, block: usize) -> Option<usize> {
+        self.surgery_layer(self.layers() - 1 + block)
+    }
+
     /// The family of a vision transformer.
     pub fn family(self) -> Option<Family> {
         match self.architecture() {

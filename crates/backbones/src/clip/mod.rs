@@ -2,6 +2,8 @@
 
 mod text;
 mod tokenizer;
+mod weights;
 
 pub use text::TextTower;
 pub use tokenizer::{CONTEXT, Tokenizer};
+pub use weights::{BlockWeights, Dense, Head, NormWeights, TextWeights};

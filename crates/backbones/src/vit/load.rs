@@ -153,17 +153,23 @@ impl<'a> Weights<'a> {
 
     /// A projection without bias, stored as `[out, width]`, or `turned` as `[width, out]`.
     pub(crate) fn projection(self, name: &str, turned: bool, width: usize) -> Result<Linear> {
+        let (weight, out) = self.straight(name, turned, width)?;
+        Ok(Linear::new(width, &weight, &vec![0.0; out], None))
+    }
+
+    /// The same as `[out, width]`, and how many there are.
+    pub(crate) fn straight(self, name: &str, turned: bool, width: usize) -> Result<(Vec<f32>, usize)> {
         let shape = self.shape(name)?;
         let out = match (shape.as_slice(), turned) {
             (&[w, out], true) | (&[out, w], false) if w == width && out.is_multiple_of(16) => out,
             _ => return Err(self.wrong(format!("`{name}` has shape {shape:?}, wanted {width} by a multiple of 16"))),
         };
         let values = self.tensor(name, &shape)?;
-        let straight: Vec<f32> = match turned {
+        let straight = match turned {
             true => (0..out).flat_map(|j| values[j..].iter().step_by(out).copied()).collect(),
             false => values.to_vec(),
         };
-        Ok(Linear::new(width, &straight, &vec![0.0; out], None))
+        Ok((straight, out))
     }
 
     /// A tensor of `count` values of any shape.

@@ -5,6 +5,7 @@
 //! transformers').
 
 mod family;
+mod layers;
 mod load;
 mod names;
 mod positions;
@@ -17,16 +18,13 @@ use zsad_core::{Error, Result};
 
 pub use family::{Family, Names};
 pub(crate) use load::Reader;
-pub(crate) use names::{Naming, Tower};
+pub(crate) use names::{Naming, Part, Qkv, Tower};
 pub use positions::Positions;
 
-use crate::layer::{FeatureMap, LayerShape};
 use crate::transformer::{Attention, Block, LayerNorm, Linear, ROWS, Scratch, Shape, Streams};
 
 /// Values of a head, in every published network of these families.
 pub(crate) const HEAD: usize = 64;
-/// Patches along the side of the largest windows that are a layer.
-const LARGEST_WINDOW: usize = 3;
 /// Tokens that go through the network at once, about; a fixed number, so that images share the work in one way.
 const GROUP: usize = 4096;
 
@@ -60,6 +58,13 @@ pub struct SecondPath {
     pub block: usize,
     /// What it compares.
     pub attention: Attention,
+}
+
+/// Where tokens are taken: after a block (1 …), of the first path, or of the second once it has begun.
+#[derive(Debug, Clone, Copy)]
+struct Tap {
+    block: usize,
+    second: bool,
 }
 
 /// Tokens of some images: `[images, tokens, width]`.
@@ -124,18 +129,22 @@ impl Vit {
 
     /// The class tokens of the last block, normed and projected: `[images, embedding]`.
     pub fn class(&self, tokens: &Tokens) -> Vec<f32> {
-        let first = tokens.values.chunks_exact(tokens.tokens * tokens.width);
-        self.project(&first.flat_map(|image| &image[..tokens.width]).copied().collect::<Vec<_>>())
+        self.project(&tokens.class())
     }
 
     /// The last norm and the projection, token by token: `[tokens, width]` → `[tokens, embedding]`.
     pub fn project(&self, tokens: &[f32]) -> Vec<f32> {
         let mut normed = vec![0f32; tokens.len()];
         self.last_norm.run(tokens, &mut normed);
-        let Some(projection) = &self.projection else { return normed };
+        self.projected(&normed)
+    }
+
+    /// The projection alone.
+    fn projected(&self, tokens: &[f32]) -> Vec<f32> {
+        let Some(projection) = &self.projection else { return tokens.to_vec() };
         let mut out = vec![0f32; tokens.len() / self.width() * projection.outputs()];
         if !tokens.is_empty() {
-            projection.run(tokens.len() / self.width(), &normed, &mut out);
+            projection.run(tokens.len() / self.width(), tokens, &mut out);
         }
         out
     }
@@ -151,11 +160,24 @@ impl Vit {
         taps: &[usize],
         second: Option<SecondPath>,
     ) -> Result<Vec<Tokens>> {
+        let taps: Vec<Tap> = taps.iter().map(|&block| Tap { block, second: second.is_some() }).collect();
+        self.tokens(images, (height, width), self.family.positions, &taps, second)
+    }
+
+    /// The same with positions brought to size in a way of one's own, and each tap of the path that it names.
+    fn tokens(
+        &self,
+        images: &[f32],
+        (height, width): (usize, usize),
+        positions: Positions,
+        taps: &[Tap],
+        second: Option<SecondPath>,
+    ) -> Result<Vec<Tokens>> {
         let grid = self.fitting(height, width)?;
-        if let Some(tap) = taps.iter().find(|&&tap| tap == 0 || tap > self.depth()) {
-            return Err(Error::Config(format!("the network has blocks 1 to {}, not {tap}", self.depth())));
+        if let Some(Tap { block, .. }) = taps.iter().find(|tap| tap.block == 0 || tap.block > self.depth()) {
+            return Err(Error::Config(format!("the network has blocks 1 to {}, not {block}", self.depth())));
         }
-        let table = self.family.positions.resized(&self.table, self.width(), grid);
+        let table = positions.resized(&self.table, self.width(), grid);
         let count = self.prefix() + grid.0 * grid.1;
         let mut out: Vec<Vec<f32>> = vec![Vec::new(); taps.len()];
         let mut streams = self.streams();
@@ -164,67 +186,18 @@ impl Vit {
             streams.second = None;
             self.embed_into(images, (height, width), &table, &mut streams.x);
             let shape = self.shape(streams.x.len(), count);
-            for (i, block) in self.blocks.iter().enumerate().take(taps.iter().copied().max().unwrap_or(0)) {
+            let last = taps.iter().map(|tap| tap.block).max().unwrap_or(0);
+            for (i, block) in self.blocks.iter().enumerate().take(last) {
                 let second = second.filter(|path| i >= path.block).map(|path| path.attention);
                 block.run(shape, &mut streams, second, &self.scratch);
-                for (out, _) in out.iter_mut().zip(taps).filter(|(_, tap)| **tap == i + 1) {
-                    out.extend_from_slice(streams.second.as_ref().unwrap_or(&streams.x));
+                for (out, tap) in out.iter_mut().zip(taps).filter(|(_, tap)| tap.block == i + 1) {
+                    let beside = streams.second.as_ref().filter(|_| tap.second);
+                    out.extend_from_slice(beside.unwrap_or(&streams.x));
                 }
             }
         }
         self.give_back(streams);
         Ok(out.into_iter().map(|values| Tokens { tokens: count, width: self.width(), values }).collect())
-    }
-
-    /// The shapes of all layers: patches after every block, then the class token; and behind these what windows of 2 × 2 and of 3 × 3
-    /// patches give by themselves, as far as they fit.
-    pub(crate) fn layer_shapes(&self, height: usize, width: usize) -> Vec<(usize, LayerShape)> {
-        let (rows, columns) = self.grid(height, width);
-        let patches = LayerShape { channels: self.width(), height: rows, width: columns };
-        let embedding = |height, width| LayerShape { channels: self.embedding(), height, width };
-        let windows = (2..=LARGEST_WINDOW).filter(|&side| side <= rows.min(columns));
-        let windows = windows.map(|side| (self.depth() + side, embedding(rows + 1 - side, columns + 1 - side)));
-        let class = (self.depth() + 1, embedding(1, 1));
-        (1..=self.depth()).map(|i| (i, patches)).chain([class]).chain(windows).collect()
-    }
-
-    /// The outputs of `layers`, which are numbered as in [`Vit::layer_shapes`].
-    ///
-    /// # Errors
-    /// As [`Vit::run`].
-    pub fn maps(&self, images: &[f32], size: (usize, usize), layers: &[usize]) -> Result<Vec<FeatureMap>> {
-        let windows = |layer: usize| layer.checked_sub(self.depth()).filter(|&side| side > 1);
-        // A layer of windows needs no tap.
-        let tapped = layers.iter().filter(|&&layer| windows(layer).is_none());
-        let taps: Vec<usize> = tapped.map(|&layer| layer.min(self.depth())).collect();
-        let (grid, prefix) = (self.grid(size.0, size.1), self.prefix());
-        let map = |layer: usize, tokens: Tokens| {
-            if layer > self.depth() {
-                let shape = LayerShape { channels: self.embedding(), height: 1, width: 1 };
-                return FeatureMap { shape, values: self.class(&tokens) };
-            }
-            let shape = LayerShape { channels: self.width(), height: grid.0, width: grid.1 };
-            let mut values = vec![0f32; tokens.values.len() / tokens.tokens * shape.positions()];
-            let images = tokens.values.par_chunks_exact(tokens.tokens * tokens.width);
-            values.par_chunks_exact_mut(shape.len()).zip(images).for_each(|(map, image)| {
-                let mut patches = image[prefix * tokens.width..].to_vec();
-                if self.family.normed {
-                    self.last_norm.run(&image[prefix * tokens.width..], &mut patches);
-                }
-                for (p, patch) in patches.chunks_exact(tokens.width).enumerate() {
-                    for (to, v) in map[p..].iter_mut().step_by(shape.positions()).zip(patch) {
-                        *to = *v;
-                    }
-                }
-            });
-            FeatureMap { shape, values }
-        };
-        let mut tokens = self.run(images, size, &taps, None)?.into_iter();
-        let of = |&layer: &usize| match windows(layer) {
-            Some(side) => self.windows(images, size, side),
-            None => tokens.next().map(|tokens| map(layer, tokens)).ok_or_else(|| Error::failed("a tap is missing")),
-        };
-        layers.iter().map(of).collect()
     }
 
     fn fitting(&self, height: usize, width: usize) -> Result<(usize, usize)> {
