@@ -55,13 +55,18 @@ pub(crate) trait FeatureMethod: ParamSet {
         selection.shots()
     }
 
+    /// Whether, with these parameters, it trains.
+    fn learns(&self) -> bool {
+        Self::OPERATORS != Operators::NONE
+    }
+
     /// The layers whose features it wants, in its own order.
     fn layers(&self, selection: &Self::Selection) -> Vec<usize> {
         selection.layers()
     }
 
     /// Files beside the network's weights that its numbers depend on; see [`Method::artifacts`].
-    fn artifacts(&self, _: &Environment) -> Result<Vec<PathBuf>> {
+    fn artifacts(&self, _selection: &Self::Selection, _env: &Environment) -> Result<Vec<PathBuf>> {
         Ok(Vec::new())
     }
 
@@ -209,7 +214,7 @@ impl<M: FeatureMethod> Method for Configured<M> {
     }
 
     fn learns(&self) -> bool {
-        M::OPERATORS != Operators::NONE
+        self.0.1.learns()
     }
 
     fn shots(&self) -> Shots {
@@ -232,7 +237,7 @@ impl<M: FeatureMethod> Method for Configured<M> {
 
     fn artifacts(&self, env: &Environment) -> Result<Vec<PathBuf>> {
         let mut files = vec![Backbone::weights_file(self.0.0.backbone(), &env.data)?];
-        files.extend(self.0.1.artifacts(env)?);
+        files.extend(self.0.1.artifacts(&self.0.0, env)?);
         Ok(files)
     }
 

@@ -5,3 +5,4 @@ pub(crate) mod episodic;
 pub mod features;
 pub(crate) mod neighbourhood;
 pub(crate) mod pooled;
+pub(crate) mod prompts;

@@ -6,6 +6,7 @@ use zsad_backbones::maps::anomaly_map;
 use zsad_core::{Accepts, Environment, Error, FitContext, MethodSpec, Result, SampleId, Scores, Shots};
 
 use crate::families::features::{FeatureDetector, FeatureMethod, Features, Selected, Selection, View};
+use crate::families::prompts::{knows_no_texts, unit_points, words_file};
 use crate::math::Points;
 use crate::math::neighbours::nearest;
 
@@ -104,14 +105,13 @@ impl FeatureMethod for WinClip {
         selection.layers().into_iter().chain(windows).chain(patches).collect()
     }
 
-    fn artifacts(&self, env: &Environment) -> Result<Vec<std::path::PathBuf>> {
-        Ok(vec![texts::words_file(&env.data)?])
+    fn artifacts(&self, selection: &Network, env: &Environment) -> Result<Vec<std::path::PathBuf>> {
+        Ok(vec![words_file(selection.backbone, &env.data)?])
     }
 
     fn fit(&self, selected: &Selected, _: &FitContext) -> Result<Looking> {
         if !selected.backbone.has_text() {
-            let known = "the backbones clip_vit_b16_plus_240, clip_vit_b16 and clip_vit_l14_336";
-            return Err(Error::Config(format!("{} knows no texts; hint: {known} do", selected.backbone)));
+            return Err(Error::Config(knows_no_texts(selected.backbone)));
         }
         Ok(Looking { params: self.clone(), selected: selected.clone() })
     }
@@ -181,19 +181,6 @@ impl WinClip {
         let cosine = |text: &[f64]| text.iter().zip(vector).map(|(t, v)| t * f64::from(*v)).sum::<f64>();
         1.0 / (1.0 + ((cosine(normal) - cosine(damaged)) / self.temperature).exp())
     }
-}
-
-/// The positions of a layer as points of unit length.
-fn unit_points(layers: Layers, layer: usize) -> Points<f32> {
-    let (shape, map) = layers.layer(layer);
-    let positions = shape.positions();
-    let row = |p: usize| {
-        let values = map[p..].iter().step_by(positions).copied();
-        let length = values.clone().map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-        let length = if length > 0.0 { length } else { 1.0 };
-        values.map(move |v| (f64::from(v) / length) as f32)
-    };
-    Points::from_values((0..positions).flat_map(row).collect(), shape.channels)
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use zsad_core::{Array, Arrays, Error, Result};
 use super::values::decode;
 
 /// Keys under which training scripts keep the state dict beside other things, tried in this order.
-const WRAPPERS: [&str; 6] = ["model_state_dict", "state_dict", "model_state", "model", "network", "net"];
+const WRAPPERS: [&str; 7] =
+    ["model_state_dict", "state_dict", "model_state", "model", "network", "net", "prompt_learner"];
 
 /// The pickled magic number that opens a file of the older format.
 const LEGACY_MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use zsad_backbones::Backbone;
 use zsad_backbones::clip::{TextTower, Tokenizer};
-use zsad_core::{DataDir, Environment, Error, Result};
+use zsad_core::{Environment, Error, Result};
 
 use super::prompts::sentences;
 use crate::families::features::{Selected, View};
+use crate::families::prompts::words_file;
 
 /// The directions of the texts of an object, whole and damaged, of unit length.
 pub(super) type Directions = [Vec<f64>; 2];
@@ -45,24 +45,10 @@ fn object(domain: &str, names: &[String]) -> String {
     named.map_or_else(|| last.replace('_', " "), |(_, words)| words.to_owned())
 }
 
-/// The list that the tokenizer reads, which is fetched with the weights.
-pub(super) fn words_file(data: &DataDir) -> Result<PathBuf> {
-    let path = data.path.join("weights/clip_bpe_simple_vocab_16e6.txt.gz");
-    if path.is_file() {
-        return Ok(path);
-    }
-    let message = format!("the tokenizer's list is not there; the data folder was chosen by {}", data.chosen_by);
-    Err(Error::data(
-        path,
-        message,
-        "zsad data fetch vit_base_patch16_plus_clip_240_laion400m_e31 brings it with the weights",
-    ))
-}
-
 fn directions(selected: &Selected, object: &str, env: &Environment) -> Result<Arc<Directions>> {
     let kind = selected.backbone;
     let path = Backbone::weights_file(kind, &env.data)?;
-    let words = words_file(&env.data)?;
+    let words = words_file(kind, &env.data)?;
     env.memo.get_or_make(&format!("{}: texts of {object}", path.display()), || {
         let tokenizer = env.memo.get_or_make(&words.to_string_lossy(), || Tokenizer::read(&words))?;
         let tower = env.memo.get_or_make(&format!("{}: text tower", path.display()), || {
