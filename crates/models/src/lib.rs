@@ -23,6 +23,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &acr_dsvdd::DEF,
     &acr_ntl::DEF,
     &acr_patch::DEF,
+    &af_clip::DEF,
     &anomaly_clip::DEF,
     &anomaly_dino::DEF,
     &autoencoder::DEF,

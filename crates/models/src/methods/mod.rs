@@ -4,6 +4,7 @@ pub mod acr_bce;
 pub mod acr_dsvdd;
 pub mod acr_ntl;
 pub mod acr_patch;
+pub mod af_clip;
 pub mod anomaly_clip;
 pub mod anomaly_dino;
 pub mod autoencoder;

@@ -2,6 +2,8 @@
 //! with the weights.
 
 mod frozen;
+#[cfg(test)]
+pub(crate) mod golden;
 mod images;
 mod softmax;
 mod tower;

@@ -148,3 +148,41 @@ fn gelu(x: &Tensor, form: Gelu) -> Result<Tensor> {
 pub(crate) fn knows_no_texts(kind: BackboneKind) -> String {
     format!("{kind} knows no texts; hint: the backbones clip_vit_b16_plus_240, clip_vit_b16 and clip_vit_l14_336 do")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use zsad_backbones::clip::TextTower;
+    use zsad_backbones::vit::Family;
+
+    use super::*;
+    use crate::families::prompts::golden::{arrays, network};
+
+    /// The inference tower is itself held against OpenCLIP and transformers.
+    #[test]
+    fn texts_are_those_of_the_tower_without_gradients_to_a_hundred_thousandth() {
+        let (_folder, env) = network();
+        let (arrays, path) = (arrays(&env), Path::new("w"));
+        let texts: Vec<Vec<u32>> = vec![vec![512, 5, 9, 40, 513], vec![512, 3, 513], (20..38).collect()];
+        for gelu in [Gelu::Quick, Gelu::Exact, Gelu::Tanh] {
+            let family = Family { gelu, ..Family::CLIP };
+            let want = TextTower::from_tensors(family, &arrays, path).unwrap().vectors(&texts).unwrap();
+            let tower = Tower::new(&TextWeights::read(family, &arrays, path).unwrap(), &Device::Cpu).unwrap();
+            let longest = 18;
+            let filled = |text: &Vec<u32>| {
+                let filled: Vec<u32> = text.iter().copied().chain(std::iter::repeat(0)).take(longest).collect();
+                tower.words(&filled).unwrap()
+            };
+            let embedded = Tensor::stack(&texts.iter().map(filled).collect::<Vec<_>>(), 0).unwrap();
+            let ends: Vec<usize> = texts.iter().map(|text| text.len() - 1).collect();
+            for embedded in [&embedded, candle_core::Var::from_tensor(&embedded).unwrap().as_tensor()] {
+                let found = tower.vectors(embedded, &ends, &[]).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let rms = (want.iter().map(|v| v * v).sum::<f32>() / want.len() as f32).sqrt();
+                let off = found.iter().zip(&want).map(|(f, w)| (f - w).abs() / rms).fold(0.0, f32::max);
+                println!("{gelu}: {off:.1e} of the root mean square");
+                assert!(off < 1e-5, "{gelu}: {off}");
+            }
+        }
+    }
+}

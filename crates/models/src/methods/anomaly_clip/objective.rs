@@ -60,7 +60,7 @@ impl Objective {
     }
 
     /// − log p of the image's label.
-    fn cross_entropy(&self, example: &Example, directions: &Tensor) -> Result<Tensor> {
+    pub fn cross_entropy(&self, example: &Example, directions: &Tensor) -> Result<Tensor> {
         let logits = (example.class.matmul(&directions.t()?)? / self.temperature)?.squeeze(0)?;
         let most = logits.max(0)?.detach();
         let total = (logits.broadcast_sub(&most)?.exp()?.sum(0)?.log()? + most)?;
@@ -68,7 +68,13 @@ impl Objective {
     }
 
     /// The losses of one block's map; the cross-entropy has no part in them.
-    fn map_terms(&self, patches: &Tensor, grid: (usize, usize), mask: &[f32], directions: &Tensor) -> Result<Map> {
+    pub fn map_terms(
+        &self,
+        patches: &Tensor,
+        grid: (usize, usize),
+        mask: &[f32],
+        directions: &Tensor,
+    ) -> Result<Map> {
         let probabilities = softmax(&(patches.matmul(&directions.t()?)? / self.temperature)?)?;
         let (height, width) = self.size;
         let device = patches.device();

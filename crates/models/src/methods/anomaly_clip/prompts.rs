@@ -99,13 +99,18 @@ impl Prompts {
 
     /// The two directions of unit length, whole and damaged, `[2, embedding]`, with gradients.
     pub fn forward(&self, tower: &Tower, texts: &Texts) -> Result<Tensor> {
+        let vectors = self.vectors(tower, texts)?;
+        let length = vectors.sqr()?.sum_keepdim(1)?.sqrt()?;
+        Ok(vectors.broadcast_div(&length)?)
+    }
+
+    /// The two texts' vectors as they leave the tower.
+    pub fn vectors(&self, tower: &Tower, texts: &Texts) -> Result<Tensor> {
         let text = |(context, (start, rest)): (&Var, &(Tensor, Tensor))| Tensor::cat(&[start, context.as_tensor(), rest], 0);
         let all = self.contexts.iter().zip(&texts.embedded).map(text).collect::<candle_core::Result<Vec<_>>>()?;
         let deep: Vec<Tensor> = self.deep.iter().map(|var| var.as_tensor().clone()).collect();
         let ends = texts.ends.map(|end| end + self.sizes.words);
-        let vectors = tower.vectors(&Tensor::stack(&all, 0)?, &ends, &deep)?;
-        let length = vectors.sqr()?.sum_keepdim(1)?.sqrt()?;
-        Ok(vectors.broadcast_div(&length)?)
+        tower.vectors(&Tensor::stack(&all, 0)?, &ends, &deep)
     }
 
     /// Keeps what the texts come to now.

@@ -87,7 +87,8 @@ impl Training<'_> {
         Ok((loss, gradients))
     }
 
-    fn example<'m>(&self, image: usize, mask: Option<&'m [f32]>) -> Result<Example<'m>> {
+    /// What the objective sees of an image.
+    pub fn example<'m>(&self, image: usize, mask: Option<&'m [f32]>) -> Result<Example<'m>> {
         let (device, layers) = (self.prompts.store.device(), self.store.get(self.images.all[image].id)?);
         let rows = |layer: usize| -> Result<Tensor> {
             let points = unit_points(layers, layer);
