@@ -223,10 +223,14 @@ class AnomalyClip:
         return 1 - ((2 * (values * gt).sum(1) + 1) / (values.sum(1) + gt.sum(1) + 1)).sum() / len(gt)
 
     def save(self, path):
-        state = {name: p.detach().float() for name, p in self.prompts.items()}
-        state |= {name: state[name][None, None] for name in ("ctx_pos", "ctx_neg")}
-        state |= {"token_prefix_pos": torch.zeros(1, 1, 1, WIDTH), "tokenized_prompts_pos": torch.zeros(1, 1, 4, dtype=torch.int32)}
-        torch.save({"prompt_learner": state}, path)
+        learner = torch.nn.Module()
+        for name in ("ctx_pos", "ctx_neg"):
+            learner.register_parameter(name, torch.nn.Parameter(self.prompts[name].detach().float()[None, None]))
+        deep = [self.prompts[f"compound_prompts_text.{i}"].detach().float() for i in range(self.DEEP)]
+        learner.compound_prompts_text = torch.nn.ParameterList(torch.nn.Parameter(d) for d in deep)
+        learner.register_buffer("token_prefix_pos", torch.zeros(1, 1, 1, WIDTH))
+        learner.register_buffer("tokenized_prompts_pos", torch.zeros(1, 1, 4, dtype=torch.int32))
+        torch.save({"prompt_learner": learner.state_dict()}, path)
 
 
 class AfClip:

@@ -32,7 +32,7 @@ pub const DEF: Features<AfClip> = Features::new(&MethodSpec {
     name: "af_clip",
     version: 1,
     summary: "adapted patches of several blocks beside two texts with learned words, in CLIP's space",
-    citation: "Fang, Lv, Su: AF-CLIP: Zero-Shot Anomaly Detection via Anomaly-Focused CLIP Adaptation, ACM MM 2025",
+    citation: "Fang, Lv, Su: AF-CLIP: Zero-Shot Anomaly Detection via Anomaly-Focused CLIP Adaptation, arXiv 2507.19949, 2025",
     accepts: Accepts::IMAGES,
 });
 

@@ -6,7 +6,6 @@ use serde_json::{Map, json};
 use zsad_backbones::BackboneKind;
 use zsad_core::{Choice, DataDir, Error, MethodDef, ParamDefault, Result, file};
 
-const DEPTH: usize = 12;
 const WIDTH: usize = 64;
 const PATCH: usize = 8;
 
@@ -23,7 +22,8 @@ pub(super) fn data(def: &dyn MethodDef) -> Result<DataDir> {
     let weights = path.join("weights");
     std::fs::create_dir_all(&weights).map_err(|e| Error::io(&weights, &e))?;
     // Written whole or not at all, and always the same: programs that run side by side may write it both.
-    let (tensors, file) = (if kind.has_text() { clip() } else { dino() }, format!("{kind}.safetensors"));
+    let depth = kind.layers() - 1;
+    let (tensors, file) = (if kind.has_text() { clip(depth) } else { dino(depth) }, format!("{kind}.safetensors"));
     write(&weights.join(file), &tensors)?;
     // A tokenizer that merges nothing.
     file::write(&weights.join("clip_bpe_simple_vocab_16e6.txt.gz"), b"#version: 0\n")?;
@@ -34,14 +34,14 @@ pub(super) fn data(def: &dyn MethodDef) -> Result<DataDir> {
 type Tensor = (String, Vec<usize>, f32);
 
 /// A DINOv2 by its authors' names.
-fn dino() -> Vec<Tensor> {
+fn dino(depth: usize) -> Vec<Tensor> {
     let mut all = vec![
         ("cls_token".to_owned(), vec![1, 1, WIDTH], 1.0),
         ("pos_embed".to_owned(), vec![1, 17, WIDTH], 0.2),
         ("patch_embed.proj.weight".to_owned(), vec![WIDTH, 3, PATCH, PATCH], 0.5),
         ("patch_embed.proj.bias".to_owned(), vec![WIDTH], 0.1),
     ];
-    for i in 0..DEPTH {
+    for i in 0..depth {
         all.extend(norm(&format!("blocks.{i}.norm1")));
         all.extend(norm(&format!("blocks.{i}.norm2")));
         all.extend(linear(&format!("blocks.{i}.attn.qkv."), 3 * WIDTH, WIDTH));
@@ -55,7 +55,7 @@ fn dino() -> Vec<Tensor> {
 }
 
 /// A CLIP by OpenCLIP's names: both towers.
-fn clip() -> Vec<Tensor> {
+fn clip(depth: usize) -> Vec<Tensor> {
     let mut all = vec![
         ("visual.class_embedding".to_owned(), vec![WIDTH], 1.0),
         ("visual.positional_embedding".to_owned(), vec![17, WIDTH], 0.2),
@@ -66,7 +66,7 @@ fn clip() -> Vec<Tensor> {
         ("text_projection".to_owned(), vec![WIDTH, WIDTH / 2], 0.3),
     ];
     all.extend(["visual.ln_pre", "visual.ln_post", "ln_final"].iter().flat_map(|name| norm(name)));
-    let images = (0..DEPTH).map(|i| format!("visual.transformer.resblocks.{i}"));
+    let images = (0..depth).map(|i| format!("visual.transformer.resblocks.{i}"));
     for block in images.chain(["transformer.resblocks.0".to_owned()]) {
         all.extend(norm(&format!("{block}.ln_1")));
         all.extend(norm(&format!("{block}.ln_2")));
