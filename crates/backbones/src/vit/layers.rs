@@ -68,7 +68,9 @@ impl Vit {
             .filter_map(|number| Some((number, Layer::of(number, self.depth())?)));
         let (rows, columns) = self.grid(height, width);
         let fits = |layer: Layer| !matches!(layer, Layer::Windows(side) if side > rows.min(columns));
-        all.filter(|(_, layer)| fits(*layer)).map(|(number, layer)| (number, self.layer_shape(layer, (rows, columns)))).collect()
+        all.filter(|(_, layer)| fits(*layer))
+            .map(|(number, layer)| (number, self.layer_shape(layer, (rows, columns))))
+            .collect()
     }
 
     fn layer_shape(&self, layer: Layer, (rows, columns): (usize, usize)) -> LayerShape {

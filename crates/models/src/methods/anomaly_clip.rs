@@ -98,7 +98,9 @@ impl FeatureMethod for AnomalyClip {
     fn check(&self) -> Result<(), String> {
         match self.deep_words <= self.words {
             true => Ok(()),
-            false => Err(format!("`deep_words: {}` of `words: {}`: they take their places", self.deep_words, self.words)),
+            false => {
+                Err(format!("`deep_words: {}` of `words: {}`: they take their places", self.deep_words, self.words))
+            }
         }
     }
 
@@ -121,7 +123,11 @@ impl FeatureMethod for AnomalyClip {
         let path = PathBuf::from(&self.prompts);
         match path.is_file() {
             true => Ok(vec![words, path]),
-            false => Err(Error::data(path, "there is no such file of prompts", "download it from zqhang/AnomalyCLIP's checkpoints")),
+            false => Err(Error::data(
+                path,
+                "there is no such file of prompts",
+                "download it from zqhang/AnomalyCLIP's checkpoints",
+            )),
         }
     }
 

@@ -140,4 +140,3 @@ pub(crate) fn assert_near(what: &str, found: &[f32], want: &Value, tolerance: f6
 pub(crate) fn words() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/prompts.pth").to_string_lossy().into_owned()
 }
-

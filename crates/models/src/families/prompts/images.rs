@@ -36,7 +36,9 @@ impl<'a> Images<'a> {
         }
         if let Some(missing) = [false, true].into_iter().find(|&kind| all.iter().all(|i: &Image| i.anomalous != kind)) {
             let missing = if missing { "anomalies" } else { "normals" };
-            return Err(Error::refused(format!("prompts are trained on {missing} of the meta-train domains: there are none")));
+            return Err(Error::refused(format!(
+                "prompts are trained on {missing} of the meta-train domains: there are none"
+            )));
         }
         Ok(Images { ctx, all })
     }

@@ -177,7 +177,8 @@ mod tests {
             let embedded = Tensor::stack(&texts.iter().map(filled).collect::<Vec<_>>(), 0).unwrap();
             let ends: Vec<usize> = texts.iter().map(|text| text.len() - 1).collect();
             for embedded in [&embedded, candle_core::Var::from_tensor(&embedded).unwrap().as_tensor()] {
-                let found = tower.vectors(embedded, &ends, &[]).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let found =
+                    tower.vectors(embedded, &ends, &[]).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 let rms = (want.iter().map(|v| v * v).sum::<f32>() / want.len() as f32).sqrt();
                 let off = found.iter().zip(&want).map(|(f, w)| (f - w).abs() / rms).fold(0.0, f32::max);
                 println!("{gelu}: {off:.1e} of the root mean square");

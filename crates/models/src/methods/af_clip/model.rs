@@ -68,7 +68,8 @@ impl End {
             let family = family.ok_or_else(|| Error::Config(knows_no_texts(kind)))?;
             let head = Head::of_images(family, &zsad_nn::weights::read(&path)?, &path)?;
             let device = zsad_nn::device::open(env.device)?;
-            let (norm, projection) = (FrozenNorm::new(&head.norm, &device)?, FrozenLinear::new(&head.projection, &device)?);
+            let (norm, projection) =
+                (FrozenNorm::new(&head.norm, &device)?, FrozenLinear::new(&head.projection, &device)?);
             Ok(End { norm, projection, width: head.projection.inputs })
         })
     }
@@ -132,9 +133,8 @@ impl Adapter {
     fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         let (sets, count, width) = tokens.dims3()?;
         let normed = self.norm.forward(&tokens.reshape((sets * count, width))?, Pass::eval(1), false)?;
-        let part = |i: usize| -> Result<Tensor> {
-            Ok(self.qkv[i].forward(&normed)?.reshape((sets, count, HEADS * HEAD))?)
-        };
+        let part =
+            |i: usize| -> Result<Tensor> { Ok(self.qkv[i].forward(&normed)?.reshape((sets, count, HEADS * HEAD))?) };
         let taken = attend([&part(0)?, &part(1)?, &part(2)?], HEADS, None)?;
         let rows = taken.reshape((sets * count, HEADS * HEAD))?.contiguous()?;
         Ok(self.out.forward(&rows)?.reshape((sets, count, width))?)

@@ -25,7 +25,8 @@ pub(super) fn tokens(map: &[f32], (rows, columns): (usize, usize), side: usize) 
 
 /// A Gaussian at whole distances from the middle, its sum 1.
 fn weights(side: usize) -> Vec<f32> {
-    let raw: Vec<f64> = (0..side).map(|i| (-0.5 * ((i as f64 - (side - 1) as f64 / 2.0) / SIGMA).powi(2)).exp()).collect();
+    let raw: Vec<f64> =
+        (0..side).map(|i| (-0.5 * ((i as f64 - (side - 1) as f64 / 2.0) / SIGMA).powi(2)).exp()).collect();
     let total: f64 = raw.iter().sum();
     raw.into_iter().map(|w| (w / total) as f32).collect()
 }

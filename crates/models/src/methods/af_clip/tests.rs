@@ -102,7 +102,7 @@ fn losses_and_gradients_are_pytorchs() {
         assert_eq!(step.gradients.len(), 8);
         for (param, gradient) in training.model.store.trainable().zip(&step.gradients) {
             let gradient = values(gradient.as_ref().unwrap());
-            assert_near(&param.name, &gradient, &want["gradients"][&param.name], 1e-4);
+            assert_near(&param.name, &gradient, &want["gradients"][&param.name], TIGHT);
         }
     });
 }
@@ -124,11 +124,11 @@ fn scores_and_maps_are_pytorchs() {
     let detector = method.restore(&state, &env).unwrap();
     let (found, want) = (scores(detector.as_ref(), &env), &goldens()["af_clip"]);
     for (score, want) in found.samples.iter().zip(want["scores"].as_array().unwrap()) {
-        assert!((score - want.as_f64().unwrap()).abs() < 3e-5, "{score} {want}");
+        assert!((score - want.as_f64().unwrap()).abs() < TIGHT, "{score} {want}");
     }
     let maps = found.maps.unwrap();
     assert_eq!((maps.shape.as_slice(), maps.values.len()), (&[SIZE.0, SIZE.1][..], 3 * SIZE.0 * SIZE.1));
-    assert_near("maps", &maps.values, &want["maps"], 3e-5);
+    assert_near("maps", &maps.values, &want["maps"], TIGHT);
 }
 
 #[test]
@@ -146,7 +146,8 @@ fn training_moves_words_and_adapter_alone_and_goes_towards_its_labels() {
     let untrained = fitted(json!({"backbone": KIND.word(), "epochs": 1, "lr": 0.0}));
     let (before, after) = (untrained.state().unwrap().unwrap(), detector.state().unwrap().unwrap());
     let all: Vec<&str> = after.arrays.keys().map(String::as_str).collect();
-    let adapter = ["norm.bias", "norm.weight", "to_k.weight", "to_out.bias", "to_out.weight", "to_q.weight", "to_v.weight"];
+    let adapter =
+        ["norm.bias", "norm.weight", "to_k.weight", "to_out.bias", "to_out.weight", "to_q.weight", "to_v.weight"];
     let names: Vec<String> = adapter.iter().map(|name| format!("adapter.{name}")).collect();
     assert_eq!(all[..7], names.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(all[7..], ["directions", "prompt"]);

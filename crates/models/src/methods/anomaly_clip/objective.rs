@@ -68,13 +68,7 @@ impl Objective {
     }
 
     /// The losses of one block's map; the cross-entropy has no part in them.
-    pub fn map_terms(
-        &self,
-        patches: &Tensor,
-        grid: (usize, usize),
-        mask: &[f32],
-        directions: &Tensor,
-    ) -> Result<Map> {
+    pub fn map_terms(&self, patches: &Tensor, grid: (usize, usize), mask: &[f32], directions: &Tensor) -> Result<Map> {
         let probabilities = softmax(&(patches.matmul(&directions.t()?)? / self.temperature)?)?;
         let (height, width) = self.size;
         let device = patches.device();

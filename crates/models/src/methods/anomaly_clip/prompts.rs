@@ -106,7 +106,8 @@ impl Prompts {
 
     /// The two texts' vectors as they leave the tower.
     pub fn vectors(&self, tower: &Tower, texts: &Texts) -> Result<Tensor> {
-        let text = |(context, (start, rest)): (&Var, &(Tensor, Tensor))| Tensor::cat(&[start, context.as_tensor(), rest], 0);
+        let text =
+            |(context, (start, rest)): (&Var, &(Tensor, Tensor))| Tensor::cat(&[start, context.as_tensor(), rest], 0);
         let all = self.contexts.iter().zip(&texts.embedded).map(text).collect::<candle_core::Result<Vec<_>>>()?;
         let deep: Vec<Tensor> = self.deep.iter().map(|var| var.as_tensor().clone()).collect();
         let ends = texts.ends.map(|end| end + self.sizes.words);
@@ -143,6 +144,9 @@ impl Texts {
             let words = tower.words(&filled)?;
             Ok((words.narrow(0, 0, 1)?, words.narrow(0, 1, longest - 1)?))
         };
-        Ok(Texts { embedded: [embed(&tokens[0])?, embed(&tokens[1])?], ends: [tokens[0].len() - 1, tokens[1].len() - 1] })
+        Ok(Texts {
+            embedded: [embed(&tokens[0])?, embed(&tokens[1])?],
+            ends: [tokens[0].len() - 1, tokens[1].len() - 1],
+        })
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use zsad_backbones::features::FeatureStore;
 use zsad_core::{
-    Batch, Dataset, Detector, Environment, Error, FitContext, Given, MethodDef, ParamSet, Silent, Supervision, TrainingData,
-    Unlabelled,
+    Batch, Dataset, Detector, Environment, Error, FitContext, Given, MethodDef, ParamSet, Silent, Supervision,
+    TrainingData, Unlabelled,
 };
 use zsad_nn::weights::from_candle;
 
@@ -79,7 +79,7 @@ fn texts_losses_and_gradients_are_pytorchs() {
         assert!(close(loss, &want["loss"]), "{loss} {}", want["loss"]);
         for (param, gradient) in training.prompts.store.trainable().zip(&gradients) {
             let gradient = from_candle(gradient.as_ref().unwrap()).unwrap();
-            assert_near(&param.name, gradient.as_f32().unwrap(), &want["gradients"][&param.name], 1e-4);
+            assert_near(&param.name, gradient.as_f32().unwrap(), &want["gradients"][&param.name], TIGHT);
         }
         assert_eq!(gradients.len(), 4);
 
@@ -130,11 +130,11 @@ fn scores_and_maps_of_the_authors_file_are_pytorchs() {
     let detector = fit(given, &env).unwrap();
     let (found, want) = (scores(detector.as_ref(), &env), &goldens()["anomaly_clip"]);
     for (score, want) in found.samples.iter().zip(want["scores"].as_array().unwrap()) {
-        assert!((score - want.as_f64().unwrap()).abs() < 3e-5, "{score} {want}");
+        assert!((score - want.as_f64().unwrap()).abs() < TIGHT, "{score} {want}");
     }
     let maps = found.maps.unwrap();
     assert_eq!((maps.shape.as_slice(), maps.values.len()), (&[SIZE.0, SIZE.1][..], 3 * SIZE.0 * SIZE.1));
-    assert_near("maps", &maps.values, &want["maps"], 3e-5);
+    assert_near("maps", &maps.values, &want["maps"], TIGHT);
 }
 
 #[test]
