@@ -92,6 +92,7 @@ impl PooledModel for Rebuilder {
 mod tests {
     use super::*;
     use crate::trained::golden::{assert_close, built, perceptron, wave};
+    use crate::trained::spec::HeadKind;
 
     /// ```python
     /// x = wave(6, 3); m, s = x.mean(0), x.std(0, unbiased=False); z = (x - m) / s

@@ -23,7 +23,7 @@ use zsad_core::{ParamSet, rng::stream};
 use zsad_nn::{ParamStore, loss, params::Builder, train::Tasks};
 
 use super::network::Phase;
-use super::spec::{Backbone, HeadKind, NetworkSpec, Norm, NormPosition};
+use super::spec::{HeadKind, NetworkSpec, Norm};
 use crate::families::episodic::Objective;
 
 /// The snippet's `wave`.
