@@ -1,7 +1,5 @@
 //! What an experiment's axes come to.
 
-use std::path::Path;
-
 use zsad_core::{DataDir, Environment};
 
 use super::Wanted;
@@ -21,7 +19,7 @@ fn a_method_that_takes_no_labelled_anomalies_is_scored_once_on_the_batches_of_th
         std::fs::write(&file, text).unwrap();
         let experiment = load(&file, &Registry::built_in(), None).unwrap();
         // Without data, cells are wanted all the same.
-        let env = Environment::new(DataDir::resolve(Some(Path::new("nowhere"))));
+        let env = Environment::new(DataDir::resolve(Some("nowhere".into())));
         let wanted = Wanted::new(&experiment, &Library::new(Registry::built_in()), &env);
         let fits = wanted.jobs.iter().map(|fit| fit.method().to_owned()).collect::<Vec<_>>();
         let cells = wanted.jobs.iter().flat_map(|fit| &fit.cells);
