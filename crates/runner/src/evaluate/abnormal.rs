@@ -38,3 +38,88 @@ impl Given {
         AbnormalReferences { batch: Batch::new(source, &self.samples, env), masks: self.masks.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zsad_core::{
+        AbnormalShots, AnomalySource, BatchSize, Contamination, DataDir, DatasetInfo, Detector, Fold, Modality,
+        Samples, Scores, Shots, Silent, Subset, Values,
+    };
+    use zsad_data::memory::{InMemory, MemoryDomain};
+
+    use super::*;
+    use crate::evaluate::{CellInput, score_cell};
+
+    /// Three references, ten normals and five anomalies, all pixels of which are anomalous; or none has a mask.
+    struct Pictures(InMemory, bool);
+
+    impl Dataset for Pictures {
+        fn info(&self) -> &DatasetInfo {
+            self.0.info()
+        }
+
+        fn gather(&self, refs: &[SampleRef]) -> Result<Samples> {
+            self.0.gather(refs)
+        }
+
+        fn masks(&self, refs: &[SampleRef]) -> Result<Option<Masks>> {
+            let values = refs.iter().flat_map(|r| [u8::from(r.subset == Subset::Anomalous); 4]).collect();
+            Ok(self.1.then_some(Masks { shape: vec![2, 2], values }))
+        }
+    }
+
+    fn pictures(masks: bool) -> Pictures {
+        let modality = Modality::Image { channels: 1, height: 2, width: 2 };
+        let some = |n: usize| Samples::new(modality.shape(), Values::F32((0..4 * n).map(|i| i as f32).collect()));
+        let (anomalous, reference) = (Some(some(5)), Some(some(3)));
+        let domain = MemoryDomain { name: "d".into(), normal: some(10), anomalous, reference };
+        let fold = Fold { name: String::new(), meta_train: vec![], meta_test: vec![0] };
+        let set = InMemory::new("s", modality.clone(), vec![domain], vec![fold], AnomalySource::Genuine).unwrap();
+        Pictures(set, masks)
+    }
+
+    /// Scores by how many anomalous pixels it was shown.
+    struct Told(f64);
+
+    impl Detector for Told {
+        fn adapt(&self, _: &Batch) -> Result<Option<Box<dyn Detector>>> {
+            Ok(Some(Box::new(Told(0.0))))
+        }
+
+        fn adapt_beside(&self, _: &Batch, anomalies: &AbnormalReferences) -> Result<Option<Box<dyn Detector>>> {
+            assert_eq!(4 * anomalies.batch.len(), anomalies.masks.values.len());
+            Ok(Some(Box::new(Told(anomalies.masks.values.iter().map(|&m| f64::from(m)).sum()))))
+        }
+
+        fn score(&self, batch: &Batch) -> Result<Scores> {
+            Ok(vec![self.0; batch.len()].into())
+        }
+    }
+
+    #[test]
+    fn a_method_is_shown_what_was_set_aside_with_its_masks_and_no_batch_holds_it() {
+        let score = |given: usize, masks: bool| {
+            let set = pictures(masks);
+            let point = TestPoint {
+                size: BatchSize::All,
+                contamination: Contamination::Natural,
+                n_batches: 1,
+                abnormal_shots: Some(AbnormalShots { given, set_aside: 2 }),
+                ..TestPoint::default()
+            };
+            let env = Environment::new(DataDir::resolve(None));
+            let (fold, shots) = (&set.info().folds[0], Shots::Number(1));
+            let input = CellInput { dataset: &set, fold, point: &point, seed: 3, shots, env: &env };
+            score_cell(&Told(-1.0), &input, &[], &Silent)
+        };
+        for (given, shown) in [(0, 0.0), (1, 4.0), (2, 8.0)] {
+            let outcome = score(given, true).unwrap();
+            assert_eq!(outcome.batches[0].items, [shown; 13], "ten normals and three of five anomalies");
+            assert_eq!((outcome.domains[0].n_normal, outcome.domains[0].n_anomalous), (10, 3));
+        }
+        assert!(score(0, false).is_ok(), "what is given to no method needs no masks");
+        let refused = score(1, false).err().unwrap();
+        assert!(matches!(refused, Error::Refused(_)), "{refused:?}");
+        assert!(refused.to_string().contains("domain `d` has none"), "{refused}");
+    }
+}
