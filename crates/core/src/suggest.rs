@@ -11,10 +11,20 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, c)| c)
 }
 
-/// `did you mean `x`?`, or the list of candidates where none is near.
+/// The candidates of which `name` is a part, between underscores.
+fn related<'a>(name: &str, candidates: &[&'a str]) -> Vec<&'a str> {
+    let wanted = format!("_{}_", name.to_lowercase());
+    candidates.iter().copied().filter(|c| format!("_{c}_").to_lowercase().contains(&wanted)).collect()
+}
+
+/// `did you mean `x`?`, all that `name` is a part of where there are such, or the list of candidates where none is near.
 pub fn hint<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S>) -> String {
     let candidates: Vec<S> = candidates.into_iter().collect();
     let candidates: Vec<&str> = candidates.iter().map(AsRef::as_ref).collect();
+    let related = related(name, &candidates);
+    if !name.is_empty() && !related.is_empty() {
+        return format!("did you mean {}?", related.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(" or "));
+    }
     match nearest(name, candidates.iter().copied()) {
         Some(c) => format!("did you mean `{c}`?"),
         None => format!("one of: {}", candidates.join(", ")),
@@ -29,6 +39,8 @@ mod tests {
     fn a_typo_finds_its_word_and_nonsense_lists_all() {
         assert_eq!(nearest("acr_dsvd", ["acr_dsvdd", "knn"]), Some("acr_dsvdd"));
         assert_eq!(hint("Mahalanobi", ["knn", "mahalanobis"]), "did you mean `mahalanobis`?");
+        let acrs = hint("acr", ["aupr", "acr_dsvdd", "few_acr", "acronym"]);
+        assert_eq!(acrs, "did you mean `acr_dsvdd` or `few_acr`?", "a whole word of a name");
         assert_eq!(hint("zzz", ["knn", "lof"]), "one of: knn, lof");
     }
 }

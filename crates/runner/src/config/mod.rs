@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use std::sync::Arc;
 
+use zsad_core::suggest;
 use zsad_core::{DatasetDef, Method, MethodDef, Source, TestPoint};
 
 use crate::analyses::{AnalysisDef, Configured};
@@ -88,12 +89,14 @@ pub struct Experiment {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: {why}", path.display())]
+    #[error("{}: {why}{hint}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
         why: std::io::Error,
+        /// What may have been meant.
+        hint: String,
     },
     /// The file has mistakes.
     #[error("{}", list(path, problems))]
@@ -121,9 +124,29 @@ pub fn load(path: &Path, registry: &Registry, profile: Option<&str>) -> Result<E
 
 /// What `parse` makes of a file, and its text.
 fn checked<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, Vec<Problem>>) -> Result<(T, String), ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
+    let text = std::fs::read_to_string(path).map_err(|why| {
+        let hint = if why.kind() == std::io::ErrorKind::NotFound { others(path) } else { String::new() };
+        ConfigError::Unreadable { path: path.to_owned(), why, hint }
+    })?;
     let parsed = parse(&text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
     Ok((parsed, text))
+}
+
+/// Which file may have been meant by one that is not there: of its own folder, or of `experiments`.
+fn others(path: &Path) -> String {
+    let own = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let found: Vec<PathBuf> = entries(own)
+        .chain(entries(Path::new("experiments")))
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .collect();
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stems: Vec<String> = found.iter().map(|path| stem(path)).collect();
+    let near = suggest::nearest(&stem(path), stems.iter().map(String::as_str));
+    match near.and_then(|near| found.iter().find(|path| stem(path) == near)) {
+        Some(near) => format!("\n  hint: did you mean {}?", near.strip_prefix(".").unwrap_or(near).display()),
+        None => "\n  hint: give the path of an experiment's YAML file".to_owned(),
+    }
 }
 
 #[cfg(test)]

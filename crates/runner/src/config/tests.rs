@@ -166,3 +166,17 @@ fn an_unknown_profile_is_a_mistake() {
     assert_eq!((problems[0].pos.line, problems[0].message.as_str()), (11, "there is no profile `smal`"));
     assert_eq!(problems[0].hint, "did you mean `small`?");
 }
+
+#[test]
+fn a_file_that_is_not_there_has_a_likeness_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("quickstart.yaml"), "").unwrap();
+    let why = |name: &str| match super::load(&folder.path().join(name), &toys(), None) {
+        Ok(_) => panic!("{name} was read"),
+        Err(why) => why.to_string(),
+    };
+    let near = why("quikstart.yaml");
+    assert!(near.contains("quikstart.yaml: ") && near.contains("hint: did you mean "), "{near}");
+    assert!(near.ends_with("quickstart.yaml?"), "{near}");
+    assert!(why("zz.yaml").ends_with("hint: give the path of an experiment's YAML file"));
+}
