@@ -196,6 +196,14 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Labelled anomalies of the target: what a person shows a method beside normal references.
+pub struct AbnormalReferences<'a> {
+    /// The samples.
+    pub batch: Batch<'a>,
+    /// Where each of them is anomalous, at the samples' size.
+    pub masks: Masks,
+}
+
 /// What training may see: the samples of a fold's meta-train domains, with their labels and masks.
 pub struct TrainingData<'a> {
     dataset: &'a dyn Dataset,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::batch::{Batch, TrainingData};
+use crate::batch::{AbnormalReferences, Batch, TrainingData};
 use crate::dataset::{DatasetInfo, Fold};
 use crate::env::Environment;
 use crate::error::{Error, Result};
@@ -172,6 +172,11 @@ pub trait Method: Send + Sync {
         self.supervision() == Supervision::InBatch
     }
 
+    /// Whether labelled anomalies of the target tell it something; see [`Detector::adapt_beside`].
+    fn takes_abnormal_shots(&self) -> bool {
+        false
+    }
+
     /// The files beside the data that its numbers depend on: weights of frozen networks, an external program.
     ///
     /// # Errors
@@ -238,6 +243,15 @@ pub trait Detector: Send + Sync {
         Ok(None)
     }
 
+    /// The same beside labelled anomalies of the target as well, for methods that
+    /// [take them](Method::takes_abnormal_shots).
+    ///
+    /// # Errors
+    /// As [`Detector::adapt`].
+    fn adapt_beside(&self, support: &Batch, _anomalies: &AbnormalReferences) -> Result<Option<Box<dyn Detector>>> {
+        self.adapt(support)
+    }
+
     /// One score a sample of the batch; higher is more anomalous. Permuting the batch permutes the scores. The frame
     /// checks that there is one for each and that all are finite.
     ///
@@ -292,11 +306,27 @@ impl fmt::Debug for dyn Detector {
 /// # Errors
 /// Those of [`Detector::adapt`]; [`Error::Refused`] where `shots` are wanted and there is no support.
 pub fn adapted(detector: &dyn Detector, shots: Shots, support: &Batch) -> Result<Option<Box<dyn Detector>>> {
+    adapted_beside(detector, shots, support, None)
+}
+
+/// The same, with labelled anomalies of the target where there are some.
+///
+/// # Errors
+/// As [`adapted`].
+pub fn adapted_beside(
+    detector: &dyn Detector,
+    shots: Shots,
+    support: &Batch,
+    anomalies: Option<&AbnormalReferences>,
+) -> Result<Option<Box<dyn Detector>>> {
     match shots {
         Shots::Number(0) => Ok(None),
         _ if support.is_empty() => {
             Err(Error::refused("this method needs normal references of the target, and there are none"))
         }
-        _ => detector.adapt(support),
+        _ => match anomalies {
+            Some(anomalies) => detector.adapt_beside(support, anomalies),
+            None => detector.adapt(support),
+        },
     }
 }

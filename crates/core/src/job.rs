@@ -149,9 +149,9 @@ pub struct FitJob {
 }
 
 impl FitJob {
-    /// What results call its method, where no labels are given.
+    /// What results call its method, where nothing labelled is given.
     pub fn method(&self) -> &str {
-        let plain = self.cells.iter().find(|c| c.id.point.labels.is_none());
+        let plain = self.cells.iter().find(|c| c.id.point.labels.is_none() && c.id.point.anomalies_given() == 0);
         plain.or(self.cells.first()).map_or(self.id.method.name.as_str(), CellJob::method)
     }
 

@@ -32,7 +32,7 @@ pub mod suggest;
 pub mod tags;
 pub mod winograd;
 
-pub use batch::{Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
+pub use batch::{AbnormalReferences, Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use budget::{Budget, Query};
 pub use dataset::{
     AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, ReadBy, Source,
@@ -49,7 +49,7 @@ pub use operator::{Implementation, Operator, Operators, Placement};
 pub use params::{Choice, Given, OrWord, ParamDefault, ParamKind, ParamProblem, ParamSet, ParamSpec, Required, Word};
 pub use picture::{Aspect, Filter, Fit, PictureGeometry};
 pub use preprocessing::{Layout, Missing, Moments, Preprocessing, Scaling};
-pub use protocol::{BatchSize, Contamination, Pooling, TestPoint, TooSmall};
+pub use protocol::{AbnormalShots, BatchSize, Contamination, Pooling, TestPoint, TooSmall};
 pub use sample::{Maps, Masks, SampleRef, Samples, Scores, Subset, Values};
 pub use shift::Shift;
 pub use simd::Simd;

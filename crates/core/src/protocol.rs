@@ -132,6 +132,16 @@ crate::choices! {
     }
 }
 
+/// Labelled anomalies of the target, with their masks, of which each domain sets some aside: no batch holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AbnormalShots {
+    /// How many a method is given beside its normal references.
+    pub given: usize,
+    /// How many are set aside, 1 at least: the most that any cell of the experiment is given, so that all of them score the
+    /// same batches.
+    pub set_aside: usize,
+}
+
 /// One point of the test protocol's grid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct TestPoint {
@@ -172,6 +182,9 @@ pub struct TestPoint {
     /// without them hold the same samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Budget>,
+    /// Labelled anomalies that a method is given, and that batches are drawn without; `None`: all are in the batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abnormal_shots: Option<AbnormalShots>,
 }
 
 fn is_zero(share: &f64) -> bool {
@@ -188,6 +201,16 @@ pub struct BatchCounts {
 }
 
 impl TestPoint {
+    /// How many labelled anomalies a method is given.
+    pub fn anomalies_given(&self) -> usize {
+        self.abnormal_shots.map_or(0, |shots| shots.given)
+    }
+
+    /// How many anomalies of a domain are in none of its batches.
+    pub fn anomalies_set_aside(&self) -> usize {
+        self.abnormal_shots.map_or(0, |shots| shots.set_aside)
+    }
+
     /// The composition of a batch from a domain that has `normal` normals and `anomalous` anomalies to draw from.
     ///
     /// With a total of B: round(B·r) anomalies, halves away from zero. With n normals: ⌊n·r/(1−r)⌋.
@@ -248,6 +271,7 @@ mod tests {
             anomaly_kinds: None,
             reference_contamination: 0.0,
             labels: None,
+            abnormal_shots: None,
         }
     }
 

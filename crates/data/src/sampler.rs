@@ -3,24 +3,28 @@
 //! Every draw comes from a stream that is named by the data set, the fold, the domain, the protocol point and a
 //! number, never by the method: all methods see the same batches, whatever ran before and on however many threads.
 
+mod candidates;
+mod set_aside;
 mod tasks;
 #[cfg(test)]
 mod tests;
 
-use rand::seq::{SliceRandom, index};
+use rand::seq::SliceRandom;
 use zsad_core::protocol::BatchCounts;
-use zsad_core::rng::{Rng, stream};
+use zsad_core::rng::stream;
 use zsad_core::{
     AnomalySource, Contamination, Dataset, DatasetInfo, Error, Fold, LabelledBatch, Result, SampleRef, Shots, Subset,
     TestPoint,
 };
 
+use candidates::Candidates;
+pub use set_aside::set_aside;
 pub use tasks::{OutlierSource, Task, TaskProtocol, TaskSampler};
 
 /// The test batches of one meta-test domain at one protocol point: `point.n_batches` of them, each drawn without
 /// replacement.
 ///
-/// With `anomaly_kinds` the anomalies are so many different samples, repeated; see [`crate::copies::Copies`].
+/// Those that are [`set_aside`] are in none of them. With `anomaly_kinds` the anomalies are so many different samples, repeated; see [`crate::copies::Copies`].
 ///
 /// A batch depends on the data set's name, the fold's and the domain's names, the point's size, contamination and
 /// least number of anomalies, the seed, and its own number; so the first batches stay the same when more are asked for.
@@ -36,8 +40,9 @@ pub fn test_batches(
 ) -> Result<Vec<LabelledBatch<SampleRef>>> {
     let info = dataset.info();
     let this = &info.domains[domain];
-    let (normals, anomalies) = candidates(info, fold, domain);
     let counts = counts(info, fold, domain, point)?;
+    let (normals, anomalies) = candidates(info, fold, domain);
+    let anomalies = anomalies.without(&set_aside(info, domain, point, seed));
     let point_name = point_name(point);
     Ok((0..point.n_batches as u32)
         .map(|number| {
@@ -86,7 +91,8 @@ pub fn counts(info: &DatasetInfo, fold: &Fold, domain: usize, point: &TestPoint)
         AnomalySource::OtherDomains => "anomalies are normals of the other meta-test domains",
     };
     let refused = |e| Error::refused(format!("{}, domain `{}`: {e}; {from}", info.name, info.domains[domain].name));
-    point.counts(normals.total, anomalies.total).map_err(refused)
+    let left = set_aside::left(info, anomalies.total, point).map_err(refused)?;
+    point.counts(normals.total, left).map_err(refused)
 }
 
 /// The normals and the anomalies that batches of a domain are drawn from.
@@ -169,47 +175,4 @@ pub fn contaminate(
     let first = references.len() - wanted;
     references[first..].copy_from_slice(&outside);
     Ok(())
-}
-
-/// Samples to draw from: one subset of one or more domains, laid end to end.
-struct Candidates {
-    subset: Subset,
-    /// (domain, number of samples up to and including this domain).
-    ends: Vec<(usize, usize)>,
-    total: usize,
-}
-
-impl Candidates {
-    fn new(domains: impl IntoIterator<Item = (usize, usize)>, subset: Subset) -> Self {
-        let mut total = 0;
-        let ends = domains
-            .into_iter()
-            .map(|(domain, size)| {
-                total += size;
-                (domain, total)
-            })
-            .collect();
-        Candidates { subset, ends, total }
-    }
-
-    /// The sample at `position` of the whole.
-    fn at(&self, position: usize) -> SampleRef {
-        let i = self.ends.partition_point(|&(_, end)| end <= position);
-        let start = if i == 0 { 0 } else { self.ends[i - 1].1 };
-        SampleRef { domain: self.ends[i].0 as u32, subset: self.subset, index: (position - start) as u32 }
-    }
-
-    /// `n ≤ total` different samples in random order.
-    fn draw(&self, rng: &mut Rng, n: usize) -> Vec<SampleRef> {
-        index::sample(rng, self.total, n).into_iter().map(|i| self.at(i)).collect()
-    }
-
-    /// `n` different samples of those outside `domain`, in random order; there must be as many.
-    fn draw_outside(&self, rng: &mut Rng, n: usize, domain: usize) -> Vec<SampleRef> {
-        let i = self.ends.partition_point(|&(d, _)| d < domain);
-        let (start, end) = (if i == 0 { 0 } else { self.ends[i - 1].1 }, self.ends[i].1);
-        let outside = self.total - (end - start);
-        let past = |p: usize| if p < start { p } else { p + (end - start) };
-        index::sample(rng, outside, n).into_iter().map(|p| self.at(past(p))).collect()
-    }
 }

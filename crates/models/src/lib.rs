@@ -51,6 +51,7 @@ pub const METHODS: &[&dyn MethodDef] = &[
     &mcm::DEF,
     &msc::DEF,
     &musc::DEF,
+    &nagl::DEF,
     &ntl::DEF,
     &oc_maml::DEF,
     &ocsvm::DEF,

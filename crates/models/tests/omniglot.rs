@@ -37,6 +37,7 @@ fn auroc(dataset: &dyn Dataset, steps: u64, contamination: &[f64]) -> Vec<f64> {
             anomaly_kinds: None,
             reference_contamination: 0.0,
             labels: None,
+            abnormal_shots: None,
         };
         let values: Vec<f64> = fold
             .meta_test

@@ -1,10 +1,11 @@
 //! One cell: its test batches, their scores, their metrics.
 
+pub mod abnormal;
 mod measures;
 
 use std::time::{Duration, Instant};
 
-use zsad_core::detector::adapted;
+use zsad_core::detector::adapted_beside;
 use zsad_core::{
     Batch, Dataset, Detector, Environment, Error, Fold, LabelledBatch, Maps, Masks, Progress, Result, SampleRef,
     Scores, Shots, TestPoint, Unlabelled,
@@ -138,6 +139,8 @@ pub fn score_domain(
     let dataset = shift.as_ref().map_or(clean, |shifted| shifted as &dyn Dataset);
     let source = Unlabelled::new(dataset);
     let (mut all, mut time) = (Vec::new(), Duration::ZERO);
+    let shown = abnormal::given(dataset, domain, point, seed)?;
+    let abnormal = shown.as_ref().map(|shown| shown.to_method(&source, env));
     // Batches of one support set stand one after the other more often than not.
     let (mut ready_for, mut own): (Option<Vec<SampleRef>>, Option<Box<dyn Detector>>) = (None, None);
     for batch in &sampler::test_batches(dataset, fold, domain, point, seed)? {
@@ -153,7 +156,8 @@ pub fn score_domain(
         }
         let start = Instant::now();
         if ready_for.as_ref() != Some(&support) {
-            own = adapted(detector, shots, &Batch::new(&source, &support, env)).map_err(at)?;
+            let references = Batch::new(&source, &support, env);
+            own = adapted_beside(detector, shots, &references, abnormal.as_ref()).map_err(at)?;
             ready_for = Some(support);
         }
         let detector = own.as_deref().unwrap_or(detector);

@@ -1,13 +1,15 @@
 //! What an experiment comes to: its fits, each with its cells, and which of them are finished already.
 
 mod nearest;
+#[cfg(test)]
+mod tests;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use zsad_core::job::{Asked, CellId, CellJob, DataId, FitId, FitJob, MethodId};
-use zsad_core::{DatasetInfo, Environment, Error, Fold, Method, Result, Shots, Supervision, TestPoint};
+use zsad_core::{AbnormalShots, DatasetInfo, Environment, Error, Fold, Method, Result, Shots, Supervision, TestPoint};
 use zsad_data::sampler;
 use zsad_store::run_folder::{FileList, SavedCell};
 use zsad_store::{CellRecord, RunFolder, Status};
@@ -262,13 +264,18 @@ fn cells(
         params: method.method.values(),
     };
     let draw_seed = experiment.training_seed.map(|_| seed);
+    let takes_abnormal = method.method.takes_abnormal_shots();
     let cell = |&point: &TestPoint| {
         // What makes no difference has one form, so that keys are equal.
         let skip_small = point.skip_small && about.is_some_and(|(i, f)| !too_small(i, f, &point).is_empty());
-        let point = TestPoint { draw_seed, skip_small, ..point };
+        // A method that takes no labelled anomalies is scored once, on batches without those that are set aside.
+        let given = if takes_abnormal { point.anomalies_given() } else { 0 };
+        let abnormal_shots = point.abnormal_shots.map(|shots| AbnormalShots { given, ..shots });
+        let point = TestPoint { draw_seed, skip_small, abnormal_shots, ..point };
         let (test_params, test_digest) = (test_params.clone(), tests.cloned());
         let id = CellId { fit: fit.clone(), test_params, test_digest, point };
-        // Batches of few kinds of anomalies, and references that hold some, are other questions, and stand in tables of their own.
+        // Batches of few kinds of anomalies or without some, and references that hold some, are other questions, and stand in
+        // tables of their own.
         let mut dataset = asked.dataset.clone();
         if let Some(kinds) = point.anomaly_kinds {
             dataset += &format!("(anomaly_kinds={kinds})");
@@ -276,10 +283,17 @@ fn cells(
         if point.reference_contamination > 0.0 {
             dataset += &format!("(reference_contamination={})", point.reference_contamination);
         }
-        // With labels of the batch a method is another one, and stands in a line of its own.
-        let (method, setting) = match point.labels {
-            Some(labels) => (format!("{}({labels})", asked.method), Supervision::FewLabel),
-            None => (asked.method.clone(), asked.setting),
+        if point.anomalies_set_aside() > 0 {
+            dataset += &format!("(set_aside={})", point.anomalies_set_aside());
+        }
+        // With labels of the batch, or labelled anomalies, a method is another one, and stands in a line of its own.
+        let (method, setting) = match (point.labels, point.anomalies_given()) {
+            (Some(labels), 0) => (format!("{}({labels})", asked.method), Supervision::FewLabel),
+            (Some(labels), given) => {
+                (format!("{}(abnormal_shots={given}, {labels})", asked.method), Supervision::FewLabel)
+            }
+            (None, 0) => (asked.method.clone(), asked.setting),
+            (None, given) => (format!("{}(abnormal_shots={given})", asked.method), asked.setting),
         };
         CellJob { key: id.key(), id, asked: Asked { dataset, method, setting, ..asked.clone() } }
     };

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashSet};
 use proptest::prelude::*;
 use rayon::prelude::*;
 use zsad_core::params::All;
-use zsad_core::{BatchSize, Contamination, Modality, Pooling, Samples, Values};
+use zsad_core::{AbnormalShots, BatchSize, Contamination, Modality, Pooling, Samples, Values};
 
 use super::*;
 use crate::memory::{InMemory, MemoryDomain};
@@ -37,6 +37,7 @@ fn point(size: BatchSize, r: f64) -> TestPoint {
         anomaly_kinds: None,
         reference_contamination: 0.0,
         labels: None,
+        abnormal_shots: None,
     }
 }
 
@@ -293,6 +294,40 @@ fn contaminated_references_end_with_anomalies_from_outside_the_batch() {
     let mut references = clean.clone();
     let refused = contaminate(&set, fold, 1, &mut references, (0.5, 0), &all).unwrap_err().to_string();
     assert!(refused.starts_with("4 anomalies wanted among the references and domain `d1` has 0 outside"), "{refused}");
+}
+
+#[test]
+fn anomalies_that_are_set_aside_are_in_no_batch_whatever_a_method_is_given_of_them() {
+    let set = set(&[(40, 20, 0), (40, 12, 0)], AnomalySource::Genuine);
+    let (info, fold) = (set.info(), &set.info().folds[0]);
+    let all = point(BatchSize::All, 0.0);
+    let of = |given, aside| TestPoint {
+        contamination: Contamination::Natural,
+        abnormal_shots: Some(AbnormalShots { given, set_aside: aside }),
+        ..all
+    };
+    let draw = |point: &TestPoint, seed| test_batches(&set, fold, 1, point, seed).unwrap();
+    let two = set_aside(info, 1, &of(1, 2), 0);
+    assert!(unique(&two) && two.iter().all(|r| (r.domain, r.subset) == (1, Subset::Anomalous)));
+    for batch in draw(&of(1, 2), 0) {
+        let mut seen: Vec<_> = batch.items.iter().copied().filter(|r| r.subset == Subset::Anomalous).collect();
+        assert_eq!((seen.len(), batch.items.len()), (10, 50));
+        seen.extend(&two);
+        seen.sort_unstable();
+        assert_eq!(seen, SampleRef::all(1, Subset::Anomalous, 12).collect::<Vec<_>>(), "the others are all there");
+    }
+    assert_eq!(draw(&of(1, 2), 0), draw(&of(0, 2), 0), "batches are paired");
+    assert_eq!(set_aside(info, 1, &of(0, 1), 0), two[..1], "fewer are a prefix of more");
+    assert_ne!(set_aside(info, 1, &of(1, 2), 1), two);
+    let referring = TestPoint { reference_seed: Some(0), ..of(1, 2) };
+    assert_eq!(set_aside(info, 1, &referring, 5), two, "the seed of references draws them, where there is one");
+    assert!(set_aside(info, 1, &all, 0).is_empty());
+    let few = counts(info, fold, 1, &of(1, 13)).unwrap_err().to_string();
+    assert!(few.contains("`d1`: `abnormal_shots` sets 13 anomalies aside and the domain has 12"), "{few}");
+    let unlabelled = self::set(&[(40, 0, 0); 4], AnomalySource::OtherDomains);
+    let given = TestPoint { contamination: Contamination::Ratio(0.1), ..of(1, 1) };
+    let refused = counts(unlabelled.info(), &unlabelled.info().folds[0], 2, &given).unwrap_err().to_string();
+    assert!(refused.contains("wants data whose own anomalies are labelled"), "{refused}");
 }
 
 #[test]

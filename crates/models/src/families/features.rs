@@ -14,9 +14,9 @@ use serde_json::Value;
 use zsad_backbones::features::{FeatureSpec, FeatureStore, Reduction};
 use zsad_backbones::{Backbone, BackboneKind, NormMode};
 use zsad_core::{
-    Batch, DatasetInfo, Detector, Environment, Error, FitContext, FitReport, Fold, Given, Method, MethodDef,
-    MethodSpec, Operators, ParamProblem, ParamSet, ParamSpec, Placement, Progress, Result, SampleId, SampleSource,
-    Scores, Shots, Silent, State, Supervision,
+    AbnormalReferences, Batch, DatasetInfo, Detector, Environment, Error, FitContext, FitReport, Fold, Given, Masks,
+    Method, MethodDef, MethodSpec, Operators, ParamProblem, ParamSet, ParamSpec, Placement, Progress, Result, SampleId,
+    SampleSource, Scores, Shots, Silent, State, Supervision,
 };
 
 pub(crate) use selection::{FewShotFeatures, FitTo, InBatchFeatures, Selection};
@@ -41,6 +41,9 @@ pub(crate) trait FeatureMethod: ParamSet {
     const CONTROL: Option<&'static str> = None;
     /// Whether, without references, it scores each image by itself and never looks at the batch.
     const ALONE: bool = false;
+
+    /// See [`Method::takes_abnormal_shots`].
+    const TAKES_ABNORMAL_SHOTS: bool = false;
 
     /// Settles what is left open.
     fn settle(&mut self) {}
@@ -86,6 +89,11 @@ pub(crate) trait FeatureDetector: Send + Sync + 'static {
 
     /// The work that depends on the support set alone.
     fn adapt(&self, support: &View) -> Result<Self::Support>;
+
+    /// The same beside labelled anomalies of the target with their masks.
+    fn adapt_beside(&self, support: &View, _anomalies: &View, _masks: &Masks) -> Result<Self::Support> {
+        self.adapt(support)
+    }
 
     /// The scores of a batch.
     fn score(&self, support: &Self::Support, batch: &View) -> Result<Scores>;
@@ -235,6 +243,10 @@ impl<M: FeatureMethod> Method for Configured<M> {
         self.shots() == Shots::Number(0) && !M::ALONE
     }
 
+    fn takes_abnormal_shots(&self) -> bool {
+        M::TAKES_ABNORMAL_SHOTS
+    }
+
     fn artifacts(&self, env: &Environment) -> Result<Vec<PathBuf>> {
         let mut files = vec![Backbone::weights_file(self.0.0.backbone(), &env.data)?];
         files.extend(self.0.1.artifacts(&self.0.0, env)?);
@@ -261,6 +273,13 @@ struct OnFeatures<D: FeatureDetector> {
 impl<D: FeatureDetector> Detector for OnFeatures<D> {
     fn adapt(&self, support: &Batch) -> Result<Option<Box<dyn Detector>>> {
         let support = Some(self.detector.adapt(&self.selected.view(support)?)?);
+        let (detector, selected) = (self.detector.clone(), self.selected.clone());
+        Ok(Some(Box::new(OnFeatures { detector, selected, support })))
+    }
+
+    fn adapt_beside(&self, support: &Batch, anomalies: &AbnormalReferences) -> Result<Option<Box<dyn Detector>>> {
+        let (support, shown) = (self.selected.view(support)?, self.selected.view(&anomalies.batch)?);
+        let support = Some(self.detector.adapt_beside(&support, &shown, &anomalies.masks)?);
         let (detector, selected) = (self.detector.clone(), self.selected.clone());
         Ok(Some(Box::new(OnFeatures { detector, selected, support })))
     }

@@ -2,6 +2,7 @@
 
 mod network;
 mod noise;
+mod outliers;
 mod params;
 mod scoring;
 mod training;

@@ -32,6 +32,7 @@ pub mod mcd;
 pub mod mcm;
 pub mod msc;
 pub mod musc;
+pub mod nagl;
 pub mod ntl;
 pub mod oc_maml;
 pub mod ocsvm;

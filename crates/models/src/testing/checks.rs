@@ -10,6 +10,7 @@ use zsad_core::{
     Subset, Values,
 };
 
+use super::masked::Masked;
 use super::subject::Subject;
 use super::{MARGIN, PERMUTATION_TOLERANCE};
 use crate::trained::method::OPERATORS_NOTE;
@@ -67,6 +68,9 @@ pub fn violations_on(device: Device, def: &dyn MethodDef, dataset: &dyn Dataset)
     if def.spec().accepts.check(&dataset.info().modality).is_err() {
         return Vec::new();
     }
+    let masked = Masked(dataset);
+    let takes_masks = def.configure(&Default::default()).is_ok_and(|method| method.takes_abnormal_shots());
+    let dataset = if takes_masks { &masked } else { dataset };
     let fit = guarded(|| {
         let subject = Subject::new(def, dataset, device, false)?;
         let (detector, scores) = subject.run_on(1)?;

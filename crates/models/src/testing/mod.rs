@@ -4,11 +4,12 @@
 //! `tests/conformance.rs` runs it for every registered method on every kind of data that the method accepts, and
 //! dead methods planted beside the checks show that each of them is caught. To keep the suite fast, parameters
 //! named `steps`, `epochs`, `tasks`, `task_batch` and `maps` are set to [`STEPS`], [`EPOCHS`], [`TASKS`], [`TASK_BATCH`] and [`MAPS`];
-//! everything else keeps its default. A small network made by a formula stands for a vision transformer that is a method's default.
+//! everything else keeps its default. A method that takes labelled anomalies of the target gets one, with a mask of all of it. A small network made by a formula stands for a vision transformer that is a method's default.
 //! [`violations_on`] does the same elsewhere than on the processor with its kernels.
 
 mod checks;
 pub mod data;
+mod masked;
 #[cfg(test)]
 mod planted;
 mod subject;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zsad_core::detector::adapted;
+use zsad_core::detector::adapted_beside;
 use zsad_core::{
-    AnomalySource, Batch, Dataset, Detector, Device, Environment, Error, FitContext, Fold, Given, Method, MethodDef,
-    ParamProblem, Progress, Result, SampleRef, Silent, State, Subset, TrainingData, Unlabelled,
+    AbnormalReferences, AnomalySource, Batch, Dataset, Detector, Device, Environment, Error, FitContext, Fold, Given,
+    Method, MethodDef, ParamProblem, Progress, Result, SampleRef, Silent, State, Subset, TrainingData, Unlabelled,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
+use super::masked::Masked;
 use super::{EPOCHS, MAPS, STEPS, TASK_BATCH, TASKS, weights};
 
 /// A method on a data set, at the suite's parameters.
@@ -29,6 +30,8 @@ struct Scoring<'a> {
     dataset: &'a dyn Dataset,
     detector: &'a dyn Detector,
     env: &'a Environment,
+    /// Labelled anomalies that it is given.
+    shown: &'a [SampleRef],
 }
 
 impl<'a> Subject<'a> {
@@ -110,8 +113,9 @@ impl<'a> Subject<'a> {
     pub fn run_cached(&self, cache: PathBuf) -> Result<[Vec<f64>; 2]> {
         let env = self.cached(cache);
         let detector = self.fit_in(self.method.as_ref(), &env)?;
-        let scoring = Scoring { dataset: self.dataset, detector: detector.as_ref(), env: &env };
         let batch = self.batch(0, 0);
+        let shown = self.shown(batch[0].domain);
+        let scoring = Scoring { dataset: self.dataset, detector: detector.as_ref(), env: &env, shown: &shown };
         Ok([self.scores(&scoring, &batch)?, self.scores(&scoring, &batch)?])
     }
 
@@ -134,7 +138,8 @@ impl<'a> Subject<'a> {
 
     /// Scores of `refs`, all of one domain, beside references of it if the method wants them.
     pub fn score(&self, detector: &dyn Detector, refs: &[SampleRef]) -> Result<Vec<f64>> {
-        self.scores(&Scoring { dataset: self.dataset, detector, env: &self.env }, refs)
+        let shown = self.shown(refs[0].domain);
+        self.scores(&Scoring { dataset: self.dataset, detector, env: &self.env, shown: &shown }, refs)
     }
 
     /// Scores of the samples of `refs`, whatever they were, as the normals of a data set of one domain.
@@ -142,18 +147,30 @@ impl<'a> Subject<'a> {
         let support = self.support(refs[0].domain);
         let reference = if support.is_empty() { None } else { Some(self.dataset.gather(&support)?) };
         let normal = self.dataset.gather(refs)?;
-        let domain = MemoryDomain { name: "unnamed".into(), normal, anomalous: None, reference };
+        let shown = self.shown(refs[0].domain);
+        let anomalous = if shown.is_empty() { None } else { Some(self.dataset.gather(&shown)?) };
+        let shown: Vec<SampleRef> = SampleRef::all(0, Subset::Anomalous, shown.len()).collect();
+        let domain = MemoryDomain { name: "unnamed".into(), normal, anomalous, reference };
         let modality = self.dataset.info().modality.clone();
         let unnamed = InMemory::new("unnamed", modality, vec![domain], vec![], AnomalySource::OtherDomains)?;
         let refs: Vec<SampleRef> = SampleRef::all(0, Subset::Normal, refs.len()).collect();
-        self.scores(&Scoring { dataset: &unnamed, detector, env: &self.env }, &refs)
+        self.scores(&Scoring { dataset: &Masked(&unnamed), detector, env: &self.env, shown: &shown }, &refs)
     }
 
     fn scores(&self, on: &Scoring, refs: &[SampleRef]) -> Result<Vec<f64>> {
         let (source, support) = (Unlabelled::new(on.dataset), self.support(refs[0].domain));
         let support = Batch::new(&source, &support, on.env);
-        let own = adapted(on.detector, self.method.shots(), &support)?;
+        let masks = if on.shown.is_empty() { None } else { on.dataset.masks(on.shown)? };
+        let shown = masks.map(|masks| AbnormalReferences { batch: Batch::new(&source, on.shown, on.env), masks });
+        let own = adapted_beside(on.detector, self.method.shots(), &support, shown.as_ref())?;
         own.as_deref().unwrap_or(on.detector).score(&Batch::new(&source, refs, on.env)).map(|scores| scores.samples)
+    }
+
+    /// A labelled anomaly that no batch holds, for methods that take some.
+    fn shown(&self, domain: u32) -> Vec<SampleRef> {
+        let index = self.dataset.info().domains[domain as usize].anomalous as u32 - 1;
+        let last = SampleRef { domain, subset: Subset::Anomalous, index };
+        if self.method.takes_abnormal_shots() { vec![last] } else { vec![] }
     }
 
     fn support(&self, domain: u32) -> Vec<SampleRef> {

@@ -19,15 +19,18 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub eps: f64,
-    /// L2 penalty, added to the gradient (not decoupled).
+    /// L2 penalty, added to the gradient; what a weight shrinks by besides, where it is `decoupled`.
     pub weight_decay: f64,
+    /// Whether weights shrink by `lr · weight_decay` of themselves before the update, and gradients stay as they are
+    /// (`torch.optim.AdamW`).
+    pub decoupled: bool,
     /// Whether the second moment's maximum is used instead of it.
     pub amsgrad: bool,
 }
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        AdamConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, amsgrad: false }
+        AdamConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, decoupled: false, amsgrad: false }
     }
 }
 
@@ -148,10 +151,13 @@ impl Optimizer for Adam {
             step_size: lr / (1.0 - c.beta1.powi(self.steps)),
             correction: (1.0 - c.beta2.powi(self.steps)).sqrt(),
             eps: c.eps,
-            weight_decay: c.weight_decay,
+            weight_decay: if c.decoupled { 0.0 } else { c.weight_decay },
         };
         for ((var, moments), grad) in self.states.iter_mut().zip(gradients) {
             let Some(grad) = grad else { continue };
+            if c.decoupled && c.weight_decay > 0.0 {
+                var.set(&(var.as_tensor().detach() * (1.0 - lr * c.weight_decay))?)?;
+            }
             match moments {
                 Moments::F32(m) => ops::update(var, grad, |theta: &mut [f32], g| m.update(theta, g, &update))?,
                 Moments::F64(m) => ops::update(var, grad, |theta: &mut [f64], g| m.update(theta, g, &update))?,
@@ -202,12 +208,16 @@ mod tests {
         (0.1, true, [0.679293527451149, -1.6257670462979903, 0.20290106580675535]),
     ];
 
+    // The same with torch.optim.AdamW([p], lr=0.1, weight_decay=0.1).
+    const ADAMW: [f64; 3] = [0.6707482629367065, -1.6313442853492104, 0.1904502526613923];
+
     #[test]
     fn equals_torch_and_the_composed_form() {
-        for (weight_decay, amsgrad, want) in TORCH {
+        let coupled = TORCH.map(|(decay, amsgrad, want)| (decay, false, amsgrad, want));
+        for (weight_decay, decoupled, amsgrad, want) in coupled.into_iter().chain([(0.1, true, false, ADAMW)]) {
             let var = Var::new(&[1.0f64, -2.0, 0.5], &Device::Cpu).unwrap();
             let other = Var::from_tensor(&var.as_tensor().copy().unwrap()).unwrap();
-            let config = AdamConfig { weight_decay, amsgrad, ..AdamConfig::default() };
+            let config = AdamConfig { weight_decay, decoupled, amsgrad, ..AdamConfig::default() };
             let zeros = other.zeros_like().unwrap().detach();
             let composed = Moments::Composed { m: zeros.clone(), v: zeros.clone(), v_max: amsgrad.then_some(zeros) };
             let states = vec![

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use zsad_core::detector::adapted;
+use zsad_core::detector::adapted_beside;
 use zsad_core::job::{CellJob, FitJob};
 use zsad_core::{Batch, Environment, Error, LabelledBatch, SampleRef, Shots, Unlabelled, file};
 use zsad_data::sampler;
@@ -17,6 +17,7 @@ use zsad_data::shift::Shifted;
 use zsad_report::plots::{Style, cost};
 
 use super::{ExperimentArgs, launch, note};
+use crate::evaluate::abnormal::{self, Given};
 use crate::executor::fit::{Bench as Workbench, Ready};
 use crate::exit::Exit;
 use crate::library::Library;
@@ -151,15 +152,18 @@ struct Timed<'a> {
     ready: &'a Ready,
     source: &'a Unlabelled<'a>,
     support: Vec<SampleRef>,
+    abnormal: Option<Given>,
     items: Vec<SampleRef>,
 }
 
 impl Timed<'_> {
     /// Milliseconds from the batch to its scores; the references were looked at before.
     fn time(&self, repeat: usize, env: &Environment) -> zsad_core::Result<Vec<f64>> {
-        let own =
-            adapted(self.ready.detector.as_ref(), self.ready.shots, &Batch::new(self.source, &self.support, env))?;
-        let detector = own.as_deref().unwrap_or(self.ready.detector.as_ref());
+        let fitted = self.ready.detector.as_ref();
+        let abnormal = self.abnormal.as_ref().map(|given| given.to_method(self.source, env));
+        let references = Batch::new(self.source, &self.support, env);
+        let own = adapted_beside(fitted, self.ready.shots, &references, abnormal.as_ref())?;
+        let detector = own.as_deref().unwrap_or(fitted);
         let mut times = Vec::new();
         for _ in 0..=repeat {
             let start = Instant::now();
@@ -190,7 +194,8 @@ fn measure(job: &FitJob, cell: &CellJob, bench: &Workbench, repeat: usize) -> zs
         Some(shifted) => Unlabelled::new(shifted),
         None => Unlabelled::new(view.as_ref()),
     };
-    let timed = Timed { ready: &ready, source: &source, support, items };
+    let abnormal = abnormal::given(view.as_ref(), domain, point, seed)?;
+    let timed = Timed { ready: &ready, source: &source, support, abnormal, items };
     // Without a cache features are computed anew every time; with one, only the first time.
     let bare = Environment { cache: None, ..bench.env.clone() };
     let times = timed.time(repeat, &bare)?;

@@ -1,7 +1,9 @@
 //! The test protocol of an experiment: its lists spread out into points.
 
 use serde_json::Value;
-use zsad_core::{BatchSize, Budget, Choice, Contamination, Pooling, Shift, TestPoint, TooSmall, suggest};
+use zsad_core::{
+    AbnormalShots, BatchSize, Budget, Choice, Contamination, Pooling, Shift, TestPoint, TooSmall, suggest,
+};
 
 use super::fields::{field, list, mapping, scalar};
 use super::problem::{Pos, Problems};
@@ -18,13 +20,19 @@ pub struct Protocol {
     shifts: Vec<(Option<Shift>, Pos)>,
     /// Labels of batches, and where they stand.
     labels: Vec<(Option<Budget>, Pos)>,
+    /// Where labelled anomalies are given.
+    abnormal: Option<Pos>,
 }
 
 impl Protocol {
-    /// Notes shifts that the data sets cannot have, and labels that say nothing to a method.
+    /// Notes shifts that the data sets cannot have, and labels and labelled anomalies that say nothing to a method.
     pub fn check(&self, datasets: &[DatasetChoice], methods: &[MethodChoice], problems: &mut Problems) {
         shift::check(&self.shifts, datasets, problems);
         budget::check_methods(&self.labels, methods, problems);
+        if let (Some(pos), false) = (self.abnormal, methods.iter().any(|m| m.method.takes_abnormal_shots())) {
+            let message = "`abnormal_shots`: no method here takes labelled anomalies of the target";
+            problems.add(pos, message, "leave it out, or add a method that does, such as `nagl`");
+        }
     }
 }
 
@@ -34,6 +42,7 @@ const KEYS: &[&str] = &[
     "contamination",
     "anomaly_kinds",
     "reference_contamination",
+    "abnormal_shots",
     "n_batches",
     "min_anomalies",
     "pooling",
@@ -88,6 +97,22 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
         }
         None => vec![0.0],
     };
+    let (abnormal, abnormal_pos) = match field(entries, "abnormal_shots") {
+        Some(node) => {
+            let shots = |v: &Value| count(v, 0);
+            let given = list(node, "abnormal_shots", "integers from 0, such as [0, 1]", shots, problems);
+            let some = given.iter().any(|&n| n > 0);
+            (given, some.then_some(node.pos))
+        }
+        None => (vec![0], None),
+    };
+    if let (Some(pos), true) = (abnormal_pos, of_references.iter().any(|&share| share > 0.0)) {
+        let message = "a protocol has `abnormal_shots` or `reference_contamination`, not both";
+        problems.add(pos, message, "write an experiment for each");
+    }
+    let most = abnormal.iter().copied().max().unwrap_or(0);
+    // Where none is given at all, none is set aside: one form for one meaning keeps the keys equal.
+    let shots = |given| (most > 0).then_some(AbnormalShots { given, set_aside: most });
     let mut number = |key, min, default| match field(entries, key) {
         None => default,
         Some(node) => scalar(node, |v| count(v, min)).unwrap_or_else(|| {
@@ -148,12 +173,15 @@ pub fn read(node: &Node, problems: &mut Problems) -> Option<Protocol> {
         for (&anomaly_kinds, (shift, _)) in kinds.iter().flat_map(|kinds| shifts.iter().map(move |s| (kinds, *s))) {
             let point = TestPoint { skip_small, shift, anomaly_kinds, ..of };
             let of_labels = budgets.iter().map(|&labels| TestPoint { labels, ..point });
-            points.extend(of_labels.flat_map(|point| {
+            let of_references = of_labels.flat_map(|point| {
                 of_references.iter().map(move |&share| TestPoint { reference_contamination: share, ..point })
+            });
+            points.extend(of_references.flat_map(|point| {
+                abnormal.iter().map(move |&given| TestPoint { abnormal_shots: shots(given), ..point })
             }));
         }
     }
-    Some(Protocol { points, training_seed, shifts, labels })
+    Some(Protocol { points, training_seed, shifts, labels, abnormal: abnormal_pos })
 }
 
 fn kinds(value: &Value) -> Option<Option<usize>> {

@@ -74,6 +74,32 @@ fn the_share_of_anomalies_among_references_is_an_axis() {
 }
 
 #[test]
+fn labelled_anomalies_are_an_axis_and_the_most_of_them_is_set_aside_everywhere() {
+    let text = |protocol: &str, methods: &str| {
+        format!(
+            "experiment: shown\ndescription: of methods that take some\ndatasets: [mvtec]\nmethods: [{methods}]\nseeds: [0]\n\
+                 protocol: {{batch_size: [all], contamination: [natural], {protocol}}}\n"
+        )
+    };
+    let read = |text: &str| document::parse(text, Path::new(""), &Registry::built_in(), None);
+    let of = |protocol: &str| {
+        let e = read(&text(protocol, "nagl, patchcore")).unwrap_or_else(|p| panic!("{p:?}"));
+        e.points.iter().map(|p| p.abnormal_shots.map(|s| (s.given, s.set_aside))).collect::<Vec<_>>()
+    };
+    assert_eq!(of("abnormal_shots: [0, 2]"), [Some((0, 2)), Some((2, 2))]);
+    assert_eq!(of("abnormal_shots: 1"), [Some((1, 1))]);
+    assert_eq!(of("abnormal_shots: 0"), [None]);
+    let wrong = |protocol: &str, methods: &str| {
+        let problems = read(&text(protocol, methods)).err().unwrap_or_default();
+        problems.iter().map(|p| p.in_file(Path::new("x.yaml"))).collect::<String>()
+    };
+    assert!(wrong("abnormal_shots: [-1]", "nagl").contains("such as [0, 1]"));
+    assert!(wrong("abnormal_shots: [1], reference_contamination: 0.25", "nagl").contains("not both"));
+    let none = wrong("abnormal_shots: [0, 1]", "patchcore, knn");
+    assert!(none.contains("no method here takes labelled anomalies") && none.contains("`nagl`"), "{none}");
+}
+
+#[test]
 fn a_profile_is_merged_over_the_document() {
     let e = read(GOOD, Some("small")).unwrap_or_else(|p| panic!("{p:?}"));
     assert_eq!((e.profile.as_str(), e.seeds.as_slice()), ("small", &[1][..]));

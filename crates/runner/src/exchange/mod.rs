@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zsad_core::job::{Asked, CellId, FitId, MethodId};
-use zsad_core::{Dataset, Environment, Error, LabelledBatch, Result, SampleRef, TestPoint};
+use zsad_core::{AbnormalShots, Dataset, Environment, Error, LabelledBatch, Result, SampleRef, TestPoint};
 use zsad_data::sampler;
 use zsad_data::shift::Shifted;
 use zsad_store::Facts;
@@ -42,8 +42,10 @@ pub struct Drawn {
 /// What all cells of one draw have in common.
 pub fn without_method(id: &CellId) -> CellId {
     let fit = FitId { method: MethodId::default(), seed: id.seed(), device: String::new(), ..id.fit.clone() };
-    // References, labels and what becomes of small domains are not in the batches' own draw.
-    let point = TestPoint { draw_seed: None, reference_seed: None, labels: None, ..id.point };
+    // References, labels and what becomes of small domains are not in the batches' own draw; which anomalies are set aside is.
+    let abnormal_shots = id.point.abnormal_shots.map(|shots| AbnormalShots { given: 0, ..shots });
+    let reference_seed = id.point.reference_seed.filter(|_| abnormal_shots.is_some());
+    let point = TestPoint { draw_seed: None, reference_seed, labels: None, abnormal_shots, ..id.point };
     CellId { fit, point, ..id.clone() }
 }
 

@@ -15,7 +15,7 @@ use zsad_store::{CellRecord, Status};
 pub type Parts = BTreeMap<String, String>;
 
 /// What tells the place of a cell in the grid.
-const PLACE: usize = 12;
+const PLACE: usize = 14;
 
 /// The names of the parts of a place.
 pub const PLACE_NAMES: [&str; PLACE] = [
@@ -31,6 +31,8 @@ pub const PLACE_NAMES: [&str; PLACE] = [
     "anomaly_kinds",
     "reference_contamination",
     "labels",
+    "abnormal_shots",
+    "anomalies set aside",
 ];
 
 /// The parts of a place; empty where there is none.
@@ -53,6 +55,8 @@ pub fn place(id: &CellId) -> Place {
         point.anomaly_kinds.map_or("all".into(), |kinds| kinds.to_string()),
         point.reference_contamination.to_string(),
         point.labels.map_or("0".into(), |labels| labels.to_string()),
+        point.anomalies_given().to_string(),
+        point.anomalies_set_aside().to_string(),
     ]
 }
 

@@ -84,7 +84,7 @@ mod tests {
         let store = FeatureStore::in_memory(vec![shape], &domains.concat(), values);
         let noise = sigma(&params, &store, &domains).unwrap();
         let network = FeatureSvdd::new(&params, shape.channels, Device::Cpu, 0).unwrap();
-        let source = Source { params: &params, seed: 0, domains, store, noise };
+        let source = Source { params: &params, seed: 0, domains, defects: vec![], store, noise };
         source.train(&network, &Silent).unwrap();
         // Tasks that training has not seen.
         let tasks = source.step(1_000, network.store.device()).unwrap();

@@ -1,7 +1,8 @@
 //! Its parameters.
 
 use zsad_backbones::BackboneKind;
-use zsad_core::Shots;
+use zsad_core::{Choice, Shots};
+use zsad_data::synthetic::Defect;
 
 use crate::families::features::Selection;
 
@@ -22,6 +23,24 @@ zsad_core::choices! {
         Released = "released",
         /// Those of the paper.
         Paper = "paper",
+    }
+}
+
+zsad_core::choices! {
+    /// What the outliers of a task are.
+    pub enum Outliers {
+        /// Copies of its normals with Gaussian noise, as released.
+        Noise = "noise",
+        /// Patches of other domains' anomalies, where their masks say.
+        Real = "real",
+        /// See [`Defect::CutPaste`].
+        CutPaste = "cutpaste",
+        /// See [`Defect::Scar`].
+        Scar = "scar",
+        /// See [`Defect::Poisson`].
+        Poisson = "poisson",
+        /// See [`Defect::Mixed`].
+        Mixed = "mixed",
     }
 }
 
@@ -54,6 +73,10 @@ zsad_core::params! {
         pub tasks: usize = 32, in 1..;
         /// normals of a task, and as many outliers
         pub task_normals: usize = 30, in 2..;
+        /// outliers of a task, in training: noise: copies of its normals with Gaussian noise; real: patches at the same position
+        /// of the category's anomalies whose masks cover it; cutpaste, scar, poisson, mixed: of synthetic defects of that kind, one in
+        /// every normal test picture
+        pub outliers: Outliers = Outliers::Noise;
         /// standard deviation of the outliers' noise, in `noise_unit`s
         pub noise_sigma: f64 = 0.1, in 0.0..;
         /// absolute: as released; features: the root mean square deviation of the layer's features from their mean at the
@@ -83,6 +106,12 @@ impl Selection for OneLayer {
 }
 
 impl AcrPatch {
+    /// The kind of synthetic defects that are trained on, if any.
+    pub(super) fn synthetic(&self) -> Option<Defect> {
+        // Every kind's word is one of the choices.
+        Defect::from_word(self.outliers.word())
+    }
+
     pub(super) fn noise_copies(&self) -> bool {
         self.noise_copies.unwrap_or(self.variant == Variant::Released)
     }

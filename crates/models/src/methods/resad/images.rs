@@ -171,7 +171,7 @@ impl<'a> Images<'a> {
 
 /// The positions of a layer that are anomalous: each looks at one pixel of a mask of `height` × `width`, as PyTorch's
 /// `interpolate(mode="nearest")`.
-fn anomalous((height, width): (usize, usize), mask: &[u8], shape: LayerShape) -> Vec<u32> {
+pub(crate) fn anomalous((height, width): (usize, usize), mask: &[u8], shape: LayerShape) -> Vec<u32> {
     let pixel = |p: usize| {
         let (y, x) = (p / shape.width * height / shape.height, p % shape.width * width / shape.width);
         mask[y * width + x]

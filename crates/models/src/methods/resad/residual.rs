@@ -84,7 +84,7 @@ pub(crate) fn points(store: &FeatureStore, id: SampleId, layer: usize) -> Result
 }
 
 /// The points scaled to length 1; a zero stays.
-fn unit(points: &Points<f32>) -> Points {
+pub(crate) fn unit(points: &Points<f32>) -> Points {
     let row = |row: &[f32]| {
         let row = row.iter().map(|&v| f64::from(v));
         let length = row.clone().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
