@@ -19,7 +19,7 @@ use zsad_core::{
     SampleSource, Scores, Shots, Silent, State, Supervision,
 };
 
-pub(crate) use selection::{FewShotFeatures, FitTo, InBatchFeatures, Selection};
+pub(crate) use selection::{FewShotFeatures, FitTo, InBatchFeatures, Selection, named};
 pub(crate) use summed::Summed;
 pub(crate) use view::View;
 #[cfg(test)]

@@ -12,9 +12,9 @@ mod training;
 use std::path::PathBuf;
 
 use zsad_backbones::BackboneKind;
-use zsad_core::{Accepts, Environment, FitContext, MethodSpec, Operator, Operators, Result, Shots, State};
+use zsad_core::{Accepts, Environment, FitContext, MethodSpec, Operator, Operators, Result, State};
 
-use crate::families::features::{FeatureMethod, Features, Selected, Selection};
+use crate::families::features::{FeatureMethod, Features, Selected, Selection, named};
 use crate::families::prompts::words_file;
 use detector::Trained;
 
@@ -52,16 +52,11 @@ impl Selection for Network {
     }
 
     fn layers(&self) -> Vec<usize> {
-        let named = self.layers.clone().filter(|layers| !layers.is_empty());
-        named.unwrap_or_else(|| self.backbone.default_layers().to_vec())
+        named(&self.layers, || self.backbone.default_layers().to_vec())
     }
 
     fn settle(&mut self) {
         self.layers = Some(self.layers());
-    }
-
-    fn shots(&self) -> Shots {
-        Shots::Number(0)
     }
 }
 

@@ -10,9 +10,9 @@ mod training;
 use std::path::PathBuf;
 
 use zsad_backbones::BackboneKind;
-use zsad_core::{Accepts, Environment, Error, FitContext, MethodSpec, Operator, Operators, Result, Shots, State};
+use zsad_core::{Accepts, Environment, Error, FitContext, MethodSpec, Operator, Operators, Result, State};
 
-use crate::families::features::{FeatureMethod, Features, Selected, Selection};
+use crate::families::features::{FeatureMethod, Features, Selected, Selection, named};
 use crate::families::prompts::words_file;
 use detector::Trained;
 
@@ -50,16 +50,11 @@ impl Selection for Network {
     }
 
     fn layers(&self) -> Vec<usize> {
-        let named = self.layers.clone().filter(|layers| !layers.is_empty());
-        named.unwrap_or_else(|| vec![self.backbone.layers() - 1])
+        named(&self.layers, || vec![self.backbone.layers() - 1])
     }
 
     fn settle(&mut self) {
         self.layers = Some(self.layers());
-    }
-
-    fn shots(&self) -> Shots {
-        Shots::Number(0)
     }
 }
 

@@ -6,7 +6,7 @@ use zsad_backbones::maps::anomaly_map;
 use zsad_backbones::patches::{Neighbourhood, Upsampling};
 use zsad_core::{Accepts, Error, FitContext, MethodSpec, Result, SampleId, Scores, Shots};
 
-use crate::families::features::{FeatureDetector, FeatureMethod, Features, FitTo, Selected, Selection, View};
+use crate::families::features::{FeatureDetector, FeatureMethod, Features, FitTo, Selected, Selection, View, named};
 use crate::math::Points;
 use crate::math::neighbours::nearest;
 
@@ -47,8 +47,7 @@ impl Selection for Patches {
     }
 
     fn layers(&self) -> Vec<usize> {
-        let named = self.layers.clone().filter(|layers| !layers.is_empty());
-        named.unwrap_or_else(|| match self.backbone.class_layer() {
+        named(&self.layers, || match self.backbone.class_layer() {
             Some(class) => vec![class - 1],
             None => self.backbone.default_layers().to_vec(),
         })

@@ -31,8 +31,15 @@ pub(crate) trait Selection: ParamSet {
     /// Names the layers.
     fn settle(&mut self);
 
-    /// Normal references of the target that are wanted.
-    fn shots(&self) -> Shots;
+    /// Normal references of the target that are wanted; none, where not said.
+    fn shots(&self) -> Shots {
+        Shots::Number(0)
+    }
+}
+
+/// The layers that a person named, or else `auto`.
+pub(crate) fn named(layers: &Option<Vec<usize>>, auto: impl FnOnce() -> Vec<usize>) -> Vec<usize> {
+    layers.clone().filter(|layers| !layers.is_empty()).unwrap_or_else(auto)
 }
 
 zsad_core::params! {
@@ -63,16 +70,11 @@ impl Selection for InBatchFeatures {
     }
 
     fn layers(&self) -> Vec<usize> {
-        let named = self.layers.clone().filter(|layers| !layers.is_empty());
-        named.unwrap_or_else(|| self.backbone.default_layers().to_vec())
+        named(&self.layers, || self.backbone.default_layers().to_vec())
     }
 
     fn settle(&mut self) {
         self.layers = Some(self.layers());
-    }
-
-    fn shots(&self) -> Shots {
-        Shots::Number(0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Its parameters.
 
 use zsad_backbones::BackboneKind;
-use zsad_core::{Choice, Shots};
+use zsad_core::Choice;
 use zsad_data::synthetic::Defect;
 
 use crate::families::features::Selection;
@@ -98,10 +98,6 @@ impl Selection for OneLayer {
 
     fn settle(&mut self) {
         self.layer = self.layers().pop();
-    }
-
-    fn shots(&self) -> Shots {
-        Shots::Number(0)
     }
 }
 

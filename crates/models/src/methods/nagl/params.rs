@@ -3,7 +3,7 @@
 use zsad_backbones::BackboneKind;
 use zsad_core::Shots;
 
-use crate::families::features::Selection;
+use crate::families::features::{Selection, named};
 
 zsad_core::params! {
     /// Which features it compares, and with how many normal references.
@@ -23,8 +23,7 @@ impl Selection for LastLayers {
     }
 
     fn layers(&self) -> Vec<usize> {
-        let named = self.layers.clone().filter(|layers| !layers.is_empty());
-        named.unwrap_or_else(|| match self.backbone.class_layer() {
+        named(&self.layers, || match self.backbone.class_layer() {
             Some(class) => vec![class - 1],
             None => self.backbone.default_layers().last().copied().into_iter().collect(),
         })
