@@ -13,6 +13,9 @@ use zsad_data::memory::{InMemory, MemoryDomain};
 use super::masked::Masked;
 use super::{EPOCHS, MAPS, STEPS, TASK_BATCH, TASKS, weights};
 
+/// Methods that keep their default number of epochs, which is less than the suite's: each of their steps is long.
+const OWN_EPOCHS: &[&str] = &["af_clip"];
+
 /// A method on a data set, at the suite's parameters.
 pub(super) struct Subject<'a> {
     pub def: &'a dyn MethodDef,
@@ -44,6 +47,7 @@ impl<'a> Subject<'a> {
         let given: Given = wanted
             .into_iter()
             .filter(|(name, _)| declared.iter().any(|p| p.name == *name))
+            .filter(|(name, _)| short || *name != "epochs" || !OWN_EPOCHS.contains(&def.spec().name))
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
         let configured = def.configure(&given).map_err(|problems| ParamProblem::error("its defaults", problems))?;
