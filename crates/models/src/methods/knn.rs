@@ -3,7 +3,7 @@
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
 use crate::families::classical::{Classical, Distances, PointMethod};
-use crate::families::neighbourhood::HowMany;
+use crate::families::neighbourhood::{Aggregate, HowMany};
 use crate::math::Points;
 use crate::math::neighbours::{Neighbour, nearest};
 
@@ -16,18 +16,6 @@ pub const DEF: Classical<Knn> = Classical::new(&MethodSpec {
     accepts: Accepts::ANY,
 });
 
-zsad_core::choices! {
-    /// What is made of the distances to the k nearest.
-    pub enum Aggregate {
-        /// The greatest.
-        Largest = "largest",
-        /// Their mean.
-        Mean = "mean",
-        /// Their median; of an even number the mean of both in the middle.
-        Median = "median",
-    }
-}
-
 zsad_core::params! {
     /// Its parameters.
     pub struct Knn {
@@ -36,19 +24,6 @@ zsad_core::params! {
         /// which distance is the score: largest: to the k-th neighbour; mean: the mean over all k (Angiulli and Pizzuti
         /// 2002, who take the sum); median: their median
         pub aggregate: Aggregate = Aggregate::Largest;
-    }
-}
-
-impl Aggregate {
-    /// The score of a point with these neighbours, nearest first; there is one at least.
-    fn of(self, near: &[Neighbour]) -> f64 {
-        let distance = |i: usize| near[i].squared.sqrt();
-        let k = near.len();
-        match self {
-            Aggregate::Largest => distance(k - 1),
-            Aggregate::Mean => (0..k).map(distance).sum::<f64>() / k as f64,
-            Aggregate::Median => (distance((k - 1) / 2) + distance(k / 2)) / 2.0,
-        }
     }
 }
 
@@ -65,7 +40,8 @@ impl PointMethod for Knn {
             return Err(Error::refused("a batch of one has no neighbours: two samples at least"));
         }
         let k = self.near.of(base.len()).min(others);
-        Ok(nearest(base, x, k, fitted).chunks_exact(k).map(|near| self.aggregate.of(near)).collect())
+        let distances = |near: &[Neighbour]| near.iter().map(|n| n.squared.sqrt()).collect();
+        Ok(nearest(base, x, k, fitted).chunks_exact(k).map(|near| self.aggregate.of(distances(near))).collect())
     }
 
     fn distances(&self, base: &Points, x: &Points, anomalies: &Points) -> Result<Option<Distances>> {

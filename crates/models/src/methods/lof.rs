@@ -3,7 +3,7 @@
 use zsad_core::{Accepts, Error, MethodSpec, Result};
 
 use crate::families::classical::{Classical, PointMethod};
-use crate::families::neighbourhood::HowMany;
+use crate::families::neighbourhood::{Aggregate, HowMany};
 use crate::math::Points;
 use crate::math::neighbours::{Neighbour, nearest};
 
@@ -22,6 +22,9 @@ zsad_core::params! {
     pub struct Lof {
         /// how many neighbours
         pub near: HowMany = HowMany { k: 20, k_share: 0.0 };
+        /// what of the neighbours' densities stands over the point's own: mean, as published; median, which a few dense
+        /// neighbours do not move; largest: the densest neighbour
+        pub aggregate: Aggregate = Aggregate::Mean;
     }
 }
 
@@ -47,8 +50,8 @@ impl Neighbourhoods {
         1.0 / (sum / self.k as f64 + 1e-10)
     }
 
-    fn factor(&self, near: &[Neighbour], density: f64) -> f64 {
-        near.iter().map(|n| self.density[n.index]).sum::<f64>() / self.k as f64 / density
+    fn factor(&self, aggregate: Aggregate, near: &[Neighbour], density: f64) -> f64 {
+        aggregate.of(near.iter().map(|n| self.density[n.index]).collect()) / density
     }
 }
 
@@ -68,10 +71,10 @@ impl PointMethod for Lof {
     fn score(&self, lof: &Neighbourhoods, x: &Points, fitted: bool) -> Result<Vec<f64>> {
         if fitted {
             let own = lof.near.chunks_exact(lof.k).zip(&lof.density);
-            return Ok(own.map(|(near, &density)| lof.factor(near, density)).collect());
+            return Ok(own.map(|(near, &density)| lof.factor(self.aggregate, near, density)).collect());
         }
         let near = nearest(&lof.base, x, lof.k, false);
-        Ok(near.chunks_exact(lof.k).map(|near| lof.factor(near, lof.density_at(near))).collect())
+        Ok(near.chunks_exact(lof.k).map(|near| lof.factor(self.aggregate, near, lof.density_at(near))).collect())
     }
 }
 
@@ -113,11 +116,46 @@ mod tests {
     // m = LOF(n_neighbors=12).fit(x); print(m.decision_scores_[:3], m.decision_function(y))
     #[test]
     fn with_a_share_of_a_fifth_it_is_pyods_of_twelve_neighbours() {
-        let lof = Lof { near: HowMany { k: 20, k_share: 0.2 } };
+        let lof = Lof { near: HowMany { k: 20, k_share: 0.2 }, ..Lof::default() };
         agree(&in_batch(&lof, &x()), &[0.9843650407825312, 0.995647425177439, 0.985149525038147], 1e-9);
         let of_y = [1.163825481653533, 1.105224536645429, 1.0672379192554997, 0.9930453364746943];
         agree(&on_pool(&lof, &x(), &y()), &of_y, 1e-9);
     }
+
+    // from sklearn.neighbors import LocalOutlierFactor
+    // m = LocalOutlierFactor(n_neighbors=20, novelty=True).fit(x); lrd = m._lrd
+    // (_, near), (dy, near_y) = m.kneighbors(), m.kneighbors(y); lrd_y = m._local_reachability_density(dy, near_y)
+    // for f in (np.median, np.max): print((f(lrd[near], 1) / lrd)[[0, 1, 2, 3, 4, 11]], f(lrd[near_y], 1) / lrd_y)
+    #[test]
+    fn medians_and_greatest_densities_are_over_scikit_learns() {
+        let rows = [0, 1, 2, 3, 4, 11];
+        for (aggregate, of_x, of_y) in [(Aggregate::Median, MEDIAN, MEDIAN_Y), (Aggregate::Largest, LARGEST, LARGEST_Y)]
+        {
+            let lof = Lof { aggregate, ..Lof::default() };
+            let scores = in_batch(&lof, &x());
+            agree(&rows.map(|i| scores[i]), &of_x, 1e-9);
+            agree(&on_pool(&lof, &x(), &y()), &of_y, 1e-9);
+        }
+    }
+
+    const MEDIAN: [f64; 6] = [
+        0.9982206300687827,
+        1.0121338878029207,
+        1.0089857535787208,
+        0.9986663824229115,
+        0.9986663824229115,
+        4.248667188764672,
+    ];
+    const MEDIAN_Y: [f64; 4] = [1.1223708221671451, 1.067961345673397, 1.0582113460470366, 1.0];
+    const LARGEST: [f64; 6] = [
+        1.0197223818306256,
+        1.027700973535822,
+        1.0284418007685474,
+        1.0266522158551794,
+        1.0266522158551794,
+        4.405637858096,
+    ];
+    const LARGEST_Y: [f64; 4] = [1.1496310442737663, 1.0905416838474529, 1.0916943093269915, 1.0266522158551794];
 
     #[test]
     fn duplicates_are_ordinary() {

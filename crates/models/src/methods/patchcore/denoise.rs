@@ -18,7 +18,7 @@ pub(super) fn weights(images: &[Points<f32>], k: usize) -> Result<Vec<f64>> {
     if images.len() < 2 {
         return Err(Error::refused("`denoise: lof` compares references with each other: two at least"));
     }
-    let lof = Lof { near: HowMany { k, k_share: 0.0 } };
+    let lof = Lof { near: HowMany { k, k_share: 0.0 }, ..Lof::default() };
     let at = |position: usize| {
         let values = images.iter().flat_map(|image| image.row(position)).map(|&v| f64::from(v)).collect();
         let points = Points::from_values(values, images[0].dim());
