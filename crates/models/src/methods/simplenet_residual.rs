@@ -31,11 +31,24 @@ pub const DEF: Features<SimpleNetResidual> = Features::new(&MethodSpec {
     accepts: Accepts::IMAGES,
 });
 
+zsad_core::choices! {
+    /// Where the noise points.
+    pub enum Directions {
+        /// Anywhere, as in SimpleNet, behind the adapter.
+        Any = "any",
+        /// Where residuals do, before the adapter.
+        Residuals = "residuals",
+    }
+}
+
 zsad_core::params! {
     /// Its parameters.
     pub struct SimpleNetResidual {
         /// standard deviation of the noise, in that of a layer's residuals
         pub noise: f64 = 1.0, in 1e-6..=100.0;
+        /// where the noise points: any: everywhere alike, as released, so that it is told from residuals by the directions in
+        /// which these never point; residuals: where other residuals of the mini-batch do (a random combination of eight)
+        pub directions: Directions = Directions::Any;
         /// whether a linear map precedes the discriminator
         pub adapter: bool = true;
         /// width of the discriminator (1024 as released, on 1536 features)

@@ -10,6 +10,14 @@ use super::SimpleNetResidual;
 /// The slope of the discriminator's activation below 0.
 const LEAK: f64 = 0.2;
 
+/// What is added to residuals, `[n, c]`.
+pub(super) enum Noise {
+    /// Behind the adapter.
+    Behind(Tensor),
+    /// Before it.
+    Before(Tensor),
+}
+
 /// One layer.
 struct Discriminator {
     adapter: Option<Linear>,
@@ -54,12 +62,16 @@ impl Discriminators {
         Ok(Discriminators { layers, channels: channels.to_vec(), store })
     }
 
-    /// The loss of residuals `[n, c]` of layer `number` and the same with `noise` `[n, c]` added behind the adapter; both pass
-    /// together, so that batch norm sees both.
-    pub fn loss(&self, number: usize, residuals: &Tensor, noise: &Tensor, margin: f64) -> Result<Tensor> {
+    /// The loss of residuals `[n, c]` of layer `number` and the same with `noise` `[n, c]`; both pass together, so that batch norm
+    /// sees both.
+    pub fn loss(&self, number: usize, residuals: &Tensor, noise: &Noise, margin: f64) -> Result<Tensor> {
         let layer = &self.layers[number];
         let adapted = layer.adapted(residuals)?;
-        let both = Tensor::cat(&[&adapted, &(&adapted + noise)?], 0)?;
+        let noisy = match noise {
+            Noise::Behind(noise) => (&adapted + noise)?,
+            Noise::Before(noise) => layer.adapted(&(residuals + noise)?)?,
+        };
+        let both = Tensor::cat(&[&adapted, &noisy], 0)?;
         let said = layer.forward(&both, Pass::train(1))?;
         let n = residuals.dims()[0];
         truncated(&said.narrow(0, 0, n)?, &said.narrow(0, n, n)?, margin)
