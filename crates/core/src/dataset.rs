@@ -1,11 +1,11 @@
 //! What a data set is: domains with subsets of samples, folds that say which domains train and which test.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::data_file::DataFile;
 use crate::env::DataDir;
 use crate::error::{Error, Result};
 use crate::modality::Modality;
@@ -14,6 +14,7 @@ use crate::picture::PictureGeometry;
 use crate::preprocessing::Layout;
 use crate::sample::{Masks, SampleRef, Samples, Subset};
 use crate::shift::Shift;
+use crate::standardise::{AsTheyAre, Scale, Standardise};
 use crate::tags::Tags;
 
 /// Where the anomalies of a test batch come from.
@@ -167,87 +168,6 @@ pub trait Dataset: Send + Sync {
     /// The error of a sample that is not there: a mistake of the caller.
     fn no_sample(&self, sample: &SampleRef) -> Error {
         Error::failed(format!("{}: there is no sample {sample:?}", self.info().name))
-    }
-}
-
-/// Who reads a file: what only tests read is in the keys of cells and not in those of fits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReadBy {
-    /// Training and tests.
-    Both,
-    /// Training alone, or in tests what training has read as well.
-    Training,
-    /// Tests alone.
-    Tests,
-    /// Whoever works on the domain of this name, in the fold at hand.
-    Domain(String),
-}
-
-/// A file that a data set reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataFile {
-    /// Where it is; a name alone, where it is in the program.
-    pub path: PathBuf,
-    /// Who reads it.
-    pub read_by: ReadBy,
-    /// Its bytes, where it is in the program.
-    pub embedded: Option<&'static [u8]>,
-}
-
-impl DataFile {
-    /// A file on the disk.
-    pub fn new(path: PathBuf, read_by: ReadBy) -> Self {
-        DataFile { path, read_by, embedded: None }
-    }
-
-    /// A file that comes with the program, which training and tests read.
-    pub fn embedded(name: &str, bytes: &'static [u8]) -> Self {
-        DataFile { path: name.into(), read_by: ReadBy::Both, embedded: Some(bytes) }
-    }
-
-    /// Files that are all read by the same.
-    pub fn list(paths: impl IntoIterator<Item = PathBuf>, read_by: ReadBy) -> Vec<DataFile> {
-        paths.into_iter().map(|path| DataFile::new(path, read_by.clone())).collect()
-    }
-}
-
-/// How the values of tables are brought to one scale; the frame does it for every data set of rows.
-pub use standardise::{AsTheyAre, Scale, Standardise};
-
-mod standardise {
-    crate::choices! {
-        /// How the values of tables are brought to one scale.
-        pub enum Standardise {
-            /// Values as they are.
-            None = "none",
-            /// Mean 0 and standard deviation 1 over the normals of the fold's meta-train domains.
-            Pool = "pool",
-            /// Over the samples read at once: a test batch by itself, without labels.
-            Batch = "batch",
-            /// As `pool`, and then sign(z) log(1 + |z|).
-            SignedLog = "signed_log",
-            /// The place among the normals of the fold's meta-train domains, from −1 to 1.
-            Rank = "rank",
-        }
-    }
-
-    crate::params! {
-        /// The parameter that every tabular data set takes.
-        pub struct Scale {
-            /// none: values as they are; pool: mean 0 and standard deviation 1 over the normals of the meta-train domains
-            /// (one-hot columns too); batch: over the samples read at once, so that a test batch is standardised by itself,
-            /// without labels. Columns that never change are only centred. For heavy tails: signed_log: as pool, then
-            /// sign(z) log(1 + |z|); rank: the share of the meta-train normals below the value less the share above it
-            pub standardise: Standardise = Standardise::Pool;
-        }
-    }
-
-    crate::params! {
-        /// The same where values are of one scale from the beginning.
-        pub struct AsTheyAre {
-            /// see [`Scale`]
-            pub scale: Scale = Scale { standardise: Standardise::None };
-        }
     }
 }
 

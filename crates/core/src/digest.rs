@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::DataFile;
+use crate::data_file::DataFile;
 use crate::error::{Error, Result};
 use crate::file;
 
@@ -131,7 +131,7 @@ fn hash(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::ReadBy;
+    use crate::data_file::ReadBy;
 
     fn age(path: &Path, seconds: u64) {
         let file = File::options().write(true).open(path).unwrap();

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod budget;
+pub mod data_file;
 pub mod dataset;
 pub mod detector;
 pub mod digest;
@@ -26,6 +27,7 @@ pub mod rng;
 pub mod sample;
 pub mod shift;
 pub mod simd;
+pub mod standardise;
 pub mod state;
 pub mod stop;
 pub mod suggest;
@@ -34,10 +36,8 @@ pub mod winograd;
 
 pub use batch::{AbnormalReferences, Batch, LabelledBatch, SampleId, SampleSource, TrainingData, Unlabelled};
 pub use budget::{Budget, Query};
-pub use dataset::{
-    AnomalySource, DataFile, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, ReadBy, Source,
-    Standardise,
-};
+pub use data_file::{DataFile, ReadBy};
+pub use dataset::{AnomalySource, Dataset, DatasetDef, DatasetInfo, DatasetSpec, Domain, Fold, Load, Source};
 pub use detector::{
     Codes, Detector, FitContext, FitReport, Method, MethodDef, MethodSpec, Progress, Shots, Silent, Supervision,
 };
@@ -53,6 +53,7 @@ pub use protocol::{AbnormalShots, BatchSize, Contamination, Pooling, TestPoint, 
 pub use sample::{Maps, Masks, SampleRef, Samples, Scores, Subset, Values};
 pub use shift::Shift;
 pub use simd::Simd;
+pub use standardise::Standardise;
 pub use state::{Array, Arrays, State};
 pub use stop::Stop;
 pub use tags::{TagValues, Tags};

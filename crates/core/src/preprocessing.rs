@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::dataset::Standardise;
 use crate::error::{Error, Result};
 use crate::sample::Values;
+use crate::standardise::Standardise;
 use crate::state::{Array, Arrays};
 
 /// The columns of the features: the numeric ones in their order, then a 0/1 column for each of `indicated`, then for every

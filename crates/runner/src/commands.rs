@@ -20,6 +20,7 @@ pub mod merge;
 pub mod metrics;
 pub mod new_method;
 mod on_cluster;
+mod outcome;
 pub mod pack;
 pub mod plan;
 pub mod plot;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use zsad_core::{Error, Given, ParamProblem};
 use zsad_store::{CellRecord, RunFolder};
 
-use super::{Locations, launch, score};
+use super::{Locations, launch, outcome, score};
 use crate::analyses::{Cells, OwnTags};
 use crate::config::{AnalysisChoice, Experiment};
 use crate::executor::fit::Bench;
@@ -84,7 +84,7 @@ impl Analyse {
         };
         let own = experiment.as_ref().map(own_tags).unwrap_or_default();
         let name = experiment.as_ref().map_or_else(|| folder.root().display().to_string(), |e| e.name.clone());
-        let all_well = launch::analyse(&asked, &Cells::new(&rows, own, bench), &name)?;
+        let all_well = outcome::analyse(&asked, &Cells::new(&rows, own, bench), &name)?;
         for choice in &asked {
             let page = folder.root().join("analyses").join(format!("{}.md", choice.label));
             if let Ok(text) = std::fs::read_to_string(&page) {

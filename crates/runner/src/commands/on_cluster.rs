@@ -9,7 +9,7 @@ use zsad_core::{DataDir, Device, Environment, Error, Simd};
 use zsad_report::table::{Style, default_metrics, styled};
 use zsad_store::{CellRecord, ModelStore, RunFolder};
 
-use super::{ExperimentArgs, launch, note, plan, run, table};
+use super::{ExperimentArgs, launch, note, outcome, plan, run, table};
 use crate::config::Experiment;
 use crate::config::cluster::Cluster;
 use crate::executor::fit::Bench;
@@ -89,7 +89,7 @@ impl OnCluster<'_> {
             table::print(&styled(&rows, &default_metrics(&rows), &odd, &Style::default()), out)?;
         }
         writeln!(out, "\n{place}")?;
-        Ok(launch::exit(self.plan, &records, &ended))
+        Ok(outcome::exit(self.plan, &records, &ended))
     }
 }
 

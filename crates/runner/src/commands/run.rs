@@ -12,6 +12,7 @@ use zsad_store::provenance;
 
 use super::launch::{self, Workers};
 use super::on_cluster::{self, OnCluster};
+use super::outcome;
 use super::{ExperimentArgs, counted, data, interrupt};
 use crate::config::{self, Experiment};
 use crate::executor::fit::Bench;
@@ -144,8 +145,8 @@ impl Run {
         let records = bench.folder.records()?;
         launch::keep_provenance(plan, &records, bench, workers, started)?;
         // What was finished before has its pictures, and its data may be elsewhere by now.
-        let analysed = launch::write_tables(experiment, plan, &records, bench, plan.outstanding() > 0, out)?;
-        match launch::exit(plan, &records, &ended) {
+        let analysed = outcome::write_tables(experiment, plan, &records, bench, plan.outstanding() > 0, out)?;
+        match outcome::exit(plan, &records, &ended) {
             Exit::Success if !analysed => Ok(Exit::SomeFailed),
             exit => Ok(exit),
         }

@@ -10,6 +10,7 @@ use zsad_store::{CellRecord, ModelStore, RunFolder, provenance};
 
 use super::data::missing::tell;
 use super::launch::{self, Workers};
+use super::outcome;
 use super::task::{Attempted, Task};
 use super::{Locations, interrupt, note};
 use crate::config::Experiment;
@@ -146,7 +147,7 @@ impl Work {
         let own = plan.fits.iter().filter(|fit| fit.asked).map(|fit| &fit.job);
         let records = launch::records_of(own, folder)?;
         launch::with_facts(&plan, &records, bench, workers, &started, keep)?;
-        let exit = launch::exit(&plan, &records, &ended);
+        let exit = outcome::exit(&plan, &records, &ended);
         if exit != Exit::Success {
             tell(experiment, &zsad_data::manifest::all()?, env);
         }
@@ -174,10 +175,10 @@ impl Work {
         let plan = Wanted::new(&experiment, &library, &env).all(&experiment, &records);
         let checkpoint_every = self.workers.checkpoint_every();
         let bench = Bench { registry, library: &library, env: &env, folder, store: &store, checkpoint_every };
-        launch::write_tables(&experiment, &plan, &records, bench, true, out)?;
+        outcome::write_tables(&experiment, &plan, &records, bench, true, out)?;
         if cluster.exists() {
             cluster.put_collected(&records)?;
         }
-        Ok(launch::exit(&plan, &records, &launch::Ended::default()))
+        Ok(outcome::exit(&plan, &records, &launch::Ended::default()))
     }
 }
