@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use zsad_backbones::BackboneKind;
 use zsad_backbones::features::{FeatureSpec, Reduction};
 use zsad_core::{
-    AnomalySource, Arrays, DataDir, Dataset, DatasetInfo, Environment, Fold, Masks, Modality, Result, SampleRef,
-    Samples, Shots, Subset, Values, file,
+    AnomalySource, Arrays, Batch, DataDir, Dataset, DatasetInfo, Detector, Environment, Fold, Masks, Modality, Result,
+    SampleRef, Samples, Scores, Shots, Subset, Unlabelled, Values, file,
 };
 use zsad_data::memory::{InMemory, MemoryDomain};
 
@@ -134,6 +134,23 @@ pub(crate) fn assert_near(what: &str, found: &[f32], want: &Value, tolerance: f6
     let worst = off.fold(0.0, f64::max);
     println!("{what}: {worst:.1e} of the root mean square");
     assert!(worst < tolerance, "{what}: off by {worst} of the root mean square");
+}
+
+/// Scores and maps of the tested images by `detector`, where they are those that PyTorch has.
+pub(crate) fn assert_scores(detector: &dyn Detector, env: &Environment, want: &Value, tolerance: f64) {
+    let found = scores(detector, env);
+    for (score, want) in found.samples.iter().zip(want["scores"].as_array().unwrap()) {
+        assert!((score - want.as_f64().unwrap()).abs() < tolerance, "{score} {want}");
+    }
+    let maps = found.maps.unwrap();
+    assert_eq!((maps.shape.as_slice(), maps.values.len()), (&[SIZE.0, SIZE.1][..], 3 * SIZE.0 * SIZE.1));
+    assert_near("maps", &maps.values, &want["maps"], tolerance);
+}
+
+/// What `detector` says of the images to test.
+pub(crate) fn scores(detector: &dyn Detector, env: &Environment) -> Scores {
+    let (data, refs) = (Masked::new(), Masked::refs(1));
+    detector.score(&Batch::new(&Unlabelled::new(&data), &refs, env)).unwrap()
 }
 
 /// The file of learned words.

@@ -1,14 +1,16 @@
 //! Against PyTorch, on a small network.
 
 use serde_json::{Value, json};
-use zsad_core::{Batch, Choice, Dataset, Detector, Environment, MethodDef, Silent, TrainingData, Unlabelled};
+use zsad_core::{Choice, Dataset, Detector, Environment, MethodDef, Silent, TrainingData};
 use zsad_nn::weights::from_candle;
 
 use super::model::{Model, Shape};
 use super::prompt::Texts;
 use super::training::{Training, gathered, grid, sets};
 use super::*;
-use crate::families::prompts::golden::{KIND, Masked, SIZE, assert_near, drawn, goldens, network, selected};
+use crate::families::prompts::golden::{
+    KIND, Masked, assert_near, assert_scores, drawn, goldens, network, scores, selected,
+};
 use crate::families::prompts::{Images, Tower};
 
 const TIGHT: f64 = 1e-5;
@@ -107,11 +109,6 @@ fn losses_and_gradients_are_pytorchs() {
     });
 }
 
-fn scores(detector: &dyn Detector, env: &Environment) -> zsad_core::Scores {
-    let (data, refs) = (Masked::new(), Masked::refs(1));
-    detector.score(&Batch::new(&Unlabelled::new(&data), &refs, env)).unwrap()
-}
-
 #[test]
 fn scores_and_maps_are_pytorchs() {
     let (_folder, env) = network();
@@ -122,13 +119,7 @@ fn scores_and_maps_are_pytorchs() {
     let method = DEF.configure(&serde_json::from_value(given).unwrap()).unwrap();
     let state = model.store.state(json!({ "shape": model.shape })).unwrap();
     let detector = method.restore(&state, &env).unwrap();
-    let (found, want) = (scores(detector.as_ref(), &env), &goldens()["af_clip"]);
-    for (score, want) in found.samples.iter().zip(want["scores"].as_array().unwrap()) {
-        assert!((score - want.as_f64().unwrap()).abs() < TIGHT, "{score} {want}");
-    }
-    let maps = found.maps.unwrap();
-    assert_eq!((maps.shape.as_slice(), maps.values.len()), (&[SIZE.0, SIZE.1][..], 3 * SIZE.0 * SIZE.1));
-    assert_near("maps", &maps.values, &want["maps"], TIGHT);
+    assert_scores(detector.as_ref(), &env, &goldens()["af_clip"], TIGHT);
 }
 
 #[test]

@@ -5,8 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use zsad_backbones::features::FeatureStore;
 use zsad_core::{
-    Batch, Dataset, Detector, Environment, Error, FitContext, Given, MethodDef, ParamSet, Silent, Supervision,
-    TrainingData, Unlabelled,
+    Dataset, Detector, Environment, Error, FitContext, Given, MethodDef, ParamSet, Silent, Supervision, TrainingData,
 };
 use zsad_nn::weights::from_candle;
 
@@ -14,7 +13,9 @@ use super::objective::Objective;
 use super::prompts::{Prompts, Sizes, Texts};
 use super::training::Training;
 use super::*;
-use crate::families::prompts::golden::{KIND, Masked, SIZE, assert_near, drawn, goldens, network, selected, words};
+use crate::families::prompts::golden::{
+    KIND, Masked, SIZE, assert_near, assert_scores, drawn, goldens, network, scores, selected, words,
+};
 use crate::families::prompts::{Images, Tower};
 
 const TIGHT: f64 = 1e-5;
@@ -115,11 +116,6 @@ fn fit(given: Value, env: &Environment) -> Result<Box<dyn Detector>> {
     method.fit(&FitContext { data: &side, seed: 0, env, progress: &Silent })
 }
 
-fn scores(detector: &dyn Detector, env: &Environment) -> zsad_core::Scores {
-    let (data, refs) = (Masked::new(), Masked::refs(1));
-    detector.score(&Batch::new(&Unlabelled::new(&data), &refs, env)).unwrap()
-}
-
 #[test]
 fn scores_and_maps_of_the_authors_file_are_pytorchs() {
     let (_folder, env) = network();
@@ -128,13 +124,7 @@ fn scores_and_maps_of_the_authors_file_are_pytorchs() {
     assert!(!method.learns() && method.supervision() == Supervision::ZeroShot && !method.takes_labels());
     assert_eq!(method.artifacts(&env).unwrap().last().unwrap(), Path::new(&words()));
     let detector = fit(given, &env).unwrap();
-    let (found, want) = (scores(detector.as_ref(), &env), &goldens()["anomaly_clip"]);
-    for (score, want) in found.samples.iter().zip(want["scores"].as_array().unwrap()) {
-        assert!((score - want.as_f64().unwrap()).abs() < TIGHT, "{score} {want}");
-    }
-    let maps = found.maps.unwrap();
-    assert_eq!((maps.shape.as_slice(), maps.values.len()), (&[SIZE.0, SIZE.1][..], 3 * SIZE.0 * SIZE.1));
-    assert_near("maps", &maps.values, &want["maps"], TIGHT);
+    assert_scores(detector.as_ref(), &env, &goldens()["anomaly_clip"], TIGHT);
 }
 
 #[test]
