@@ -2,6 +2,7 @@
 //! methods and metrics.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Which part of a domain a sample lies in: its role, and with that its label. Known to data sets, the sampler and
 /// training; what scores a batch sees [`crate::SampleId`]s alone.
@@ -70,11 +71,12 @@ impl Values {
     }
 }
 
-/// `n` samples of one shape, row-major: `[n, shape…]`; images are `[channels, height, width]`, rows are `[d]`.
+/// `n` samples of one shape, row-major: `[n, shape…]`; images are `[channels, height, width]`, rows are `[d]`. A clone shares
+/// the values: a table of a million rows is held once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
     shape: Vec<usize>,
-    values: Values,
+    values: Arc<Values>,
 }
 
 impl Samples {
@@ -85,7 +87,7 @@ impl Samples {
     pub fn new(shape: Vec<usize>, values: Values) -> Self {
         let (len, d) = (values.len(), shape.iter().product::<usize>());
         assert!(d > 0 && len.is_multiple_of(d), "{len} values do not make samples of shape {shape:?}");
-        Samples { shape, values }
+        Samples { shape, values: Arc::new(values) }
     }
 
     /// The number of samples.
@@ -116,7 +118,7 @@ impl Samples {
         fn pick<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
             rows.iter().flat_map(|&row| &values[row * dim..(row + 1) * dim]).copied().collect()
         }
-        let values = match &self.values {
+        let values = match self.values() {
             Values::F32(x) => Values::F32(pick(x, self.dim(), rows)),
             Values::F64(x) => Values::F64(pick(x, self.dim(), rows)),
         };
@@ -130,7 +132,7 @@ impl Samples {
 
     /// All values in single precision, borrowed where they are stored so.
     pub fn to_f32(&self) -> Cow<'_, [f32]> {
-        match &self.values {
+        match self.values() {
             Values::F32(v) => Cow::Borrowed(v),
             Values::F64(v) => Cow::Owned(v.iter().map(|&x| x as f32).collect()),
         }
@@ -138,17 +140,18 @@ impl Samples {
 
     /// All values in double precision, borrowed where they are stored so.
     pub fn to_f64(&self) -> Cow<'_, [f64]> {
-        match &self.values {
+        match self.values() {
             Values::F32(v) => Cow::Owned(v.iter().map(|&x| f64::from(x)).collect()),
             Values::F64(v) => Cow::Borrowed(v),
         }
     }
 
-    /// All values in double precision, without a copy where they are stored so.
+    /// All values in double precision, without a copy where they are stored so and nobody shares them.
     pub fn into_f64(self) -> Vec<f64> {
-        match self.values {
-            Values::F32(v) => v.into_iter().map(f64::from).collect(),
-            Values::F64(v) => v,
+        match Arc::try_unwrap(self.values) {
+            Ok(Values::F64(own)) => own,
+            Ok(Values::F32(own)) => own.into_iter().map(f64::from).collect(),
+            Err(values) => Samples { shape: self.shape, values }.to_f64().into_owned(),
         }
     }
 }

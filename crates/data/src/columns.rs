@@ -1,6 +1,7 @@
 //! From the columns of a table to features: what the training rows teach, and any table read by it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use zsad_core::{Error, Layout, Missing, Result};
 
@@ -19,8 +20,17 @@ pub struct Encoded {
     pub numeric: Vec<Vec<f64>>,
     /// Codes of the categorical columns: see [`Layout::code`].
     pub codes: Vec<Vec<u32>>,
+    /// What is missing, and what training did not know.
+    pub found: Found,
+}
+
+/// What was found in the columns of a table.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// By column, its name, how many values are missing, and the first row without one, counted from 0.
+    pub missing: Vec<(String, usize, Option<usize>)>,
     /// Values that the layout does not know, by column, each with how many rows hold it.
-    pub unseen: Vec<(String, BTreeMap<String, usize>)>,
+    pub unseen: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 impl Encoded {
@@ -30,44 +40,88 @@ impl Encoded {
     /// [`Error::Data`] where columns are not there (all of them are named), numbers are none, or values are missing and
     /// `layout` says that they must not be.
     pub fn read(table: &Table, layout: &Layout) -> Result<Self> {
+        let encoded = Self::part(table, layout)?;
+        encoded.found.check(table.path(), layout)?;
+        Ok(encoded)
+    }
+
+    /// As [`Encoded::read`] for some rows of a table: what is missing in it is left to be said of all.
+    ///
+    /// # Errors
+    /// As there, but for missing values.
+    pub fn part(table: &Table, layout: &Layout) -> Result<Self> {
         table.require(&layout.columns().collect::<Vec<_>>())?;
         let mut encoded = Encoded::default();
-        let mut holes = Vec::new();
         for name in &layout.numeric {
             let values = table.numbers_or_nan(name)?;
             if let Some(row) = values.iter().position(|v| v.is_infinite()) {
                 return Err(table.at(Some(row), name, "infinite"));
             }
-            holes.push((name.as_str(), rows_where(&values, |v| v.is_nan())));
+            encoded.found.count(name, table, &values, |v| v.is_nan());
             encoded.numeric.push(values);
         }
         for (number, (name, categories)) in layout.categorical.iter().enumerate() {
             let values = table.text_or_missing(name)?;
-            holes.push((name, rows_where(&values, Option::is_none)));
-            let mut unseen: BTreeMap<String, usize> = BTreeMap::new();
+            encoded.found.count(name, table, &values, Option::is_none);
+            let unseen = &mut encoded.found.unseen;
             let code = |value: &Option<String>| {
                 // A missing value is a category of its own, whose name no text has.
                 let value = value.as_deref().unwrap_or_default();
                 let code = layout.code(number, value);
                 if code as usize == categories.len() {
-                    *unseen.entry(value.to_owned()).or_default() += 1;
+                    *unseen.entry(name.clone()).or_default().entry(value.to_owned()).or_default() += 1;
                 }
                 code
             };
             encoded.codes.push(values.iter().map(code).collect());
-            if !unseen.is_empty() {
-                encoded.unseen.push((name.clone(), unseen));
-            }
-        }
-        if layout.missing == Missing::Fail {
-            refuse_missing(table, &holes)?;
         }
         Ok(encoded)
+    }
+}
+
+impl Found {
+    fn count<T>(&mut self, name: &str, table: &Table, values: &[T], is_missing: impl Fn(&T) -> bool) {
+        let n = values.iter().filter(|v| is_missing(v)).count();
+        let first = values.iter().position(is_missing).map(|row| table.first() + row);
+        self.missing.push((name.to_owned(), n, first));
+    }
+
+    /// Adds what was found in the rows that follow.
+    pub fn add(&mut self, later: Found) {
+        if self.missing.is_empty() {
+            self.missing = later.missing;
+        } else {
+            for ((_, n, first), (_, more, later)) in self.missing.iter_mut().zip(later.missing) {
+                (*n, *first) = (*n + more, first.or(later));
+            }
+        }
+        for (name, values) in later.unseen {
+            let known = self.unseen.entry(name).or_default();
+            values.into_iter().for_each(|(value, n)| *known.entry(value).or_default() += n);
+        }
+    }
+
+    /// Refuses missing values where `layout` does, all in one message, column by column with their number and the first row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] about the file in `path`.
+    pub fn check(&self, path: &Path, layout: &Layout) -> Result<()> {
+        let said = |(name, n, first): &(String, usize, Option<usize>)| {
+            first.map(|first| format!("{name} {n} (first in row {})", first + 1))
+        };
+        let message: Vec<String> = self.missing.iter().filter_map(said).collect();
+        if layout.missing != Missing::Fail || message.is_empty() {
+            return Ok(());
+        }
+        let message = format!("no value: {} (rows count from 1)", message.join(", "));
+        let hint = "`missing: median` or `missing: indicator` puts the training rows' median there (in `zsad score`: \
+                    --missing); or leave columns out";
+        Err(Error::data(path, message, hint))
     }
 
     /// A sentence a column on the values that training did not know.
     pub fn unseen_said(&self) -> Vec<String> {
-        let said = |(column, values): &(String, BTreeMap<String, usize>)| {
+        let said = |(column, values): (&String, &BTreeMap<String, usize>)| {
             let rows: usize = values.values().sum();
             let name = |v: &String| if v.is_empty() { "a missing value".into() } else { format!("`{v}`") };
             let shown: Vec<String> = values.keys().take(SHOWN).map(name).collect();
@@ -181,24 +235,6 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
     Some(if n % 2 == 1 { *middle } else { (values[n / 2 - 1] + middle) / 2.0 })
 }
 
-fn rows_where<T>(values: &[T], is: impl Fn(&T) -> bool) -> Vec<usize> {
-    (0..values.len()).filter(|&row| is(&values[row])).collect()
-}
-
-/// All missing values in one message, column by column with their number and the first row.
-fn refuse_missing(table: &Table, holes: &[(&str, Vec<usize>)]) -> Result<()> {
-    let holes: Vec<_> = holes.iter().filter_map(|(name, rows)| Some((name, rows.first()?, rows.len()))).collect();
-    if holes.is_empty() {
-        return Ok(());
-    }
-    let said = |(name, first, n): &(&&str, &usize, usize)| format!("{name} {n} (first in row {})", *first + 1);
-    let message: Vec<String> = holes.iter().map(said).collect();
-    let message = format!("no value: {} (rows count from 1)", message.join(", "));
-    let hint = "`missing: median` or `missing: indicator` puts the training rows' median there (in `zsad score`: \
-                --missing); or leave columns out";
-    Err(Error::data(table.path(), message, hint))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +267,7 @@ mod tests {
         assert_eq!(layout.categorical, [("k".to_owned(), vec![String::new(), "a".into(), "b".into()])]);
         let encoded = Encoded::read(&table, &layout).unwrap();
         assert_eq!(encoded.codes, [[1, 2, 0, 0, 3]]);
-        assert_eq!(encoded.unseen_said(), ["column `k`: 1 rows hold what the training rows do not: `c`"]);
+        assert_eq!(encoded.found.unseen_said(), ["column `k`: 1 rows hold what the training rows do not: `c`"]);
         assert!(learnt(Missing::Median).indicated.is_empty());
     }
 

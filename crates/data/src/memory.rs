@@ -171,6 +171,13 @@ impl Dataset for InMemory {
             let found = pool(r).filter(|s| s.shape() == shape && (r.index as usize) < s.len());
             found.ok_or_else(|| Error::failed(format!("{}: no sample {r:?} of shape {shape:?}", self.info.name)))
         };
+        // All samples of a pool in their order are the pool itself.
+        let whole = refs.first().and_then(pool).filter(|s| s.len() == refs.len());
+        if let Some(whole) = whole
+            && refs.iter().zip(0..).all(|(r, index)| *r == SampleRef { index, ..refs[0] })
+        {
+            return Ok(whole.clone());
+        }
         let double = self.domains.first().is_some_and(|d| matches!(d.normal.values(), Values::F64(_)));
         let values = if double {
             Values::F64(rows(refs, d, |r| Ok(of_shape(r)?.to_f64()))?)
@@ -256,6 +263,11 @@ mod tests {
             at(0, Subset::Normal, 0),
         ];
         assert_eq!(set.gather(&refs).unwrap(), rows_of(2, &[7.0, 8.0, 3.0, 4.0, 9.0, 9.5, 1.0, 2.0]));
+        let [first, second] = [0, 1].map(|index| at(0, Subset::Normal, index));
+        assert_eq!(set.gather(&[first, second]).unwrap(), set.domains[0].normal, "the pool itself");
+        assert_eq!(set.gather(&[second, first]).unwrap(), rows_of(2, &[3.0, 4.0, 1.0, 2.0]));
+        assert_eq!(set.gather(&[first, first]).unwrap(), rows_of(2, &[1.0, 2.0, 1.0, 2.0]));
+        assert_eq!(set.gather(&[first, at(0, Subset::Anomalous, 0)]).unwrap(), rows_of(2, &[1.0, 2.0, 7.0, 8.0]));
         assert!(set.gather(&[at(0, Subset::Normal, 2)]).is_err());
         assert!(set.gather(&[at(1, Subset::Normal, 0)]).is_err());
     }

@@ -101,7 +101,8 @@ impl Load for UserTable {
             pool.push(row, encoded.numeric.iter().map(|c| c[row]), encoded.codes.iter().map(|c| c[row]));
         }
         let genuine = labels.is_some_and(|l| l.contains(&true));
-        let mut notes: Vec<_> = encoded.unseen_said().into_iter().map(|said| ("unseen values".into(), said)).collect();
+        let mut notes: Vec<_> =
+            encoded.found.unseen_said().into_iter().map(|said| ("unseen values".into(), said)).collect();
         if !genuine {
             notes.push(("anomalies".into(), "rows of other domains".into()));
         }

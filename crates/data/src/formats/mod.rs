@@ -1,5 +1,7 @@
 //! File formats: idx, npy, npz, tables, trees of images.
 
+mod blocks;
+mod csv;
 pub mod idx;
 pub mod image_tree;
 pub mod npy;
@@ -8,3 +10,5 @@ pub mod table;
 
 #[cfg(test)]
 mod npz_tests;
+#[cfg(test)]
+mod table_tests;

@@ -1,7 +1,6 @@
 //! CSV and Parquet files as columns, with errors that name the file, the row and the column.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use polars_core::prelude::*;
@@ -9,26 +8,19 @@ use polars_io::prelude::*;
 use zsad_core::panics::caught;
 use zsad_core::{Error, Result, suggest};
 
-/// Rows from which the types of CSV columns are guessed before all rows are looked at.
-const HEAD: usize = 1000;
+pub use super::csv::Csv;
+use super::csv::CsvFile;
 
-/// What stands for no value in a CSV file, beside an empty field.
-const MISSING: [&str; 5] = ["NA", "?", "nan", "NaN", "NAN"];
-/// What may separate the fields of a CSV file; the comma comes first, and wins where several are equally frequent.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Rows of a part of a table that lies in memory.
+const PART: usize = 1 << 16;
 
-/// A table in memory.
+/// A table in memory, or some of its rows.
 pub struct Table {
     path: PathBuf,
     frame: DataFrame,
     remarks: Vec<String>,
-}
-
-/// How a CSV file is to be read.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Csv {
-    /// What separates fields; `None`: guessed from the header, a tab where the file's name ends in `.tsv`.
-    pub separator: Option<u8>,
+    /// The file's row that is the first of these.
+    first: usize,
 }
 
 impl Table {
@@ -46,30 +38,89 @@ impl Table {
     /// # Errors
     /// As there.
     pub fn read_as(path: &Path, columns: Option<&[&str]>, csv: Csv) -> Result<Self> {
-        let mut file = File::open(path).map_err(|e| Error::io(path, &e))?;
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let wrong =
-            |e: &dyn std::fmt::Display| Error::data(path, e, "the file must be a CSV file with a header, or Parquet");
-        let mut remarks = Vec::new();
-        let frame = if extension == "parquet" {
-            let columns = columns.map(|c| c.iter().map(|&c| c.to_owned()).collect());
-            let read = || ParquetReader::new(file).read_parallel(ParallelStrategy::None).with_columns(columns).finish();
-            // The reader may panic on damaged files.
-            caught(read).map_err(|panic| wrong(&format!("damaged: {panic}")))?
-        } else {
-            let header = header(path)?;
-            let separator = csv.separator.unwrap_or_else(|| if extension == "tsv" { b'\t' } else { guess(&header) });
-            if csv.separator.is_none() && separator != b',' && extension != "tsv" {
-                remarks.push(format!("fields are taken as separated by {}", said(separator)));
-            }
-            read_csv(&mut file, separator)
+        let table = match csv_file(path, csv)? {
+            Some(file) => Self::of_csv(path, &file, file.read(&[]))?,
+            None => Self::of_parquet(path, columns, false)?,
         };
-        let frame = frame.map_err(|e| wrong(&e))?;
-        if frame.height() == 0 {
-            return Err(Error::data(path, "no rows", ""));
+        table.with_rows()
+    }
+
+    /// As [`Table::read`], the columns `texts` of a CSV file as text, to the letter.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_texts(path: &Path, texts: &[&str]) -> Result<Self> {
+        match csv_file(path, Csv::default())? {
+            Some(file) => Self::of_csv(path, &file, file.read(texts))?.with_rows(),
+            None => Self::read(path, None),
         }
-        let table = Table { path: path.to_owned(), frame, remarks };
-        Ok(if extension == "parquet" { table } else { table.with_remark_on_header() })
+    }
+
+    /// The columns of a table without its rows.
+    ///
+    /// # Errors
+    /// As [`Table::read`], but for a table without rows.
+    pub fn head(path: &Path) -> Result<Self> {
+        match csv_file(path, Csv::default())? {
+            Some(file) => Self::of_csv(path, &file, file.head()),
+            None => Self::of_parquet(path, None, true),
+        }
+    }
+
+    /// Goes through a long CSV file some rows at a time, which alone are in memory: `each` sees the columns `numbers` as
+    /// numbers and `texts` as text, to the letter. `false` where that cannot be: it is Parquet, or holds what is no number
+    /// in this strict form; `each` may have seen some rows then.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, and those of `each`.
+    pub fn in_parts(
+        path: &Path,
+        numbers: &[&str],
+        texts: &[&str],
+        mut each: impl FnMut(&Table) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(file) = csv_file(path, Csv::default())? else { return Ok(false) };
+        let mut first = 0;
+        for frames in file.parts(numbers, texts)? {
+            let Some(frames) = frames? else { return Ok(false) };
+            for frame in frames {
+                let part = Table { path: path.to_owned(), frame, remarks: Vec::new(), first };
+                first += part.height();
+                each(&part)?;
+            }
+        }
+        Ok(first > 0)
+    }
+
+    /// Its rows, some at a time.
+    pub fn parts(&self) -> impl Iterator<Item = Table> {
+        (0..self.height()).step_by(PART).map(|start| Table {
+            path: self.path.clone(),
+            frame: self.frame.slice(start as i64, PART),
+            remarks: Vec::new(),
+            first: self.first + start,
+        })
+    }
+
+    fn of_csv(path: &Path, file: &CsvFile, frame: PolarsResult<DataFrame>) -> Result<Self> {
+        let frame = frame.map_err(|e| damaged(path, &e))?;
+        let table = Table { path: path.to_owned(), frame, remarks: file.remark().into_iter().collect(), first: 0 };
+        Ok(table.with_remark_on_header())
+    }
+
+    fn of_parquet(path: &Path, columns: Option<&[&str]>, head: bool) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io(path, &e))?;
+        let columns = columns.map(|c| c.iter().map(|&c| c.to_owned()).collect());
+        let reader = ParquetReader::new(file).read_parallel(ParallelStrategy::None).with_columns(columns);
+        let reader = if head { reader.with_slice(Some((0, 0))) } else { reader };
+        // The reader may panic on damaged files.
+        let frame = caught(|| reader.finish()).map_err(|panic| damaged(path, &format!("damaged: {panic}")))?;
+        let frame = frame.map_err(|e| damaged(path, &e))?;
+        Ok(Table { path: path.to_owned(), frame, remarks: Vec::new(), first: 0 })
+    }
+
+    fn with_rows(self) -> Result<Self> {
+        if self.height() == 0 { Err(Error::data(&self.path, "no rows", "")) } else { Ok(self) }
     }
 
     /// A header of numbers alone is more often a row that was taken for one.
@@ -205,9 +256,14 @@ impl Table {
         }
     }
 
+    /// The file's row that is the first of these; rows count from 0.
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
     /// An error at a place of this table; rows count from 0.
     pub fn at(&self, row: Option<usize>, column: &str, why: impl std::fmt::Display) -> Error {
-        let row = row.map(|i| format!("row {} (the first is 1), ", i + 1)).unwrap_or_default();
+        let row = row.map(|i| format!("row {} (the first is 1), ", self.first + i + 1)).unwrap_or_default();
         Error::data(&self.path, format!("{row}column `{column}`: {why}"), "")
     }
 
@@ -218,52 +274,12 @@ impl Table {
     }
 }
 
-/// Reads a CSV file with a header. Types guessed from its head hold where all rows can be read with them. Where they do
-/// not, the file is gone through again, for the types of all rows: keeping the first pass's texts for that would take the
-/// memory of the whole file a second time, always, to save time in the rare case.
-fn read_csv(file: &mut File, separator: u8) -> PolarsResult<DataFrame> {
-    let missing = NullValues::AllColumns(MISSING.map(Into::into).to_vec());
-    let mut read = |rows: Option<usize>| {
-        CsvReadOptions::default()
-            .with_infer_schema_length(rows)
-            .with_n_threads(Some(1))
-            .map_parse_options(|o| o.with_separator(separator).with_null_values(Some(missing.clone())))
-            .into_reader_with_file_handle(&mut *file)
-            .finish()
-    };
-    // A column that is empty in the head says nothing of its type.
-    let unknown = |column: &Column| *column.dtype() == DataType::String && column.head(Some(HEAD)).is_null().all();
-    match read(Some(HEAD)) {
-        Ok(frame) if !frame.columns().iter().any(unknown) => Ok(frame),
-        _ => read(None),
-    }
+/// A CSV file; nothing where it is Parquet by its name.
+fn csv_file(path: &Path, csv: Csv) -> Result<Option<CsvFile>> {
+    let is_parquet = path.extension().is_some_and(|e| e == "parquet");
+    if is_parquet { Ok(None) } else { CsvFile::open(path, csv).map(Some) }
 }
 
-/// The first line of a file.
-fn header(path: &Path) -> Result<String> {
-    let file = File::open(path).map_err(|e| Error::io(path, &e))?;
-    let mut line = Vec::new();
-    BufReader::new(file.take(HEADER)).read_until(b'\n', &mut line).map_err(|e| Error::io(path, &e))?;
-    Ok(String::from_utf8_lossy(&line).into_owned())
-}
-
-/// Bytes of a header that are looked at.
-const HEADER: u64 = 1 << 20;
-
-/// The separator that is most frequent in a header, outside of quotes.
-fn guess(header: &str) -> u8 {
-    let mut counts = [0usize; SEPARATORS.len()];
-    let mut quoted = false;
-    for byte in header.bytes() {
-        quoted ^= byte == b'"';
-        if let Some(i) = SEPARATORS.iter().position(|&s| s == byte && !quoted) {
-            counts[i] += 1;
-        }
-    }
-    let most = counts.iter().max().copied().unwrap_or(0);
-    counts.iter().position(|&c| c == most).map_or(b',', |i| SEPARATORS[i])
-}
-
-fn said(separator: u8) -> String {
-    if separator == b'\t' { "tabs".into() } else { format!("`{}`", char::from(separator)) }
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Error {
+    Error::data(path, why, "the file must be a CSV file with a header, or Parquet")
 }

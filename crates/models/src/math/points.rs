@@ -90,6 +90,11 @@ impl Points {
         Points { values: samples.into_f64(), dim }
     }
 
+    /// So many of the points at a time, in their order.
+    pub fn blocks(&self, n: usize) -> impl Iterator<Item = Points> {
+        self.values.chunks(n * self.dim).map(|rows| Points::from_values(rows.to_vec(), self.dim))
+    }
+
     /// Feature `j` of every point.
     pub fn column(&self, j: usize) -> Vec<f64> {
         self.values[j..].iter().step_by(self.dim).copied().collect()

@@ -11,7 +11,7 @@ use crate::math::linalg::{cholesky, matrix, product, solved_squared_norms};
 /// (divisor n), as scikit-learn's `ShrunkCovariance` has it. Where nothing varies at all, Σ = I.
 pub const DEF: Classical<Mahalanobis> = Classical::new(&MethodSpec {
     name: "mahalanobis",
-    version: 1,
+    version: 2,
     summary: "squared Mahalanobis distance; covariance shrunk towards its mean variance",
     citation: "Mahalanobis 1936; shrinkage as in Ledoit and Wolf: A Well-Conditioned Estimator, JMVA 2004",
     accepts: Accepts::ANY,
@@ -24,6 +24,9 @@ zsad_core::params! {
         pub shrinkage: f64 = 0.5, in 0.0..=1.0;
     }
 }
+
+/// Points that are computed with at once.
+const BLOCK: usize = 1 << 16;
 
 /// Mean and covariance of some points.
 pub(crate) struct Gaussian {
@@ -61,12 +64,14 @@ impl PointMethod for Mahalanobis {
                 "{n} samples of {d} values have a singular covariance: raise `shrinkage`"
             )));
         }
-        let z = x.standardised(&mean, &vec![1.0; d]);
         let factor = if d <= n {
-            let mut covariance = product((1.0 - shrinkage) / n as f64, matrix(&z).transpose(), matrix(&z));
+            let of = |z: &Points| product((1.0 - shrinkage) / n as f64, matrix(z).transpose(), matrix(z));
+            let sums = centred(x, &mean).map(|z| of(&z)).reduce(|sum, next| sum + next);
+            let mut covariance = sums.unwrap_or_else(|| Mat::zeros(d, d));
             (0..d).for_each(|j| covariance[(j, j)] += ridge);
             Factor::Covariance(cholesky(covariance)?)
         } else {
+            let z = x.standardised(&mean, &vec![1.0; d]);
             let mut gram = product(1.0, matrix(&z), matrix(&z).transpose());
             (0..n).for_each(|i| gram[(i, i)] += n as f64 * ridge / (1.0 - shrinkage));
             Factor::Gram(cholesky(gram)?, z)
@@ -93,17 +98,26 @@ impl PointMethod for Mahalanobis {
 impl Gaussian {
     /// (x − c)ᵀ Σ⁻¹ (x − c) of every point, from `centre`.
     fn squared_distances(&self, x: &Points, centre: &[f64]) -> Vec<f64> {
-        let x = x.standardised(centre, &vec![1.0; centre.len()]);
+        centred(x, centre).flat_map(|x| self.squared_norms(&x)).collect()
+    }
+
+    /// xᵀ Σ⁻¹ x of every point.
+    fn squared_norms(&self, x: &Points) -> Vec<f64> {
         let norms = x.rows().map(|row| row.iter().map(|v| v * v).sum::<f64>());
         match &self.factor {
             Factor::Ridge => norms.map(|norm| norm / self.ridge).collect(),
-            Factor::Covariance(factor) => solved_squared_norms(factor, matrix(&x).transpose().to_owned()),
+            Factor::Covariance(factor) => solved_squared_norms(factor, matrix(x).transpose().to_owned()),
             Factor::Gram(factor, z) => {
-                let inside = solved_squared_norms(factor, product(1.0, matrix(z), matrix(&x).transpose()));
+                let inside = solved_squared_norms(factor, product(1.0, matrix(z), matrix(x).transpose()));
                 norms.zip(inside).map(|(norm, inside)| (norm - inside) / self.ridge).collect()
             }
         }
     }
+}
+
+/// The points seen from `centre`, [`BLOCK`] of them at a time: a batch may be a table of a million rows.
+fn centred<'x>(x: &'x Points, centre: &'x [f64]) -> impl Iterator<Item = Points> + 'x {
+    x.blocks(BLOCK).map(|block| block.standardised(centre, &vec![1.0; centre.len()]))
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 
 use rayon::prelude::*;
-use zsad_core::{Dataset, Modality, SampleRef, Subset};
+use zsad_core::{Dataset, Modality, SampleRef, Samples, Subset, Values};
 use zsad_data::memory::InMemory;
 
 /// Features that vary most, of which the statistics are shown.
 const SHOWN: usize = 5;
+/// Rows that are summed by themselves.
+const BLOCK: usize = 4096;
 /// Steps of the power iteration: enough to see two groups, for which few do.
 const ITERATIONS: usize = 30;
 
@@ -16,7 +18,8 @@ const ITERATIONS: usize = 30;
 pub struct Features {
     /// Their names; empty where they have none.
     names: Vec<String>,
-    values: Vec<f64>,
+    /// The batch's own, shared where they are in double precision.
+    samples: Samples,
     means: Vec<f64>,
     deviations: Vec<f64>,
 }
@@ -29,9 +32,11 @@ impl Features {
     pub fn new(batch: &InMemory, names: &[String]) -> zsad_core::Result<Self> {
         let n = batch.info().domains[0].normal;
         let refs: Vec<_> = SampleRef::all(0, Subset::Normal, n).collect();
-        let samples = batch.gather(&refs)?;
-        let dim = samples.dim();
-        let values = samples.into_f64();
+        let samples = match batch.gather(&refs)? {
+            double if matches!(double.values(), Values::F64(_)) => double,
+            single => Samples::new(single.shape().to_vec(), Values::F64(single.into_f64())),
+        };
+        let (dim, values) = (samples.dim(), samples.to_f64());
         // Row by row: a picture has more features than a cache holds lines.
         let mean_of = |value: &dyn Fn(usize, f64) -> f64| {
             let mut sums = vec![0.0; dim];
@@ -43,7 +48,8 @@ impl Features {
         };
         let means = mean_of(&|_, v| v);
         let deviations = mean_of(&|j, v| (v - means[j]).powi(2)).into_iter().map(f64::sqrt).collect();
-        Ok(Features { names: names.to_vec(), values, means, deviations })
+        drop(values);
+        Ok(Features { names: names.to_vec(), samples, means, deviations })
     }
 
     /// Mean and standard deviation over the batch: of every channel of images, and of the features that vary most.
@@ -84,7 +90,8 @@ impl Features {
     /// The features of sample `i` farthest from their mean, in standard deviations of the batch: at most `n`, in words.
     pub fn deviations(&self, i: usize, n: usize) -> String {
         let dim = self.means.len();
-        let z = |j: usize| (self.values[i * dim + j] - self.means[j]) / self.deviations[j];
+        let values = self.samples.to_f64();
+        let z = |j: usize| (values[i * dim + j] - self.means[j]) / self.deviations[j];
         let mut varying: Vec<usize> = (0..dim).filter(|&j| self.deviations[j] > 0.0).collect();
         varying.sort_by(|&a, &b| z(b).abs().total_cmp(&z(a).abs()));
         let shown: Vec<String> =
@@ -97,29 +104,57 @@ impl Features {
     pub fn along_main_direction(&self, modality: &Modality) -> Vec<f64> {
         let dim = self.means.len();
         let standardised = matches!(modality, Modality::Tabular { .. });
-        let scale = |j: usize| if standardised && self.deviations[j] > 0.0 { self.deviations[j] } else { 1.0 };
-        let centred = |(k, v): (usize, &f64)| (v - self.means[k % dim]) / scale(k % dim);
-        let z: Vec<f64> = self.values.iter().enumerate().map(centred).collect();
-        let project = |v: &[f64]| -> Vec<f64> {
-            z.par_chunks(dim).map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum()).collect()
-        };
-        let norm = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>().sqrt();
-        // The sample farthest from the mean is nowhere near orthogonal to the direction.
-        let farthest = z.chunks(dim).max_by(|a, b| norm(a).total_cmp(&norm(b)));
-        let mut direction = farthest.unwrap_or(&[]).to_vec();
-        for _ in 0..ITERATIONS {
-            let along = project(&direction);
-            direction = vec![0.0; dim];
-            for (row, a) in z.chunks(dim).zip(&along) {
-                direction.iter_mut().zip(row).for_each(|(d, v)| *d += a * v);
+        let scale = |d: &f64| if standardised && *d > 0.0 { 1.0 / d } else { 1.0 };
+        let scales: Vec<f64> = self.deviations.iter().map(scale).collect();
+        let values = self.samples.to_f64();
+        let blocks = || values.par_chunks(BLOCK * dim);
+        // Rows are centred again in every pass: a table of a million rows is not held a second time.
+        let centred = |row: &[f64], z: &mut [f64]| {
+            for (j, z) in z.iter_mut().enumerate() {
+                *z = (row[j] - self.means[j]) * scales[j];
             }
+        };
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let norm = |row: &[f64]| dot(row, row).sqrt();
+        // The sample farthest from the mean is nowhere near orthogonal to the direction.
+        let mut direction = vec![0.0; dim];
+        let lengths = values.chunks(dim).map(|row| {
+            centred(row, &mut direction);
+            norm(&direction)
+        });
+        let farthest = lengths.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(i, _)| i);
+        centred(&values[farthest * dim..], &mut direction);
+        for _ in 0..ITERATIONS {
+            // The sums of blocks add up in their order, whoever computed them.
+            let sum = |rows: &[f64]| {
+                let (mut z, mut sum) = (vec![0.0; dim], vec![0.0; dim]);
+                for row in rows.chunks(dim) {
+                    centred(row, &mut z);
+                    let along = dot(&z, &direction);
+                    sum.iter_mut().zip(&z).for_each(|(sum, z)| *sum += along * z);
+                }
+                sum
+            };
+            let mut next = vec![0.0; dim];
+            for sum in blocks().map(sum).collect::<Vec<_>>() {
+                next.iter_mut().zip(sum).for_each(|(next, sum)| *next += sum);
+            }
+            direction = next;
             let length = norm(&direction);
             if length == 0.0 {
                 break;
             }
             direction.iter_mut().for_each(|d| *d /= length);
         }
-        project(&direction)
+        let along = |rows: &[f64]| {
+            let mut z = vec![0.0; dim];
+            let along = |row: &[f64]| {
+                centred(row, &mut z);
+                dot(&z, &direction)
+            };
+            rows.chunks(dim).map(along).collect::<Vec<_>>()
+        };
+        blocks().flat_map_iter(along).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use zsad_core::{Error, Layout, Missing, Modality, Moments, PictureGeometry, Preprocessing, Result, Samples, Values};
-use zsad_data::columns::{self, Encoded, TrainingRows};
+use zsad_data::columns::{self, Encoded, Found, TrainingRows};
 use zsad_data::formats::table::Table;
 
 use super::features::name;
@@ -102,12 +102,14 @@ impl Own {
     /// [`Error::Data`] where a column is not there, is no number or lacks values; [`Error::Config`] where a model cannot do
     /// with missing values what is wanted.
     pub fn table(path: &Path, wanted: &Columns, learnt: Option<&Preprocessing>) -> Result<Self> {
-        let table = Table::read(path, None)?;
+        let head = Table::head(path)?;
         let mut said: Vec<String> =
-            table.remarks().iter().map(|r| format!("warning: {}: {r}", path.display())).collect();
+            head.remarks().iter().map(|r| format!("warning: {}: {r}", path.display())).collect();
         let named: Vec<&str> = wanted.names().collect();
-        table.require(&named)?;
-        let others = || table.names().into_iter().filter(|n| !named.contains(&n.as_str())).collect::<Vec<_>>();
+        head.require(&named)?;
+        let others = || head.names().into_iter().filter(|n| !named.contains(&n.as_str())).collect::<Vec<_>>();
+        let texts: Vec<&str> = wanted.ids.iter().map(String::as_str).chain(wanted.group).collect();
+        let mut whole = None;
         let layout = match learnt.and_then(|l| l.layout.as_ref()) {
             Some(layout) => {
                 let unused: Vec<String> = others().into_iter().filter(|n| layout.columns().all(|c| c != n)).collect();
@@ -125,22 +127,18 @@ impl Own {
                 }
                 // A median is a pass over a whole column: only where it will stand in for something.
                 if missing != Missing::Fail {
-                    columns::fill(&mut layout, &table, &TrainingRows::whole(table.height()))?;
+                    let table = whole.insert(Table::read_texts(path, &texts)?);
+                    columns::fill(&mut layout, table, &TrainingRows::whole(table.height()))?;
                 }
                 layout
             }
         };
-        let encoded = Encoded::read(&table, &layout)?;
-        said.extend(encoded.unseen_said().into_iter().map(|s| format!("warning: {s}")));
-        let text = |name: &str| -> Result<Vec<String>> {
-            Ok(table.text_or_missing(name)?.into_iter().map(Option::unwrap_or_default).collect())
-        };
-        let carried = wanted.ids.iter().map(|name| Ok((name.clone(), text(name)?))).collect::<Result<_>>()?;
-        let groups = wanted.group.map(text).transpose()?;
-        let height = table.height();
-        // A table of a million rows is not held in three forms at once.
-        drop(table);
-        let samples = gather(&layout, &encoded, height);
+        let rows = Rows::read(path, &layout, &texts, whole)?;
+        rows.found.check(path, &layout)?;
+        said.extend(rows.found.unseen_said().into_iter().map(|s| format!("warning: {s}")));
+        let mut carried: Vec<_> = texts.iter().map(|&name| name.to_owned()).zip(rows.texts).collect();
+        let groups = carried.split_off(wanted.ids.len()).pop().map(|(_, groups)| groups);
+        let samples = Samples::new(vec![layout.dim()], Values::F64(rows.values));
         let (modality, features) = (Modality::rows(layout.dim()), layout.features());
         Ok(Own { modality, samples, features, carried, groups, pictures: None, said })
     }
@@ -183,18 +181,54 @@ fn as_trained(layout: &Layout, missing: Option<Missing>) -> Result<Layout> {
     }
 }
 
-fn gather(layout: &Layout, encoded: &Encoded, n: usize) -> Samples {
-    let dim = layout.dim();
-    let mut values = vec![0.0; n * dim];
-    let (mut numeric, mut codes) = (Vec::new(), Vec::new());
-    for (row, out) in values.chunks_exact_mut(dim.max(1)).enumerate() {
-        numeric.clear();
-        codes.clear();
-        numeric.extend(encoded.numeric.iter().map(|column| column[row]));
-        codes.extend(encoded.codes.iter().map(|column| column[row]));
-        layout.write(&numeric, &codes, out);
+/// Rows of a table, gathered some at a time: a table of a million rows is not held in two forms at once.
+struct Rows<'a> {
+    layout: &'a Layout,
+    names: &'a [&'a str],
+    /// The features, row by row.
+    values: Vec<f64>,
+    /// The columns `names`.
+    texts: Vec<Vec<String>>,
+    found: Found,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of the file in `path`, or of `whole`, which is it.
+    fn read(path: &Path, layout: &'a Layout, names: &'a [&'a str], whole: Option<Table>) -> Result<Self> {
+        let none =
+            || Rows { layout, names, values: Vec::new(), texts: vec![vec![]; names.len()], found: Found::default() };
+        let mut rows = none();
+        // Categories are those of the types that were inferred in training, so that 01 may have been 1.
+        if whole.is_none() && layout.categorical.is_empty() {
+            let numbers: Vec<&str> = layout.columns().collect();
+            if Table::in_parts(path, &numbers, names, |part| rows.add(part))? {
+                return Ok(rows);
+            }
+            rows = none();
+        }
+        let whole = whole.map_or_else(|| Table::read_texts(path, names), Ok)?;
+        whole.parts().try_for_each(|part| rows.add(&part))?;
+        Ok(rows)
     }
-    Samples::new(vec![dim], Values::F64(values))
+
+    fn add(&mut self, part: &Table) -> Result<()> {
+        let encoded = Encoded::part(part, self.layout)?;
+        let (dim, start) = (self.layout.dim(), self.values.len());
+        self.values.resize(start + part.height() * dim, 0.0);
+        let (mut numeric, mut codes) = (Vec::new(), Vec::new());
+        for (row, out) in self.values[start..].chunks_exact_mut(dim.max(1)).enumerate() {
+            numeric.clear();
+            codes.clear();
+            numeric.extend(encoded.numeric.iter().map(|column| column[row]));
+            codes.extend(encoded.codes.iter().map(|column| column[row]));
+            self.layout.write(&numeric, &codes, out);
+        }
+        for (all, name) in self.texts.iter_mut().zip(self.names) {
+            all.extend(part.text_or_missing(name)?.into_iter().map(Option::unwrap_or_default));
+        }
+        self.found.add(encoded.found);
+        Ok(())
+    }
 }
 
 /// The first few names, and how many more there are.
