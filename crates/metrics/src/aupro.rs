@@ -79,6 +79,23 @@ mod tests {
         area / 0.3
     }
 
+    /// Three maps of 6 × 6, sin(0.9 i) raised by 0.8 inside of the masks: one region of two pixels that touch at a corner, two of
+    /// the second image, none of the third. The areas are those of a curve through all thresholds, computed in NumPy from the
+    /// definition beside SubspaceAD's code.
+    #[test]
+    fn equals_an_independent_curve_through_all_thresholds() {
+        let mut masks = [0u8; 108];
+        let inside =
+            [(0, 0, 0), (0, 1, 1), (1, 2, 2), (1, 2, 3), (1, 2, 4), (1, 3, 2), (1, 3, 3), (1, 3, 4), (1, 0, 5)];
+        inside.iter().for_each(|&(image, y, x)| masks[36 * image + 6 * y + x] = 1);
+        let map = |(i, mask): (usize, &u8)| ((0.9 * i as f64).sin() + 0.8 * f64::from(*mask)) as f32;
+        let maps: Vec<f32> = masks.iter().enumerate().map(map).collect();
+        for (maps, wanted) in [(&maps[..], 0.372989151), (&maps[..72], 0.399176955)] {
+            let found = value(&PixelRanking::new(maps, &masks[..maps.len()], 6, 6).unwrap());
+            assert!(matches!(found, MetricValue::Defined(v) if (v - wanted).abs() < 1e-8), "{found:?} {wanted}");
+        }
+    }
+
     proptest! {
         #[test]
         fn equals_a_loop_over_thresholds(pixels in prop::collection::vec((-9i8..9, prop::bool::weighted(0.3)), 60)) {

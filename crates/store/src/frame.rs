@@ -99,6 +99,15 @@ pub fn to_parquet(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Parquet as it comes: of a few rows, a compressor and threads for every column would take longer than all else of a cheap
+/// method's cell.
+pub fn to_plain_parquet(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let plain = ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Uncompressed);
+    plain.with_statistics(StatisticsOptions::empty()).set_parallel(false).finish(frame)?;
+    Ok(bytes)
+}
+
 /// The frame of a Parquet file.
 pub(crate) fn read_parquet(path: &Path) -> Result<DataFrame> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;

@@ -7,6 +7,8 @@ use zsad_core::{Error, LabelledBatch, Result, TagValues, Tags, file};
 
 use crate::frame::{self, Field};
 
+/// Fewer rows than this are not worth compressing.
+const FEW: usize = 1000;
 /// Before the name of a tag in the names of columns.
 const TAG: &str = "tag_";
 
@@ -77,7 +79,8 @@ pub fn write(path: &Path, batches: &[LabelledBatch<f64>], facts: &Facts) -> Resu
         }
     }));
     let rows = batches.iter().map(|b| b.items.len()).sum();
-    let bytes = DataFrame::new(rows, columns).and_then(|mut frame| frame::to_parquet(&mut frame));
+    let pack = if rows < FEW { frame::to_plain_parquet } else { frame::to_parquet };
+    let bytes = DataFrame::new(rows, columns).and_then(|mut frame| pack(&mut frame));
     file::write(path, &bytes.map_err(|e| Error::failed(format!("the scores do not make a table: {e}")))?)
 }
 
