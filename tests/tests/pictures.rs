@@ -159,7 +159,7 @@ fn without_a_method_some_that_suit_the_batch_are_suggested() {
     }
     sandbox.write("rows.csv", "a,b\n1,2\n3,4\n");
     for (input, references, said) in [
-        ("parts", None, "3 pictures; hint: --method gaussian_ad --param fit=batch"),
+        ("parts", None, "3 pictures; hint: --method pca_residual, or musc"),
         ("parts", Some("good"), "3 pictures and 3 references; hint: --method patchcore"),
         ("rows.csv", None, "2 rows; hint: --method knn"),
     ] {

@@ -23,6 +23,9 @@ const MISSING: [&str; 5] = ["NA", "?", "nan", "NaN", "NAN"];
 /// What may separate fields; the comma comes first, and wins where several are equally frequent.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// How files begin that hold no text.
+const COMPRESSED: [(&[u8], &str); 3] = [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip")];
+
 /// How a CSV file is to be read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Csv {
@@ -42,13 +45,16 @@ impl CsvFile {
     /// Looks at the first line of `path`.
     ///
     /// # Errors
-    /// [`Error::Data`] where the file cannot be read.
+    /// [`Error::Data`] where the file cannot be read, or is compressed.
     pub fn open(path: &Path, csv: Csv) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, &e))?;
         let mut header = Vec::new();
         let mut lines = BufReader::new(file.take(HEADER));
         // A name in quotes may go on in the next line.
         while lines.read_until(b'\n', &mut header).map_err(|e| Error::io(path, &e))? > 0 && is_open(&header) {}
+        if let Some((_, name)) = COMPRESSED.iter().find(|(magic, _)| header.starts_with(magic)) {
+            return Err(Error::data(path, format!("a compressed file ({name})"), "unpack it first"));
+        }
         let is_tsv = path.extension().is_some_and(|e| e == "tsv");
         let separator = csv.separator.unwrap_or_else(|| if is_tsv { b'\t' } else { guess(&header) });
         Ok(CsvFile { path: path.to_owned(), header, separator, is_guessed: csv.separator.is_none() && !is_tsv })
@@ -95,6 +101,40 @@ impl CsvFile {
             Ok(frame) if !frame.columns().iter().any(unknown) => Ok(frame),
             _ => read(None),
         }
+    }
+
+    /// What is wrong with a file that cannot be read, by the reader's `error`: a row with more fields than the header is named.
+    pub fn wrong(&self, error: &PolarsError) -> Error {
+        let hint = "every row has as many fields as the header; a field that holds a separator stands in double quotes";
+        match self.long_row() {
+            Ok(Some((row, [fields, header]))) => {
+                let message = format!("row {row} (the first is 1) has {fields} fields, and the header {header}");
+                Error::data(&self.path, message, hint)
+            }
+            _ => Error::data(&self.path, error, "the file must be a CSV file with a header, or Parquet"),
+        }
+    }
+
+    /// The first row, counted from 1, that has more fields than the header, and how many both have.
+    fn long_row(&self) -> std::io::Result<Option<(usize, [usize; 2])>> {
+        let (mut header, mut row, mut fields, mut quoted) = (None, 0, 1, false);
+        for block in Blocks::new(File::open(&self.path)?, BLOCK) {
+            for byte in block? {
+                quoted ^= byte == b'"';
+                if quoted {
+                    continue;
+                }
+                fields += usize::from(byte == self.separator);
+                if byte == b'\n' {
+                    let wanted = *header.get_or_insert(fields);
+                    if fields > wanted {
+                        return Ok(Some((row, [fields, wanted])));
+                    }
+                    (row, fields) = (row + 1, 1);
+                }
+            }
+        }
+        Ok(header.filter(|&wanted| fields > wanted).map(|wanted| (row, [fields, wanted])))
     }
 
     /// The columns `numbers` in double precision and `texts` as text, some rows at a time, as many parts at once as there are

@@ -103,7 +103,7 @@ impl Table {
     }
 
     fn of_csv(path: &Path, file: &CsvFile, frame: PolarsResult<DataFrame>) -> Result<Self> {
-        let frame = frame.map_err(|e| damaged(path, &e))?;
+        let frame = frame.map_err(|e| file.wrong(&e))?;
         let table = Table { path: path.to_owned(), frame, remarks: file.remark().into_iter().collect(), first: 0 };
         Ok(table.with_remark_on_header())
     }

@@ -84,6 +84,25 @@ fn a_row_of_a_later_part_is_named_by_its_place_in_the_file() {
 }
 
 #[test]
+fn a_row_of_too_many_fields_is_named() {
+    for end in ["", "\n", "\n5,6\n"] {
+        let (_dir, path) = written("t.csv", &format!("a,b\n1,2\n\"1,5\",2\n3,4,5{end}"));
+        let message = Table::read(&path, None).err().unwrap().to_string();
+        assert!(message.contains("row 3 (the first is 1) has 3 fields, and the header 2"), "{message}");
+        assert!(message.contains("double quotes"), "{message}");
+    }
+}
+
+#[test]
+fn a_compressed_file_is_told_by_its_first_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.csv.gz");
+    std::fs::write(&path, [0x1f, 0x8b, 8, 0]).unwrap();
+    let message = Table::read(&path, None).err().unwrap().to_string();
+    assert!(message.contains("gzip") && message.contains("unpack"), "{message}");
+}
+
+#[test]
 fn columns_of_text_are_there_to_the_letter() {
     let (_dir, path) = written("t.csv", "id,x\n007,1\n1.50,2\n");
     let as_text = Table::read_texts(&path, &["id"]).unwrap();

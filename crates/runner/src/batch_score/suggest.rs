@@ -8,8 +8,8 @@ pub fn methods(modality: &Modality, n: usize, references: usize) -> String {
     let (what, hint) = match (modality, references) {
         (Modality::Image { .. }, 0) => (
             "picture",
-            "--method gaussian_ad --param fit=batch, where most of the batch is normal; with some pictures known to be \
-             normal as --references, patchcore",
+            "--method pca_residual, or musc, which takes longer, where most of the batch is normal: both make anomaly maps; \
+             with some pictures known to be normal as --references, patchcore",
         ),
         (Modality::Image { .. }, 1) => {
             ("picture", "--method patchcore, or spade; with 4 references or more also padim")
