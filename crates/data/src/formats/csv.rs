@@ -83,18 +83,22 @@ impl CsvFile {
     /// take the memory of the whole file a second time, always, to save time in the rare case.
     pub fn read(&self, texts: &[&str]) -> PolarsResult<DataFrame> {
         let mut file = File::open(&self.path)?;
-        let texts: Schema = texts.iter().map(|&name| Field::new(name.into(), DataType::String)).collect();
-        let known = (!texts.is_empty()).then(|| Arc::new(texts.clone()));
+        let mut known = Schema::default();
+        for &name in texts {
+            // One column may be asked for twice.
+            known.insert(name.into(), DataType::String);
+        }
+        let known = Arc::new(known);
         let mut read = |rows: Option<usize>| {
             self.options()
                 .with_infer_schema_length(rows)
-                .with_schema_overwrite(known.clone())
+                .with_schema_overwrite(Some(known.clone()))
                 .into_reader_with_file_handle(&mut file)
                 .finish()
         };
         // A column that is empty in the head says nothing of its type.
         let unknown = |column: &Column| {
-            let is_text = *column.dtype() == DataType::String && !texts.contains(column.name());
+            let is_text = *column.dtype() == DataType::String && !known.contains(column.name());
             is_text && column.head(Some(HEAD)).is_null().all()
         };
         match read(Some(HEAD)) {
@@ -156,7 +160,8 @@ impl CsvFile {
         let type_of = |name: &str| if numbers.contains(&name) { DataType::Float64 } else { DataType::String };
         let all = head.get_column_names();
         let schema: Schema = all.iter().map(|name| Field::new((*name).clone(), type_of(name))).collect();
-        let wanted: Arc<[PlSmallStr]> = numbers.iter().chain(texts).map(|&name| name.into()).collect();
+        let wanted = all.iter().filter(|name| numbers.iter().chain(texts).any(|n| *n == name.as_str()));
+        let wanted: Arc<[PlSmallStr]> = wanted.map(|name| (*name).clone()).collect();
         let options = self.options().with_schema(Some(Arc::new(schema))).with_columns(Some(wanted));
         let mut is_first = true;
         Ok(std::iter::from_fn(move || {

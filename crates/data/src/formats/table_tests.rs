@@ -111,4 +111,7 @@ fn columns_of_text_are_there_to_the_letter() {
     let mut parts = Vec::new();
     Table::in_parts(&path, &["x"], &["id"], |part| part.text("id").map(|t| parts.extend(t))).unwrap();
     assert_eq!(parts, ["007", "1.50"]);
+    let twice = Table::read_texts(&path, &["id", "id"]).unwrap();
+    assert_eq!(twice.text("id").unwrap(), ["007", "1.50"]);
+    assert!(Table::in_parts(&path, &["x"], &["id", "id"], |part| part.text("id").map(drop)).unwrap());
 }
