@@ -5,6 +5,7 @@
 //! size alone.
 
 mod backward;
+mod kept;
 mod maps;
 mod parts;
 mod pixels;
@@ -15,6 +16,7 @@ use super::gemm::RowMap;
 use super::norm::{Moments, sample_moments};
 use super::scratch::{self, Buffer};
 use super::stage::{Map, Source, Split, Stage, Statistics};
+pub use kept::Kept;
 use parts::{cut, cut_ref, each};
 use pixels::mean;
 

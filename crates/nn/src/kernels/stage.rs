@@ -5,7 +5,7 @@ use super::conv::Conv;
 use super::norm::Tail;
 
 /// The linear part of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Map {
     /// A linear layer; what it sees of the stage before.
     Linear {
@@ -23,7 +23,7 @@ pub enum Map {
 }
 
 /// What a linear layer sees of the stage before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Rows as they are.
     Rows,

@@ -101,7 +101,7 @@ impl Chain {
         let weights = self.weights_back(i, samples, p.weight.unwrap_or_default());
         let input = kept.input.as_deref().unwrap_or(x);
         let of_input = input.len() / samples;
-        let below = match (&weights, stage.map, i.checked_sub(1).map(|b| &self.stages[b])) {
+        let below = match (&*weights, stage.map, i.checked_sub(1).map(|b| &self.stages[b])) {
             (Weights::None, Map::Given(_), _) => d.len(),
             (Weights::None, ..) => 0,
             (_, _, Some(before)) => samples * before.pixels_out() * before.channels(),

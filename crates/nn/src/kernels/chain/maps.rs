@@ -1,6 +1,9 @@
 //! The products of a chain's maps, forward and backward, for some of the samples.
 
+use std::sync::Arc;
+
 use super::Chain;
+use super::kept::{self, Key};
 use super::pixels::{mean_backward, pixel_order};
 use crate::kernels::Real;
 use crate::kernels::conv::Taps;
@@ -21,7 +24,24 @@ pub enum Weights<F: Real> {
 
 impl Chain {
     /// The weight of stage `i` for its product, over so many samples in all.
-    pub(super) fn weights<F: Real>(&self, i: usize, samples: usize, weight: &[F]) -> Weights<F> {
+    pub(super) fn weights<F: Real>(&self, i: usize, samples: usize, weight: &[F]) -> Arc<Weights<F>> {
+        kept::once(self.key(i, samples, weight, false), || self.new_weights(i, samples, weight))
+    }
+
+    /// The same for the gradient of its input; nothing where that is not wanted.
+    pub(super) fn weights_back<F: Real>(&self, i: usize, samples: usize, weight: &[F]) -> Arc<Weights<F>> {
+        if i == 0 && !self.input_gradient {
+            return Arc::new(Weights::None);
+        }
+        kept::once(self.key(i, samples, weight, true), || self.new_weights_back(i, samples, weight))
+    }
+
+    fn key<F: Real>(&self, i: usize, samples: usize, weight: &[F], back: bool) -> Key {
+        let (address, map, unfolds) = (weight.as_ptr().addr(), self.stages[i].map, self.unfolds(i).is_some());
+        Key { address, map, samples, back, unfolds }
+    }
+
+    fn new_weights<F: Real>(&self, i: usize, samples: usize, weight: &[F]) -> Weights<F> {
         let c = self.stages[i].channels();
         match (self.stages[i].map, self.unfolds(i)) {
             (_, Some(conv)) => Weights::Matrix(Packed::transposed(conv.c * 9, c, weight)),
@@ -33,11 +53,7 @@ impl Chain {
         }
     }
 
-    /// The same for the gradient of its input; nothing where that is not wanted.
-    pub(super) fn weights_back<F: Real>(&self, i: usize, samples: usize, weight: &[F]) -> Weights<F> {
-        if i == 0 && !self.input_gradient {
-            return Weights::None;
-        }
+    fn new_weights_back<F: Real>(&self, i: usize, samples: usize, weight: &[F]) -> Weights<F> {
         match self.stages[i].map {
             Map::Conv(conv) => Weights::Taps(conv.taps_back(samples, weight)),
             Map::Linear { input: k, source, .. } => {

@@ -3,7 +3,7 @@
 use crate::kernels::gemm::RowMap;
 
 /// A 3×3 convolution of images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Conv {
     /// Input channels.
     pub c: usize,
