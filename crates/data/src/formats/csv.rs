@@ -50,8 +50,16 @@ impl CsvFile {
         let file = File::open(path).map_err(|e| Error::io(path, &e))?;
         let mut header = Vec::new();
         let mut lines = BufReader::new(file.take(HEADER));
-        // A name in quotes may go on in the next line.
-        while lines.read_until(b'\n', &mut header).map_err(|e| Error::io(path, &e))? > 0 && is_open(&header) {}
+        let mut quoted = false;
+        loop {
+            let line = header.len();
+            let read = lines.read_until(b'\n', &mut header).map_err(|e| Error::io(path, &e))?;
+            // A name in quotes may go on in the next line.
+            quoted ^= header[line..].iter().filter(|&&byte| byte == b'"').count() % 2 == 1;
+            if read == 0 || !quoted {
+                break;
+            }
+        }
         if let Some((_, name)) = COMPRESSED.iter().find(|(magic, _)| header.starts_with(magic)) {
             return Err(Error::data(path, format!("a compressed file ({name})"), "unpack it first"));
         }
@@ -181,10 +189,6 @@ impl CsvFile {
             Some(Ok(frames.ok().filter(|_| is_known)))
         }))
     }
-}
-
-fn is_open(header: &[u8]) -> bool {
-    header.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
 }
 
 /// The separator that is most frequent in a header, outside of quotes.

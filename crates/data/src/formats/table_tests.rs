@@ -94,6 +94,14 @@ fn a_row_of_too_many_fields_is_named() {
 }
 
 #[test]
+fn a_quote_that_nobody_closes_in_the_header_is_looked_for_once() {
+    let rows: String = (0..200_000).map(|i| format!("{i},{}\n", i % 7)).collect();
+    let (_dir, path) = written("t.csv", &format!("a,5\" pipe\n{rows}"));
+    // All of it is the header then.
+    assert!(Table::read(&path, None).err().unwrap().to_string().contains("no rows"));
+}
+
+#[test]
 fn a_compressed_file_is_told_by_its_first_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.csv.gz");
